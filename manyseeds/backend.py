@@ -1,0 +1,251 @@
+"""The contract a backend signs, and how backends are found.
+
+A backend is found through the entry-point group `manyseeds.backends`: the entry point names a
+`BackendEntry`, whose module imports no framework until `open` is called. The harness opens a
+backend once in a process of its own and asks it for cohorts, which it uses one at a time.
+
+In every array that crosses this line the first axis is the lane, and everything is NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds.errors import RequestError, unknown
+from manyseeds.network import Network, Weights
+from manyseeds.recipe import Phase, Recipe
+
+GROUP = "manyseeds.backends"
+
+Floats = NDArray[np.float64]
+Metric = Literal["loss", "accuracy"]
+Device = Literal["cpu", "cuda", "auto"]
+Precision = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a backend is opened; recorded with every result.
+
+    Attributes
+    ----------
+    device
+        "auto" is CUDA where the framework sees one, else the CPU. "cuda" without one is an error.
+    precision
+        Of weights, activations and updates.
+    deterministic
+        Only algorithms that repeat bit for bit.
+    tf32
+        Let an NVIDIA GPU round float32 products to TF32.
+    threads
+        CPU threads; None: as many as there are cores.
+    """
+
+    device: Device = "cpu"
+    precision: Precision = "float32"
+    deterministic: bool = True
+    tf32: bool = False
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a backend ran on: for the provenance."""
+
+    backend: str
+    versions: Mapping[str, str]
+    device: str
+    device_name: str
+    threads: int
+    switches: Mapping[str, str | bool | int]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples: inputs [n, features] and labels [n] (classes as integers, targets as floats)."""
+
+    inputs: NDArray[np.floating[Any]]
+    labels: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A task's data; `key` is equal for equal data, so that a backend can keep it on its device."""
+
+    train: Split
+    valid: Split
+    test: Split
+    key: str
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What the lanes do in one stretch of steps, usually an epoch.
+
+    Attributes
+    ----------
+    order
+        Rows of the training split in the order they are seen, [lanes, n]; cut into batches of
+        `batch`, the last of which may be smaller (the loss is a mean over the batch as it is).
+    batch
+        Examples in a batch.
+    rate
+        Learning rate of every step, [lanes, steps].
+    momentum
+        Momentum of every step, [lanes, steps], for optimizers that have one, else None.
+    noise
+        Keys of the noise, layer label -> [lanes, 2] uint32 (`manyseeds.noise`).
+    step
+        The first step's number in the noise counter: steps this network has taken before.
+    """
+
+    order: NDArray[np.int32]
+    batch: int
+    rate: Floats
+    momentum: Floats | None
+    noise: Mapping[str, NDArray[np.uint32]]
+    step: int
+
+    @property
+    def steps(self) -> int:
+        """Batches in this plan, the last smaller one included."""
+        return -(-self.order.shape[1] // self.batch)
+
+
+@dataclass(frozen=True)
+class EpochTrace:
+    """What came of an `EpochPlan`.
+
+    Attributes
+    ----------
+    loss
+        Training loss of every step before its update, [lanes, steps], float64.
+    compile_seconds, compilations
+        Time spent tracing and compiling in this call, and how many programs; apart from training.
+    """
+
+    loss: Floats
+    compile_seconds: float = 0.0
+    compilations: int = 0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics by name, [lanes], float64; probabilities [lanes, n, classes] where asked for."""
+
+    metrics: Mapping[str, Floats]
+    probabilities: NDArray[np.floating[Any]] | None = None
+    compile_seconds: float = 0.0
+    compilations: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The same step for every lane: rows of the training split, [lanes, batch], and the noise."""
+
+    rows: NDArray[np.int32]
+    noise: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
+    step: int = 0
+
+
+class TrainingCohort(Protocol):
+    """The networks of many seeds in training: all that the epoch driver can reach.
+
+    A lane is the same training as that seed alone; what happens in one lane, NaN included, never
+    touches another.
+    """
+
+    def begin(self, phase: Phase, weights: Weights) -> None:
+        """Start a phase: these weights, this phase's frozen layers, a fresh optimizer.
+
+        `phase.network` has the structure the cohort was made for; its hyperparameters may differ
+        from an earlier phase's, and are run-time arguments of the compiled program.
+        """
+
+    def train(self, epoch: EpochPlan) -> EpochTrace:
+        """Take the plan's steps in all lanes."""
+
+    def evaluate(
+        self,
+        split: Literal["train", "valid"],
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+    ) -> Scores:
+        """Score the lanes on a split, nothing dropped, in batches of bounded memory."""
+
+    def gradient(self, batch: Batch) -> Weights:
+        """Return the gradient of the training loss on a batch; frozen layers have none."""
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights, in the cohort's precision."""
+
+
+class Cohort(TrainingCohort, Protocol):
+    """A cohort with its test split, which only the worker scores, once, after training."""
+
+    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
+        """Score the lanes on the test split."""
+
+
+class Backend(Protocol):
+    """A framework, opened with its settings."""
+
+    def describe(self) -> Environment:
+        """Say what this backend runs on."""
+
+    def cohort(self, network: Network, data: Splits, lanes: int) -> Cohort:
+        """Return a cohort; compiled programs and data are kept for the next of the same shape."""
+
+    def peak_memory(self) -> int:
+        """Return the most device memory used so far, in bytes; 0 on a CPU."""
+
+
+class BackendEntry(Protocol):
+    """What an entry point names: a backend that is not opened yet."""
+
+    name: str
+    requires: tuple[str, ...]
+    """Importable modules without which it cannot be opened."""
+    install: str
+    """The command that installs them."""
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return why this backend cannot train a recipe, or None if it can."""
+
+    def open(self, settings: Settings) -> Backend:
+        """Import the framework and apply the settings; once per process."""
+
+
+def backend_entries() -> dict[str, BackendEntry]:
+    """Return every backend that has an entry point, by name, installed or not."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name].load() for name in sorted(found)}
+
+
+def missing_modules(entry: BackendEntry) -> tuple[str, ...]:
+    """Return the modules a backend requires that are not installed."""
+    return tuple(name for name in entry.requires if importlib.util.find_spec(name) is None)
+
+
+def backend_entry(name: str) -> BackendEntry:
+    """Return a backend by name, or raise a `RequestError` that says how to get it."""
+    entries = backend_entries()
+    if name not in entries:
+        raise RequestError(unknown("backend", name, entries))
+    if absent := missing_modules(entries[name]):
+        raise RequestError(
+            f"backend {name!r} is not installed: no module {', '.join(absent)}. "
+            f"Install it with: {entries[name].install}"
+        )
+    return entries[name]

@@ -1,0 +1,29 @@
+"""Frozen, validated data: the base of every technique, recipe and suite.
+
+A model refuses unknown keys and wrong types, compares and hashes by value, and has a
+fingerprint (SHA-256 of its canonical JSON) that names it in plans and ledgers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """Frozen pydantic model that forbids unknown keys and does not coerce types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of this value's canonical JSON, 64 hexadecimal digits."""
+        return digest(self.model_dump(mode="json"))
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON-like value written canonically."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""A recipe: everything that defines one training, as frozen, hashable data.
+
+A recipe is a list of phases, each a stretch of training of one network on one task with one
+optimizer. Recipes whose first phases are equal share the training of those phases.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from manyseeds.model import Model, digest
+from manyseeds.network import Network
+from manyseeds.optimizers import Optimizer, Sgd
+from manyseeds.schedules import ConstantRate, Schedule
+from manyseeds.technique import Technique
+
+Scaling = Literal["unit", "standardised", "raw"]
+
+
+class Task(Model):
+    """What is learned from: a data set, its splits, its classes.
+
+    Attributes
+    ----------
+    name
+        Keys the task's batch order in the `order` stream.
+    dataset
+        A name of `manyseeds list datasets`.
+    valid
+        The first so many images of the training file are for validation.
+    classes
+        The classes kept, relabelled 0, 1, … in the order given; None keeps all as they are.
+        With a logistic output the second class is the positive one.
+    train
+        Train on the first so many of the remaining images (or, where the `split` stream is
+        varied, on so many drawn by it); None: on all.
+    scaling
+        "unit": pixels / 255 · "standardised": then by the training set's mean and sd per
+        feature · "raw": as in the file.
+    """
+
+    name: str
+    dataset: str
+    valid: int = Field(default=5000, ge=1)
+    classes: tuple[int, ...] | None = None
+    train: int | None = Field(default=None, ge=1)
+    scaling: Scaling = "unit"
+
+
+class EarlyStopping(Technique):
+    """Stop a lane when its validation loss has not improved for `patience` epochs.
+
+    With `restore_best` the lane ends with the weights of its best epoch. Selection sees
+    validation data only.
+    """
+
+    kind: ClassVar[str] = "regularisation"
+    source: ClassVar[str] = "Prechelt 1998; Géron 2019, ch. 4"
+    name: Literal["early_stopping"] = "early_stopping"
+    patience: int = Field(ge=1)
+    restore_best: bool = True
+
+
+class Phase(Model):
+    """A stretch of training: one network, one task, one fresh optimizer.
+
+    Attributes
+    ----------
+    name
+        Unique in the recipe.
+    reuse
+        The layers, by label, that start with the weights the previous phase left; the others
+        start from the `init` stream. "all" goes on with the previous phase's network.
+    shared
+        The reused layers are the previous network's own, not clones: training this phase
+        changes that network too. What it has become is scored under `source_*`.
+    frozen
+        The layers, by label, whose weights stay.
+    """
+
+    name: str
+    task: Task
+    network: Network
+    epochs: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    batch: int = Field(default=32, ge=1)
+    optimizer: Optimizer = Sgd()
+    schedule: Schedule = ConstantRate()
+    reuse: tuple[str, ...] | Literal["all"] = ()
+    shared: bool = False
+    frozen: tuple[str, ...] = ()
+    early_stopping: EarlyStopping | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Phase:
+        labels = {layer.label for layer in self.network.dense()}
+        reuse = () if self.reuse == "all" else self.reuse
+        for key, named in (("reuse", reuse), ("frozen", self.frozen)):
+            if stray := sorted(set(named) - labels):
+                raise ValueError(
+                    f"{key} names {', '.join(map(repr, stray))}, no dense layer of network "
+                    f"{self.network.name!r}; it has {', '.join(sorted(labels))}"
+                )
+        if self.frozen and set(self.frozen) >= labels:
+            raise ValueError("every layer is frozen: nothing is left to train")
+        return self
+
+    def reused(self) -> tuple[str, ...]:
+        """Return the labels of the layers that start with the previous phase's weights."""
+        if self.reuse == "all":
+            return tuple(layer.label for layer in self.network.dense())
+        return self.reuse
+
+
+class Recipe(Model):
+    """Everything that defines one training.
+
+    Attributes
+    ----------
+    name
+        What the suite calls it.
+    phases
+        In order; the last one's network is the one that is scored.
+    expect_divergence
+        A diverged row counts as delivered.
+    """
+
+    name: str
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    expect_divergence: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two phases share a name: {', '.join(names)}")
+        if self.phases[0].reused():
+            raise ValueError("the first phase has nothing to reuse")
+        return self
+
+    def prefix(self, phases: int) -> str:
+        """Return the fingerprint of the first `phases` phases, the part that can be shared."""
+        return digest([_trained(phase) for phase in self.phases[:phases]])
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of what is trained; the recipe's own name is no part of it."""
+        return self.prefix(len(self.phases))
+
+
+def _trained(phase: Phase) -> dict[str, Any]:
+    return phase.model_dump(mode="json", exclude={"name"})

@@ -1,0 +1,63 @@
+"""What makes a class a technique, and the one list of all of them.
+
+A technique is a frozen model with a `name`, the keyword it has in a suite; its fields are its
+hyperparameters. Where it has none to set, the bare name will do: `activation = "relu"` is
+`activation = {name = "relu"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from manyseeds.model import Model
+
+Kind = str
+
+
+class Technique(Model):
+    """One named thing of the chapter.
+
+    Subclasses give `name` as a `Literal` with a default, so that a suite's keyword selects the
+    class, and state their `source` (paper or equation).
+    """
+
+    kind: ClassVar[Kind]
+    source: ClassVar[str]
+    name: str
+
+    def hyperparameters(self) -> dict[str, float]:
+        """Return the numeric fields by name: what a backend passes as run-time arguments."""
+        return {
+            key: float(value)
+            for key, value in self
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+    def structure(self) -> tuple[Any, ...]:
+        """Return what a compiled program depends on: the name and every non-numeric field."""
+        numeric = self.hyperparameters()
+        return tuple((key, value) for key, value in self if key not in numeric)
+
+
+def by_name(value: Any) -> Any:
+    """Turn a bare technique name into the table it stands for."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def techniques() -> Iterator[type[Technique]]:
+    """Yield every technique known, in order of kind and definition."""
+    from manyseeds import activations, initialisers, network, optimizers, recipe, schedules
+
+    modules = (initialisers, activations, network, optimizers, schedules, recipe)
+    for module in modules:
+        for cls in vars(module).values():
+            if isinstance(cls, type) and issubclass(cls, Technique) and "name" in cls.__dict__.get(
+                "__annotations__", {}
+            ) and cls is not Technique and cls.__module__ == module.__name__:
+                yield cls
+
+
+def technique_name(cls: type[Technique]) -> str:
+    """Return the keyword a technique class has in a suite."""
+    return str(cls.model_fields["name"].default)
