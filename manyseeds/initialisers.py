@@ -49,9 +49,7 @@ class _VarianceScaling(_Initialiser):
         return truncated_normal(generator, shape) * (sd / TRUNCATED_SD)
 
 
-def truncated_normal(
-    generator: np.random.Generator, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
+def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return unit normals, those beyond two standard deviations drawn again until within."""
     values = generator.standard_normal(shape)
     beyond = np.abs(values) > 2

@@ -25,5 +25,9 @@ class Model(BaseModel):
 
 def digest(value: Any) -> str:
     """Return the SHA-256 of a JSON-like value written canonically."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest_text(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
+
+
+def digest_text(text: str) -> str:
+    """Return the SHA-256 of a text, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

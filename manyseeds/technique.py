@@ -52,9 +52,13 @@ def techniques() -> Iterator[type[Technique]]:
     modules = (initialisers, activations, network, optimizers, schedules, recipe)
     for module in modules:
         for cls in vars(module).values():
-            if isinstance(cls, type) and issubclass(cls, Technique) and "name" in cls.__dict__.get(
-                "__annotations__", {}
-            ) and cls is not Technique and cls.__module__ == module.__name__:
+            if (
+                isinstance(cls, type)
+                and issubclass(cls, Technique)
+                and "name" in cls.__dict__.get("__annotations__", {})
+                and cls is not Technique
+                and cls.__module__ == module.__name__
+            ):
                 yield cls
 
 

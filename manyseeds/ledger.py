@@ -1,0 +1,246 @@
+"""The ledger: plan, provenance, records and curves of one run, on disk.
+
+    results/<run>/plan.json            every row promised; written before the first training
+    results/<run>/provenance.json      versions, devices, data: one entry a session of the run
+    results/<run>/records/*.parquet    one row a training, whatever became of it
+    results/<run>/curves/*.parquet     one row an epoch
+    results/<run>/checkpoints/*.npz    weights after shared phases, removed when the run is whole
+
+Files are written beside, flushed to disk and renamed, never changed after. Parquet pages carry
+checksums. A row that is trained again has a further record with a higher `attempt`; the last one
+counts. A promised row without a record reads as `missing`: no row ever disappears.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from manyseeds.errors import RequestError, RunError
+from manyseeds.plan import Plan, RowKey
+
+Status = Literal["ok", "diverged", "failed", "timed_out", "missing"]
+
+_TEXT = ("suite", "recipe", "case", "backend", "mode", "vary", "recipe_sha256", "device")
+_SEEDS = ("seed", "seed_init", "seed_order", "seed_dropout", "seed_augment", "seed_split")
+_COUNTS = ("job", "attempt", "lanes", "epochs", "best_epoch", "compilations", "peak_memory_bytes")
+METRICS = (
+    "train_loss",
+    "valid_loss",
+    "valid_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "source_accuracy_before",
+    "source_accuracy_after",
+)
+SECONDS = ("seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared")
+
+RECORD_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in _TEXT]
+    + [pa.field(name, pa.int64()) for name in _SEEDS + _COUNTS]
+    + [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+    + [pa.field(name, pa.float64()) for name in METRICS + SECONDS]
+)
+"""Columns of a record.
+
+`job` and `lanes` say which cohort a row was trained in. Accuracies are shares in [0, 1]. The
+seconds are those of the whole cohort (divide by `lanes` for one seed's share): `seconds_train`
+and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of tracing and
+compiling, `seconds_shared` of phases that were trained once for several recipes, which every
+row that builds on them repeats. `source_accuracy_*` is the previous network's test accuracy on
+its own task before and after a phase that shares its layers.
+"""
+
+CURVE_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("recipe", "case", "backend", "mode", "vary")]
+    + [pa.field("seed", pa.int64()), pa.field("job", pa.int64()), pa.field("attempt", pa.int64())]
+    + [pa.field("phase", pa.string()), pa.field("epoch", pa.int64())]
+    + [
+        pa.field(name, pa.float64())
+        for name in ("rate", "train_loss", "valid_loss", "valid_accuracy")
+    ]
+)
+"""Columns of a curve: `epoch` counts from 1 over all phases; `rate` is the epoch's last step's."""
+
+ROW_KEY = list(RowKey._fields)
+
+
+class Ledger:
+    """One run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, results: Path, plan: Plan) -> Ledger:
+        """Make the folder of a new run and write its plan; two runs never share a folder."""
+        folder = results / plan.run
+        with _explained(folder):
+            results.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                raise RequestError(
+                    f"{folder} exists already: a run never writes into another. "
+                    f"Resume it with --resume {plan.run}, or choose another --results folder."
+                ) from None
+            for name in ("records", "curves", "checkpoints"):
+                (folder / name).mkdir()
+            _write(folder / "plan.json", plan.model_dump_json(indent=1).encode())
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Ledger:
+        """Open a run's folder, refusing one without a readable plan."""
+        if not (folder / "plan.json").is_file():
+            raise RequestError(
+                f"{folder} is no run: it has no plan.json. Runs are the folders that "
+                "`manyseeds run` makes in its --results folder."
+            )
+        ledger = cls(folder)
+        ledger.plan  # noqa: B018  (a broken plan is refused here, not later)
+        return ledger
+
+    @property
+    def plan(self) -> Plan:
+        """The run's plan."""
+        path = self.folder / "plan.json"
+        try:
+            return Plan.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise RunError(f"{path} is damaged: {error.errors()[0]['msg']}") from None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the run for writing; a second writer is refused."""
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RequestError(
+                f"{self.folder} is being written by another process: wait for it to end, or "
+                "start a new run, which gets a folder of its own."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def provenance(self) -> list[dict[str, Any]]:
+        """One entry for each time the run was started or resumed."""
+        path = self.folder / "provenance.json"
+        sessions: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.exists() else []
+        return sessions
+
+    def write_provenance(self, sessions: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the provenance by `sessions`."""
+        text = json.dumps(list(sessions), indent=1, sort_keys=True)
+        with _explained(self.folder):
+            _write(self.folder / "provenance.json", text.encode())
+
+    def append(
+        self, job: int, records: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Add a job's records and curves; the records last, for they make it count."""
+        attempt = records[0]["attempt"]
+        name = f"{job:05d}-{attempt:02d}.parquet"
+        with _explained(self.folder):
+            if curves:
+                _write_table(self.folder / "curves" / name, curves, CURVE_SCHEMA)
+            _write_table(self.folder / "records" / name, records, RECORD_SCHEMA)
+
+    def delivered(self) -> pd.DataFrame:
+        """Return the last attempt of every row that has a record, in the plan's order."""
+        return _last_attempts(self._read("records", RECORD_SCHEMA))
+
+    def records(self) -> pd.DataFrame:
+        """Return one row per promised row, in the plan's order; without a record: `missing`."""
+        promised = pd.DataFrame(self.plan.rows(), columns=ROW_KEY)
+        found = self.delivered()
+        stray = found.merge(promised, on=ROW_KEY, how="left", indicator=True)
+        if (stray["_merge"] == "left_only").any():
+            raise RunError(f"{self.folder}/records holds rows that its plan does not promise")
+        records = promised.merge(found, on=ROW_KEY, how="left")
+        records["suite"] = self.plan.suite
+        records["status"] = records["status"].fillna("missing")
+        return records[RECORD_SCHEMA.names]
+
+    def curves(self) -> pd.DataFrame:
+        """Return the curves of each row's last attempt."""
+        curves = self._read("curves", CURVE_SCHEMA)
+        last = self.delivered()[[*ROW_KEY, "attempt"]]
+        return curves.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
+
+    def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
+        tables = [_read_table(path) for path in sorted((self.folder / kind).glob("*.parquet"))]
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        integers = {pa.int64(): pd.Int64Dtype()}
+        return table.to_pandas(types_mapper=integers.get)
+
+
+def ledgers(results: Path) -> list[Ledger]:
+    """Return every run in a results folder, by name."""
+    return [Ledger.open(path.parent) for path in sorted(results.glob("*/plan.json"))]
+
+
+def _last_attempts(records: pd.DataFrame) -> pd.DataFrame:
+    last = records.sort_values("attempt", kind="stable").drop_duplicates(ROW_KEY, keep="last")
+    return last.sort_index().reset_index(drop=True)
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    _write(path, sink.getvalue().to_pybytes())
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(
+            f"{path} is damaged ({error}). Delete it and resume the run to train its rows again."
+        ) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Say what a failed write means for the run."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {folder}: {error.strerror or error}. Everything recorded so far is "
+            f"kept; make room, then go on with --resume {folder.name}."
+        ) from error
