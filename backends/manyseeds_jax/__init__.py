@@ -1,1 +1,33 @@
+"""The JAX wing: Flax networks and Optax optimizers, the lanes of a cohort under `jax.vmap`.
 
+Importing this package imports no framework; `entry.open` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from manyseeds.backend import Backend, Settings
+from manyseeds.recipe import Recipe
+
+
+class Entry:
+    """The JAX backend, not opened yet; see `manyseeds.backend.BackendEntry`."""
+
+    name = "jax"
+    requires: tuple[str, ...] = ("jax", "flax", "optax")
+    install = "pip install 'manyseeds[jax]'"
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return why this backend cannot train a recipe: it can train all there are."""
+        del recipe
+        return None
+
+    def open(self, settings: Settings) -> Backend:
+        """Import JAX, Flax and Optax and apply the settings; once per process."""
+        training = importlib.import_module("manyseeds_jax.training")
+        backend: Backend = training.JaxBackend(settings)
+        return backend
+
+
+entry = Entry()

@@ -1,0 +1,163 @@
+"""The device JAX computes on, and the switches that decide how it computes.
+
+XLA reads its environment when it is first used, not when JAX is imported: `open_device` sets
+everything before that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from importlib.metadata import distributions, version
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from manyseeds.backend import Environment, Settings
+from manyseeds.errors import RequestError
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclass(frozen=True)
+class OpenDevice:
+    """A device with its settings applied.
+
+    Attributes
+    ----------
+    jax_device
+        Where arrays are put.
+    dtype
+        Of weights, activations and updates.
+    settings
+        As asked for.
+    """
+
+    jax_device: jax.Device
+    dtype: np.dtype[np.floating]
+    settings: Settings
+
+    @property
+    def kind(self) -> str:
+        """The platform: "cpu" or "cuda"."""
+        return "cpu" if self.jax_device.platform == "cpu" else "cuda"
+
+
+def open_device(settings: Settings) -> OpenDevice:
+    """Apply the settings and return the device they ask for.
+
+    Raises
+    ------
+    RequestError
+        CUDA is asked for and JAX sees none.
+    """
+    _set_environment(settings)
+    if settings.precision == "float64":
+        jax.config.update("jax_enable_x64", True)
+    if settings.device == "cpu":
+        # Else JAX would open a GPU that happens to be there, and take memory on it.
+        jax.config.update("jax_platforms", "cpu")
+    device = _find(settings.device)
+    if device.platform != "cpu":
+        # XLA's own default rounds float32 products to TF32 on GPUs that can.
+        precision = "tensorfloat32" if settings.tf32 else "highest"
+        jax.config.update("jax_default_matmul_precision", precision)
+    return OpenDevice(device, np.dtype(settings.precision), settings)
+
+
+def threads(settings: Settings) -> int:
+    """Return the CPU threads asked for; all cores this process may use unless said."""
+    return settings.threads or len(os.sched_getaffinity(0))
+
+
+def describe(device: OpenDevice) -> Environment:
+    """Say what runs where, for the provenance."""
+    return Environment(
+        backend="jax",
+        versions=_versions(device),
+        device=device.kind,
+        device_name=_device_name(device),
+        threads=threads(device.settings),
+        switches={
+            "precision": device.settings.precision,
+            "deterministic": device.settings.deterministic,
+            "tf32": device.settings.tf32,
+            "jax_enable_x64": bool(jax.config.read("jax_enable_x64")),
+            "jax_default_matmul_precision": str(jax.config.jax_default_matmul_precision),
+            "jax_platforms": str(jax.config.jax_platforms),
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+            "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"],
+        },
+    )
+
+
+def peak_memory(device: OpenDevice) -> int:
+    """Return the most device memory used so far, in bytes; 0 on a CPU."""
+    stats = device.jax_device.memory_stats() or {}
+    return int(stats.get("peak_bytes_in_use", 0)) if device.kind == "cuda" else 0
+
+
+def _set_environment(settings: Settings) -> None:
+    """Set what XLA reads from the environment when it is first used."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ["NPROC"] = str(threads(settings))  # the size of XLA's CPU thread pool
+    if settings.deterministic and settings.device != "cpu":
+        _add_flag("--xla_gpu_deterministic_ops=true")
+
+
+def _add_flag(flag: str) -> None:
+    """Append a flag to XLA_FLAGS, after the user's own, so that it wins."""
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
+
+
+def _find(wanted: str) -> jax.Device:
+    """Return the first device of the platform wanted."""
+    if wanted != "cpu":
+        try:
+            return jax.devices("cuda")[0]
+        except RuntimeError as error:
+            if wanted == "cuda":
+                raise RequestError(_no_cuda()) from error
+    return jax.devices("cpu")[0]
+
+
+def _no_cuda() -> str:
+    found = ", ".join(sorted({device.platform for device in jax.devices()}))
+    limit = os.environ.get("JAX_PLATFORMS")
+    limited = f" (JAX_PLATFORMS={limit} limits it)" if limit else ""
+    return (
+        f"device 'cuda' was asked for, but JAX {version('jax')} sees only: {found}{limited}. "
+        "Use device 'cpu' or 'auto', or install CUDA support with: "
+        "pip install 'manyseeds[jax-cuda]'"
+    )
+
+
+def _versions(device: OpenDevice) -> dict[str, str]:
+    versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    if device.kind == "cpu":
+        return versions
+    for distribution in distributions():
+        name = distribution.metadata["Name"] or ""
+        if name.startswith(("jax-cuda", "nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")):
+            versions[name] = distribution.version
+    versions["platform"] = " ".join(device.jax_device.client.platform_version.split())
+    driver = Path("/proc/driver/nvidia/version")
+    if driver.exists() and (found := re.search(r"\d+\.\d+(\.\d+)?", driver.read_text())):
+        versions["nvidia-driver"] = found.group()
+    return versions
+
+
+def _device_name(device: OpenDevice) -> str:
+    if device.kind == "cuda":
+        return str(device.jax_device.device_kind)
+    information = Path("/proc/cpuinfo")
+    models = (
+        re.findall(r"model name\s*:\s*(.+)", information.read_text())
+        if information.exists()
+        else []
+    )
+    return models[0] if models else platform.processor() or platform.machine()
