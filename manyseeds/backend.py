@@ -24,6 +24,9 @@ from manyseeds.recipe import Phase, Recipe
 
 GROUP = "manyseeds.backends"
 
+EVALUATION_ROWS = 1024
+"""Rows of a split that a backend may hold in all lanes at once when it evaluates."""
+
 Floats = NDArray[np.float64]
 Metric = Literal["loss", "accuracy"]
 Device = Literal["cpu", "cuda", "auto"]
@@ -182,7 +185,7 @@ class TrainingCohort(Protocol):
         *,
         probabilities: bool = False,
     ) -> Scores:
-        """Score the lanes on a split, nothing dropped, in batches of bounded memory."""
+        """Score the lanes on a split, nothing dropped, `EVALUATION_ROWS` rows at a time at most."""
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; frozen layers have none."""

@@ -65,6 +65,14 @@ class Job(Model):
             yield RowKey(self.recipe, self.case, self.backend, self.mode, self.vary, seed)
 
 
+class Unsupported(Model):
+    """A recipe that a backend cannot train, and why; its rows are not promised, but shown."""
+
+    backend: str
+    recipe: str
+    reason: str
+
+
 class Plan(Model):
     """All that a run promises.
 
@@ -80,6 +88,8 @@ class Plan(Model):
         How every backend is opened.
     primary
         The metric that claims are about.
+    unsupported
+        What a backend cannot train.
     jobs
         In the order of training.
     """
@@ -96,6 +106,7 @@ class Plan(Model):
     tf32: bool = False
     threads: int | None = None
     primary: str
+    unsupported: tuple[Unsupported, ...] = ()
     jobs: tuple[Job, ...]
 
     def rows(self) -> Iterator[RowKey]:

@@ -1,0 +1,213 @@
+"""The command line: parse, call, print. Nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="manyseeds",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="How much of a deep-learning claim is luck? Train it from many seeds and see.",
+    epilog="Exit status: 0 all promised rows ok · 1 rows or gates not · 2 the request was wrong.",
+)
+
+
+class DeviceName(StrEnum):
+    """Where to train."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+    auto = "auto"
+
+
+class PrecisionName(StrEnum):
+    """Precision of training."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+class ListKind(StrEnum):
+    """What can be listed."""
+
+    suites = "suites"
+    techniques = "techniques"
+    datasets = "datasets"
+    backends = "backends"
+
+
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results", help="Folder of the runs.", metavar="DIR", envvar="MANYSEEDS_RESULTS"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@app.command()
+def run(
+    suites: Annotated[
+        list[str] | None, typer.Argument(help="Suites by name, or TOML files.", metavar="SUITE...")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The small form, on embedded data.")
+    ] = False,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds, from 0.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Only this backend; may be repeated.")
+    ] = None,
+    device: Annotated[DeviceName, typer.Option(help="Where to train.")] = DeviceName.cpu,
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", help="Only this recipe; may be repeated.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option("--vary", help="The seed drives only this stream; may be repeated."),
+    ] = None,
+    lanes: Annotated[int | None, typer.Option(help="Seeds trained together as a cohort.")] = None,
+    solo: Annotated[int | None, typer.Option(help="Trainings alone, for wall time.")] = None,
+    precision: Annotated[
+        PrecisionName, typer.Option(help="Precision of training.")
+    ] = PrecisionName.float32,
+    deterministic: Annotated[
+        bool, typer.Option(help="Only algorithms that repeat bit for bit.")
+    ] = True,
+    tf32: Annotated[bool, typer.Option(help="Let an NVIDIA GPU round to TF32.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads; all cores if not given.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(help="GiB a cohort may take; else 70 % of what is free.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds without an epoch after which a job is given up.")
+    ] = None,
+    results: Results = Path("results"),
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with this run.", metavar="RUN")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train suites from many seeds and keep every outcome."""
+    from manyseeds.commands import run_suites  # noqa: PLC0415
+    from manyseeds.planner import Options  # noqa: PLC0415
+
+    options = Options(
+        seeds=seeds,
+        lanes=lanes,
+        solo=solo,
+        backends=tuple(backend or ()),
+        recipes=tuple(recipe or ()),
+        vary=tuple(vary or ()),  # type: ignore[arg-type]  # checked by Options
+        device=device.value,
+        precision=precision.value,
+        deterministic=deterministic,
+        tf32=tf32,
+        threads=threads,
+        memory=None if memory is None else int(memory * 2**30),
+    )
+    outcome = run_suites(
+        suites or [], options, quick=quick, results=results, resume=resume, timeout=timeout
+    )
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Runs by name or folder; all in --results if none.", metavar="[RUN...]"
+        ),
+    ] = None,
+    results: Results = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports"),
+    as_json: AsJson = False,
+) -> None:
+    """Make the report pages from ledgers."""
+    from manyseeds.commands import report_runs  # noqa: PLC0415
+
+    outcome = report_runs(runs or [], results=results, out=out)
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
+@app.command()
+def parity(
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", help="Only these backends; may be repeated.")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", help="Only this recipe; may be repeated.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training followed.")] = 60,
+    mutations: Annotated[
+        bool, typer.Option(help="Also change every hyperparameter by 1 % and see it caught.")
+    ] = True,
+    device: Annotated[DeviceName, typer.Option(help="Where to train.")] = DeviceName.cpu,
+    as_json: AsJson = False,
+) -> None:
+    """Follow recipes step by step in float64 on every backend and compare."""
+    from manyseeds.commands import check_parity  # noqa: PLC0415
+
+    outcome = check_parity(backend or [], recipe or [], steps, mutations, device.value)
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[ListKind, typer.Argument(help="What to list.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """List suites, techniques, datasets or backends."""
+    from manyseeds.commands import listing  # noqa: PLC0415
+
+    outcome = listing(kind.value)
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, which devices there are and which data can be had."""
+    from manyseeds.commands import examine  # noqa: PLC0415
+
+    outcome = examine()
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
+def _print(outcome: Any, as_json: bool) -> None:
+    if as_json:
+        json.dump(outcome, sys.stdout, indent=1, allow_nan=False)
+        sys.stdout.write("\n")
+        return
+    outcome()
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose are shown without a traceback."""
+    from manyseeds.errors import ManyseedsError  # noqa: PLC0415
+
+    try:
+        app()
+    except ManyseedsError as error:
+        typer.secho(f"manyseeds: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,357 @@
+"""Drives a cohort through a recipe, epoch by epoch: order, rates, validation, early stopping.
+
+The driver sees training and validation data only: the type of the cohort it is given has no way
+to the test split. Everything it keeps after a phase is in a frozen `State`, from which another
+recipe with the same first phases can go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds import streams
+from manyseeds.backend import EpochPlan, Floats, Scores, Splits, TrainingCohort
+from manyseeds.network import Weights
+from manyseeds.recipe import EarlyStopping, Phase, Recipe
+from manyseeds.schedules import Clock
+from manyseeds.streams import StreamSeeds
+
+_CURVES = ("rate", "train_loss", "valid_loss", "valid_accuracy")
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of a whole cohort by account; data loading and logging are in none."""
+
+    train: float = 0.0
+    evaluate: float = 0.0
+    compile: float = 0.0
+    compilations: int = 0
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(
+            self.train + other.train,
+            self.evaluate + other.evaluate,
+            self.compile + other.compile,
+            self.compilations + other.compilations,
+        )
+
+
+@dataclass(frozen=True)
+class EpochCurves:
+    """One epoch of all lanes: each value [lanes]; NaN for a lane that had stopped."""
+
+    phase: str
+    epoch: int
+    values: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a cohort stands after some phases.
+
+    Attributes
+    ----------
+    phases
+        How many phases have ended.
+    weights
+        Of the last phase's network.
+    source
+        Weights of the last network that was not this one: what `shared` layers belong to.
+    epochs_on_task, steps_of_network
+        What keys the `order` stream and the noise counters.
+    curves
+        Every epoch so far.
+    diverged
+        Per lane: where its loss stopped being finite, or "".
+    best_epoch
+        Per lane: the epoch, counted over all phases, whose weights it has.
+    seconds
+        Spent on all phases.
+    """
+
+    phases: int
+    weights: Weights
+    source: Weights
+    epochs_on_task: Mapping[str, int]
+    steps_of_network: Mapping[str, int]
+    curves: tuple[EpochCurves, ...]
+    diverged: tuple[str, ...]
+    best_epoch: NDArray[np.int64]
+    seconds: Seconds
+
+    @classmethod
+    def start(cls, lanes: int) -> State:
+        """Return the state before the first phase."""
+        return cls(
+            phases=0,
+            weights={},
+            source={},
+            epochs_on_task={},
+            steps_of_network={},
+            curves=(),
+            diverged=("",) * lanes,
+            best_epoch=np.zeros(lanes, dtype=np.int64),
+            seconds=Seconds(),
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An epoch has ended."""
+
+    phase: str
+    epoch: int
+    epochs: int
+    valid_accuracy: float | None
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The seeds of a cohort's lanes, one `StreamSeeds` each."""
+
+    seeds: tuple[StreamSeeds, ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def of(self, stream: streams.Stream) -> list[int]:
+        """Return each lane's seed of a stream that is always drawn from."""
+        return [getattr(lane, stream) for lane in self.seeds]
+
+
+def first_weights(phase: Phase, state: State, lanes: Lanes, features: int) -> Weights:
+    """Return the weights a phase starts from: reused layers from `state`, the rest drawn."""
+    drawn = streams.initial_weights(phase.network, features, lanes.of("init"))
+    reused = set(phase.reused())
+    return {
+        name: state.weights[name] if name.split("/")[0] in reused else values
+        for name, values in drawn.items()
+    }
+
+
+def train_phase(
+    cohort: TrainingCohort,
+    recipe: Recipe,
+    state: State,
+    data: Splits,
+    lanes: Lanes,
+    report: Report,
+) -> State:
+    """Train the next phase of a recipe and return the state after it."""
+    phase = recipe.phases[state.phases]
+    before = recipe.phases[state.phases - 1] if state.phases else None
+    weights = first_weights(phase, state, lanes, data.train.inputs.shape[1])
+    new_network = before is not None and before.network.name != phase.network.name
+    cohort.begin(phase, weights)
+    run = _PhaseRun(cohort, phase, state, data, lanes)
+    for epoch in range(phase.epochs):
+        run.epoch(epoch)
+        report(run.progress())
+        if run.stopped.all():
+            break
+    return replace(
+        run.result(),
+        phases=state.phases + 1,
+        source=state.weights if new_network else state.source,
+    )
+
+
+@dataclass
+class _PhaseRun:
+    """The moving parts of one phase."""
+
+    cohort: TrainingCohort
+    phase: Phase
+    state: State
+    data: Splits
+    lanes: Lanes
+    seconds: Seconds = field(default_factory=Seconds)
+    curves: list[EpochCurves] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        task = self.phase.task
+        self.rows = streams.training_rows(
+            task.name,
+            len(self.data.train),
+            task.train,
+            [lane.split for lane in self.lanes.seeds],
+        )
+        self.noise = streams.noise_keys(self.phase.network, self.lanes.of("dropout"))
+        self.diverged = list(self.state.diverged)
+        self.stopped = np.array([bool(reason) for reason in self.diverged])
+        self.best = _Best.start(self.phase.early_stopping, len(self.lanes))
+        self.valid_loss = np.empty((0, len(self.lanes)))
+
+    def epoch(self, epoch: int) -> None:
+        """Train and validate one epoch in all lanes."""
+        plan = self._plan(epoch)
+        started = perf_counter()
+        trace = self.cohort.train(plan)
+        trained = perf_counter()
+        scores = self._validate()
+        ended = perf_counter()
+        self.seconds += Seconds(
+            train=trained - started - trace.compile_seconds,
+            evaluate=ended - trained - scores.compile_seconds,
+            compile=trace.compile_seconds + scores.compile_seconds,
+            compilations=trace.compilations + scores.compilations,
+        )
+        self._record(plan, trace.loss, scores)
+
+    def _validate(self) -> Scores:
+        classifies = self.phase.network.loss != "mean_squared_error"
+        return self.cohort.evaluate("valid", ("loss", "accuracy") if classifies else ("loss",))
+
+    def _plan(self, epoch: int) -> EpochPlan:
+        phase, done = self.phase, self.state
+        order = streams.batch_order(
+            phase.task.name,
+            self.rows,
+            self.lanes.of("order"),
+            done.epochs_on_task.get(phase.task.name, 0) + epoch,
+        )
+        steps = -(-order.shape[1] // phase.batch)
+        clock = Clock(epoch=epoch, steps=steps, epochs=phase.epochs)
+        rate = phase.schedule.rates(phase.rate, clock, self.valid_loss)
+        momentum = phase.optimizer.hyperparameters().get("momentum")
+        return EpochPlan(
+            order=order,
+            batch=phase.batch,
+            rate=rate,
+            momentum=None if momentum is None else np.full_like(rate, momentum),
+            noise=self.noise,
+            step=done.steps_of_network.get(phase.network.name, 0) + epoch * steps,
+        )
+
+    def _record(self, plan: EpochPlan, loss: Floats, scores: Scores) -> None:
+        valid = scores.metrics["loss"]
+        accuracy = scores.metrics.get("accuracy", np.full(len(valid), np.nan))
+        active = ~self.stopped
+        values = (plan.rate[:, -1], loss.mean(axis=1), valid, accuracy)
+        number = len(self.state.curves) + len(self.curves) + 1
+        self.curves.append(
+            EpochCurves(
+                self.phase.name,
+                number,
+                {n: np.where(active, v, np.nan) for n, v in zip(_CURVES, values, strict=True)},
+            )
+        )
+        self.valid_loss = np.vstack([self.valid_loss, valid])
+        self._stop_diverged(np.isfinite(loss).all(axis=1) & np.isfinite(valid), number)
+        improved = self.best.update(valid, active & ~self.stopped, number)
+        if improved.any() and self.best.restores:
+            self.best.keep(self.cohort.weights(), improved)
+        self.stopped |= self.best.out_of_patience()
+
+    def _stop_diverged(self, finite: NDArray[np.bool_], number: int) -> None:
+        for lane in np.flatnonzero(~finite & ~self.stopped):
+            where = f"epoch {number}, phase {self.phase.name!r}"
+            self.diverged[lane] = f"loss not finite from {where} on"
+        self.stopped |= ~finite
+
+    def progress(self) -> Progress:
+        """Return what to tell a person about the epoch that just ended."""
+        accuracy = self.curves[-1].values["valid_accuracy"]
+        seen = accuracy[np.isfinite(accuracy)]
+        return Progress(
+            phase=self.phase.name,
+            epoch=len(self.curves),
+            epochs=self.phase.epochs,
+            valid_accuracy=float(seen.mean()) if seen.size else None,
+        )
+
+    def result(self) -> State:
+        """Return the state after this phase, without the number of phases and the source."""
+        done = self.state
+        # Counted in full where lanes stop early, so that a lane's streams never depend on others.
+        epochs = self.phase.epochs
+        steps = -(-len(self.rows[0]) // self.phase.batch) * epochs
+        task, network = self.phase.task.name, self.phase.network.name
+        return replace(
+            done,
+            weights=self.best.merged(self.cohort.weights()),
+            epochs_on_task={**done.epochs_on_task, task: done.epochs_on_task.get(task, 0) + epochs},
+            steps_of_network={
+                **done.steps_of_network,
+                network: done.steps_of_network.get(network, 0) + steps,
+            },
+            curves=(*done.curves, *self.curves),
+            diverged=tuple(self.diverged),
+            best_epoch=self.best.epoch_or(len(done.curves) + len(self.curves)),
+            seconds=done.seconds + self.seconds,
+        )
+
+
+@dataclass
+class _Best:
+    """Each lane's best epoch by validation loss, for early stopping."""
+
+    rule: EarlyStopping | None
+    loss: Floats
+    epoch: NDArray[np.int64]
+    waited: NDArray[np.int64]
+    weights: dict[str, NDArray[Any]]
+
+    @classmethod
+    def start(cls, rule: EarlyStopping | None, lanes: int) -> _Best:
+        zeros = np.zeros(lanes, dtype=np.int64)
+        return cls(rule, np.full(lanes, np.inf), zeros, zeros.copy(), {})
+
+    @property
+    def restores(self) -> bool:
+        """Whether lanes end with the weights of their best epoch."""
+        return self.rule is not None and self.rule.restore_best
+
+    def update(self, loss: Floats, active: NDArray[np.bool_], epoch: int) -> NDArray[np.bool_]:
+        """Note an epoch's validation losses and return which lanes improved."""
+        improved = active & (loss < self.loss)
+        self.loss = np.where(improved, loss, self.loss)
+        self.epoch = np.where(improved, epoch, self.epoch)
+        self.waited = np.where(improved, 0, self.waited + active)
+        return improved
+
+    def keep(self, weights: Weights, lanes: NDArray[np.bool_]) -> None:
+        """Keep these lanes' weights as their best."""
+        for name, values in weights.items():
+            if name not in self.weights:
+                self.weights[name] = np.array(values)
+            self.weights[name][lanes] = values[lanes]
+
+    def out_of_patience(self) -> NDArray[np.bool_]:
+        """Return which lanes have waited long enough."""
+        if self.rule is None:
+            return np.zeros(len(self.loss), dtype=bool)
+        return self.waited >= self.rule.patience
+
+    def merged(self, last: Weights) -> Weights:
+        """Return the weights the phase ends with."""
+        return self.weights if self.restores and self.weights else last
+
+    def epoch_or(self, last: int) -> NDArray[np.int64]:
+        """Return each lane's epoch of the weights it ends with."""
+        if self.restores and self.weights:
+            return self.epoch
+        return np.full(len(self.loss), last, dtype=np.int64)
+
+
+def with_layers(source: Weights, layers: Sequence[str], weights: Weights) -> Weights:
+    """Return `source` with these layers, by label, as they are in `weights`."""
+    return {
+        name: weights[name] if name.split("/")[0] in layers else values
+        for name, values in source.items()
+    }
+
+
+def seeds_of(seeds: Sequence[int], varied: Sequence[streams.Stream]) -> Lanes:
+    """Return the lanes of a job's seeds."""
+    return Lanes(tuple(streams.stream_seeds(seed, varied) for seed in seeds))

@@ -1,0 +1,209 @@
+"""A worker: the process in which one backend trains the jobs it is handed.
+
+It reads requests and writes messages, one JSON object a line, on its standard streams; whatever
+the framework prints goes to the standard error stream. It writes no ledger: records travel to
+the runner. When the runner goes away, so does the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from queue import Queue
+from typing import Any, TextIO
+
+from manyseeds.backend import Backend, Settings, backend_entry
+from manyseeds.checkpoint import load_state, save_state
+from manyseeds.datasets import task_splits
+from manyseeds.errors import ManyseedsError
+from manyseeds.model import digest
+from manyseeds.plan import Job
+from manyseeds.recipe import Phase, Recipe
+from manyseeds.records import curve_rows, record_rows
+from manyseeds.suite import Suite
+from manyseeds.suite_file import parse_suite
+from manyseeds.training import (
+    Lanes,
+    Progress,
+    Report,
+    Seconds,
+    State,
+    seeds_of,
+    train_phase,
+    with_layers,
+)
+
+Message = dict[str, Any]
+
+
+def main() -> None:
+    """Serve requests until the standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C means
+    out = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    requests = _requests()
+    opening = next(requests)
+    try:
+        settings = Settings(**opening["settings"])
+        backend = backend_entry(opening["backend"]).open(settings)
+        suite = parse_suite(opening["suite_text"], opening["suite_file"], quick=opening["quick"])
+        _send(out, type="ready", environment=asdict(backend.describe()))
+    except ManyseedsError as error:
+        _send(out, type="refused", reason=str(error))
+        return
+    worker = Worker(backend, settings, suite, Path(opening["checkpoints"]))
+    for request in requests:
+        _send(out, **_answer(worker, request, out))
+
+
+def _answer(worker: Worker, request: Message, out: TextIO) -> Message:
+    job = Job.model_validate_json(json.dumps(request["job"]))
+
+    def report(progress: Progress) -> None:
+        _send(out, type="epoch", job=job.id, **asdict(progress))
+
+    try:
+        return worker.run(job, request["attempt"], frozenset(request["keep"]), report)
+    except MemoryError:
+        return _failed(job, "out of memory: train fewer lanes at once (--lanes)")
+    except Exception as error:  # the job fails, the worker and the other jobs go on
+        traceback.print_exc()
+        return _failed(job, f"{type(error).__name__}: {error}")
+
+
+def _failed(job: Job, reason: str) -> Message:
+    return {"type": "failed", "job": job.id, "reason": reason}
+
+
+def _send(out: TextIO, **message: Any) -> None:
+    out.write(json.dumps(message) + "\n")
+    out.flush()
+
+
+def _requests() -> Iterator[Message]:
+    """Yield requests as they come; end the process at once when the runner has gone."""
+    queue: Queue[str | None] = Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            if line.strip() == "stop":
+                queue.put(None)
+                return
+            queue.put(line)
+        os._exit(1)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (line := queue.get()) is not None:
+        yield json.loads(line)
+
+
+class Worker:
+    """Trains jobs on an opened backend."""
+
+    def __init__(
+        self, backend: Backend, settings: Settings, suite: Suite, checkpoints: Path
+    ) -> None:
+        self.backend = backend
+        self.settings = settings
+        self.suite = suite
+        self.checkpoints = checkpoints
+
+    def run(self, job: Job, attempt: int, keep: frozenset[str], report: Report) -> Message:
+        """Train a job and return the message with its records and curves.
+
+        Parameters
+        ----------
+        job, attempt
+            What to train, and which attempt at it this is, from 1.
+        keep
+            Prefixes of phases, by fingerprint, that other jobs will go on from.
+        report
+            Called after every epoch.
+        """
+        recipe = self.suite.recipe(job.recipe, job.case)
+        lanes = seeds_of(job.seeds, job.varied)
+        state, shared = self._trained(recipe, lanes, keep, report)
+        metrics = self._scores(recipe, state, lanes)
+        facts = {
+            "recipe_sha256": recipe.fingerprint(),
+            "device": self.backend.describe().device,
+            "attempt": attempt,
+            "peak_memory_bytes": self._peak_memory(),
+        }
+        return {
+            "type": "done",
+            "job": job.id,
+            "records": record_rows(self.suite, job, facts, lanes, state, shared, metrics),
+            "curves": curve_rows(job, attempt, state),
+        }
+
+    def _trained(
+        self, recipe: Recipe, lanes: Lanes, keep: frozenset[str], report: Report
+    ) -> tuple[State, Seconds]:
+        """Train what is not yet trained; return the state and the seconds of what was."""
+        state = self._resumed(recipe, lanes)
+        shared = state.seconds
+        while state.phases < len(recipe.phases):
+            phase = recipe.phases[state.phases]
+            data = task_splits(phase.task, self.settings.precision)
+            cohort = self.backend.cohort(phase.network, data, len(lanes))
+            state = train_phase(cohort, recipe, state, data, lanes, report)
+            if recipe.prefix(state.phases) in keep:
+                save_state(self._checkpoint(recipe, state.phases, lanes), state)
+        return state, shared
+
+    def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
+        """Return the state after the most phases that are on disk."""
+        for phases in range(len(recipe.phases), 0, -1):
+            path = self._checkpoint(recipe, phases, lanes)
+            if path.exists():
+                return load_state(path)
+        return State.start(len(lanes))
+
+    def _checkpoint(self, recipe: Recipe, phases: int, lanes: Lanes) -> Path:
+        identity = {
+            "backend": self.backend.describe().backend,
+            "prefix": recipe.prefix(phases),
+            "settings": asdict(self.settings),
+            "lanes": [seeds.as_dict() for seeds in lanes.seeds],
+        }
+        return self.checkpoints / f"{digest(identity)[:32]}.npz"
+
+    def _scores(self, recipe: Recipe, state: State, lanes: Lanes) -> Mapping[str, list[float]]:
+        """Score the test split, once, now that training has ended."""
+        last = recipe.phases[-1]
+        metrics = self._score(last, state.weights, lanes)
+        found = {f"test_{name}": values for name, values in metrics.items()}
+        first_shared = next((n for n, p in enumerate(recipe.phases) if p.shared), None)
+        if first_shared is None:
+            return found
+        source = recipe.phases[first_shared - 1]
+        layers = recipe.phases[first_shared].reused()
+        after = with_layers(state.source, layers, state.weights)
+        found["source_accuracy_before"] = self._score(source, state.source, lanes)["accuracy"]
+        found["source_accuracy_after"] = self._score(source, after, lanes)["accuracy"]
+        return found
+
+    def _score(self, phase: Phase, weights: Any, lanes: Lanes) -> dict[str, list[float]]:
+        data = task_splits(phase.task, self.settings.precision)
+        cohort = self.backend.cohort(phase.network, data, len(lanes))
+        cohort.begin(phase, weights)
+        classifies = phase.network.loss != "mean_squared_error"
+        scores = cohort.score(("loss", "accuracy") if classifies else ("loss",))
+        return {name: values.tolist() for name, values in scores.metrics.items()}
+
+    def _peak_memory(self) -> int:
+        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return self.backend.peak_memory() or host
+
+
+if __name__ == "__main__":
+    main()
