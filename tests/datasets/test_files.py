@@ -1,0 +1,196 @@
+"""Files of data sets: found in order, fetched at most once, never used unchecked."""
+
+import gzip
+import hashlib
+import lzma
+import socket
+from pathlib import Path
+
+import pooch
+import pytest
+
+from manyseeds.datasets import files
+from manyseeds.datasets.files import Source
+from manyseeds.errors import RequestError
+
+CONTENT = b"the content of the file" * 100
+SOURCE = Source(
+    name="letters",
+    address="http://data.example/letters/",
+    package="dataset-letters",
+    sha256={"letters-idx": hashlib.sha256(CONTENT).hexdigest()},
+)
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """The three roots, empty; nothing of this machine is looked at."""
+    roots = {name: tmp_path / name for name in ("chosen", "debian", "cache")}
+    monkeypatch.setenv("MANYSEEDS_DATA", str(roots["chosen"]))
+    monkeypatch.setattr(files, "DEBIAN", roots["debian"])
+    monkeypatch.setattr(pooch, "os_cache", lambda project: roots["cache"] / project)
+    return roots
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Refuse every connection, as a machine without a network does."""
+
+    def refuse(*_args, **_kwargs):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server that sends what the test puts into `server["body"]`, and counts its calls."""
+    state = {"body": gzip.compress(CONTENT), "urls": []}
+
+    def send(_self, url, output_file, _pooch, check_only=False):
+        state["urls"].append(url)
+        Path(output_file).write_bytes(state["body"])
+        if "breaks" in state:
+            raise state["breaks"]
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", send)
+    return state
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("name", ["letters-idx", "letters-idx.gz"])
+def test_plain_and_compressed_files_are_equally_good(places, pack, name):
+    put(places["chosen"] / "letters" / name, pack(CONTENT))
+    assert SOURCE.content("letters-idx") == CONTENT
+
+
+def test_a_repacked_archive_is_the_same_file(places):
+    put(places["debian"] / "letters" / "letters-idx.gz", gzip.compress(CONTENT, 1, mtime=7))
+    assert SOURCE.content("letters-idx") == CONTENT
+
+
+def test_folders_are_looked_in_in_the_documented_order(places):
+    expected = [
+        places["chosen"] / "letters",
+        places["chosen"],
+        places["debian"] / "letters",
+        places["cache"] / "manyseeds" / "letters",
+    ]
+    assert list(SOURCE.folders()) == expected
+    # A damaged file in an earlier folder is reported, although later ones are good.
+    for folder in reversed(expected):
+        put(folder / "letters-idx", CONTENT)
+        assert SOURCE.content("letters-idx") == CONTENT
+        broken = put(folder / "letters-idx", b"broken")
+        with pytest.raises(RequestError) as caught:
+            SOURCE.content("letters-idx")
+        assert str(caught.value).startswith(str(broken))
+
+
+def test_without_the_variable_only_the_other_folders_are_looked_in(places, monkeypatch):
+    monkeypatch.setenv("MANYSEEDS_DATA", "")
+    assert next(iter(SOURCE.folders())) == places["debian"] / "letters"
+
+
+def test_a_wrong_checksum_names_file_hashes_and_remedy(places):
+    wrong = b"something else"
+    path = put(places["debian"] / "letters" / "letters-idx.gz", gzip.compress(wrong))
+    with pytest.raises(RequestError) as caught:
+        SOURCE.content("letters-idx")
+    message = str(caught.value)
+    assert str(path) in message
+    assert SOURCE.sha256["letters-idx"] in message
+    assert hashlib.sha256(wrong).hexdigest() in message
+    assert "Remove it" in message
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b[:-9], lambda b: b[:20], lambda b: b[:12] + b"?" * 30]
+)
+def test_an_archive_that_cannot_be_unpacked_is_a_request_error(places, pack, spoil):
+    path = put(places["chosen"] / "letters-idx.gz", spoil(pack(CONTENT)))
+    with pytest.raises(RequestError, match="damaged") as caught:
+        SOURCE.content("letters-idx")
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_that_may_not_be_read_is_a_request_error(places, monkeypatch):
+    path = put(places["chosen"] / "letters-idx", CONTENT)
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(RequestError, match="Permission denied") as caught:
+        SOURCE.content("letters-idx")
+    assert str(path) in str(caught.value)
+
+
+def test_absent_and_without_network_the_error_says_how_to_get_it(places):
+    with pytest.raises(RequestError) as caught:
+        SOURCE.content("letters-idx")
+    message = str(caught.value)
+    for folder in SOURCE.folders():
+        assert str(folder) in message
+    assert "apt-get install dataset-letters" in message
+    assert "set MANYSEEDS_DATA" in message
+    assert "network" in message
+    assert "http://data.example/letters/letters-idx.gz" in message
+    assert caught.value.exit_status == 2
+    assert files_below(places["cache"]) == []
+
+
+def test_without_a_debian_package_none_is_recommended(places):
+    source = Source("letters", SOURCE.address, None, SOURCE.sha256)
+    with pytest.raises(RequestError) as caught:
+        source.content("letters-idx")
+    assert "apt-get" not in str(caught.value)
+
+
+def test_what_is_fetched_is_kept(places, server):
+    assert SOURCE.content("letters-idx") == CONTENT
+    assert SOURCE.content("letters-idx") == CONTENT
+    assert server["urls"] == ["http://data.example/letters/letters-idx.gz"]
+    cached = places["cache"] / "manyseeds" / "letters" / "letters-idx.gz"
+    assert files_below(places["cache"]) == [cached]
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>please log in</html>", gzip.compress(CONTENT)[:-9], b"", gzip.compress(b"x")]
+)
+def test_what_the_server_sends_wrongly_never_reaches_the_cache(places, server, body):
+    server["body"] = body
+    with pytest.raises(RequestError, match="The server sent something else"):
+        SOURCE.content("letters-idx")
+    assert files_below(places["cache"]) == []
+    server["body"] = gzip.compress(CONTENT)
+    assert SOURCE.content("letters-idx") == CONTENT
+
+
+@pytest.mark.parametrize("breaks", [ConnectionResetError("reset"), KeyboardInterrupt()])
+def test_a_broken_download_leaves_nothing_behind(places, server, breaks):
+    server["body"] = gzip.compress(CONTENT)[:30]
+    server["breaks"] = breaks
+    expected = KeyboardInterrupt if isinstance(breaks, KeyboardInterrupt) else RequestError
+    with pytest.raises(expected):
+        SOURCE.content("letters-idx")
+    assert files_below(places["cache"]) == []
+
+
+def test_a_cache_that_cannot_be_written_is_a_request_error(places, server):
+    put(places["cache"], b"a file where the folder should be")
+    with pytest.raises(RequestError, match="Ways to get it"):
+        SOURCE.content("letters-idx")
