@@ -1,0 +1,33 @@
+"""What the records say: summaries, verdicts, variance by stream, best of k.
+
+Every function takes the records of one suite (`Ledger.records`) and the suite, and returns a
+frame. Nothing here draws, prints or reads a file, and nothing is random: the bootstrap's
+generator is fixed.
+"""
+
+from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_intervals, sd_intervals
+from manyseeds.statistics.claims import claims_table
+from manyseeds.statistics.comparisons import comparisons_table
+from manyseeds.statistics.confession import best_of, confession_table
+from manyseeds.statistics.published import published_table
+from manyseeds.statistics.summary import summary_table
+from manyseeds.statistics.variance import variance_table
+from manyseeds.statistics.verdict import Verdict, seeds_to_settle, verdict
+
+__all__ = [
+    "LEVEL",
+    "RESAMPLES",
+    "Intervals",
+    "Verdict",
+    "best_of",
+    "claims_table",
+    "comparisons_table",
+    "confession_table",
+    "mean_intervals",
+    "published_table",
+    "sd_intervals",
+    "seeds_to_settle",
+    "summary_table",
+    "variance_table",
+    "verdict",
+]

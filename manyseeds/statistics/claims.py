@@ -1,0 +1,144 @@
+"""Claims: the paired improvement per backend and over all, and the verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.statistics.bootstrap import Floats, mean_intervals
+from manyseeds.statistics.factor import error_factors, reached
+from manyseeds.statistics.pairs import Pairs, all_pairs
+from manyseeds.statistics.scores import Measure, Scores
+from manyseeds.statistics.verdict import seeds_to_settle, verdict
+from manyseeds.suite import Claim, Suite
+
+
+def claim_pairs(records: pd.DataFrame, suite: Suite) -> dict[str, list[Pairs]]:
+    """Return the pairs of every claim, by its name, one entry a case."""
+    scores = {metric: Scores.of(records, suite, metric) for metric in _metrics(suite)}
+    return {
+        claim.name: all_pairs(scores[claim.metric], claim.treatment, claim.baseline, claim.metric)
+        for claim in suite.claims
+    }
+
+
+def claims_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return one row per claim, case and backend; backend "all" pools them by seed.
+
+    Columns: `promised`, `pairs`, `lost` (pairs of seeds) · `baseline_mean`, `treatment_mean`,
+    `improvement`, `low`, `high`, `sd` (the metric's unit; accuracies are shares) · `better`,
+    `tied`, `worse` (pairs) · `correlation` (Pearson's, of the pairs) and `variance_ratio`
+    (variance of the paired difference over that of an unpaired one: what pairing bought) ·
+    `verdict` and, where it is inconclusive, `seeds_to_settle` · `factor_median`,
+    `factor_reached` (share of pairs that reach the claimed `factor`, with its interval) and
+    `zero_errors` (pairs whose treatment makes no error).
+    """
+    pairs = claim_pairs(records, suite)
+    rows = [
+        {"claim": claim.name, "factor": claim.factor or np.nan}
+        | {"least_effect": claim.least_effect, "metric": claim.metric}
+        | row
+        for claim in suite.claims
+        for row in _rows(pairs[claim.name], claim)
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def improvements(pairs: Sequence[Pairs]) -> list[dict[str, Any]]:
+    """Return the estimates of each pairing per backend and pooled, bootstrapped together."""
+    views = [(one, backend) for one in pairs for backend in one.views()]
+    if not views:
+        return []
+    table = np.stack([one.improvement(backend) for one, backend in views], axis=1)
+    found = mean_intervals(table)
+    return [
+        {
+            "treatment": one.treatment,
+            "baseline": one.baseline,
+            "case": one.case,
+            "backend": backend,
+            "promised": one.promises(backend),
+            "pairs": int(found.n[column]),
+            "lost": one.promises(backend) - int(found.n[column]),
+            "improvement": found.estimate[column],
+            "low": found.low[column],
+            "high": found.high[column],
+        }
+        for column, (one, backend) in enumerate(views)
+    ]
+
+
+_COLUMNS = [
+    "claim", "treatment", "baseline", "case", "backend", "metric",
+    "promised", "pairs", "lost",
+    "baseline_mean", "treatment_mean", "improvement", "low", "high", "sd",
+    "better", "tied", "worse", "correlation", "variance_ratio",
+    "least_effect", "verdict", "seeds_to_settle",
+    "factor", "factor_median", "factor_reached", "factor_reached_low", "factor_reached_high",
+    "zero_errors",
+]  # fmt: skip
+
+
+def _metrics(suite: Suite) -> set[Measure]:
+    return {claim.metric for claim in suite.claims}
+
+
+def _rows(pairs: list[Pairs], claim: Claim) -> Iterator[dict[str, Any]]:
+    views = [(one, backend) for one in pairs for backend in one.views()]
+    for row, (one, backend) in zip(improvements(pairs), views, strict=True):
+        described = _described(*one.view(backend))
+        counted = _counted(one.improvement(backend))
+        factors = _factors(one, backend, claim)
+        yield row | described | counted | _judged(row, described["sd"], claim) | factors
+
+
+def _judged(row: Mapping[str, Any], sd: float, claim: Claim) -> dict[str, Any]:
+    found = verdict(row["low"], row["high"], claim.least_effect, row["pairs"])
+    undecided = found == "inconclusive"
+    seeds = seeds_to_settle(row["improvement"], sd, claim.least_effect) if undecided else np.nan
+    return {"verdict": found, "seeds_to_settle": seeds}
+
+
+def _described(treatment: Floats, baseline: Floats) -> dict[str, float]:
+    both = pd.DataFrame({"treatment": treatment, "baseline": baseline}).dropna()
+    apart = both["treatment"].var() + both["baseline"].var()
+    difference = both["treatment"] - both["baseline"]
+    varies = min(both["treatment"].std(), both["baseline"].std()) > 0
+    return {
+        "baseline_mean": both["baseline"].mean(),
+        "treatment_mean": both["treatment"].mean(),
+        "sd": difference.std(),
+        "correlation": both["treatment"].corr(both["baseline"]) if varies else np.nan,
+        "variance_ratio": difference.var() / apart if apart > 0 else np.nan,
+    }
+
+
+def _counted(improvement: Floats) -> dict[str, int]:
+    tied = np.abs(improvement) < _TIE
+    return {
+        "better": int(((improvement > 0) & ~tied).sum()),
+        "tied": int(tied.sum()),
+        "worse": int(((improvement < 0) & ~tied).sum()),
+    }
+
+
+_TIE = 1e-12
+"""Differences below this are rounding."""
+
+
+def _factors(pairs: Pairs, backend: str, claim: Claim) -> dict[str, float]:
+    if pairs.metric != "test_accuracy":
+        return {}
+    factors = error_factors(pairs, backend)
+    seen = factors[~np.isnan(factors)]
+    share, low, high = reached(factors, claim.factor) if claim.factor else (np.nan,) * 3
+    return {
+        "factor_median": float(np.median(seen)) if len(seen) else np.nan,
+        "factor_reached": share,
+        "factor_reached_low": low,
+        "factor_reached_high": high,
+        "zero_errors": int(np.isinf(seen).sum()),
+    }

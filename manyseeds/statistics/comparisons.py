@@ -1,0 +1,52 @@
+"""Every recipe against a baseline: where the claims' recipes stand among the others."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from manyseeds.recipe import Recipe, Task
+from manyseeds.statistics.claims import improvements
+from manyseeds.statistics.pairs import all_pairs
+from manyseeds.statistics.scores import Scores
+from manyseeds.suite import Suite
+
+_COLUMNS = [
+    "treatment", "baseline", "case", "backend", "promised", "pairs", "lost",
+    "improvement", "low", "high",
+]  # fmt: skip
+
+
+def comparisons_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return the improvement of every recipe over its baseline, per case and backend.
+
+    Columns as in `claims_table`. A recipe's baseline is the first claim's if both are scored on
+    the same task, else the first recipe of the suite that is scored on its own task.
+    """
+    scores = Scores.of(records, suite, suite.primary)
+    pairs = [
+        one
+        for treatment, baseline in against(suite).items()
+        for one in all_pairs(scores, treatment, baseline, suite.primary)
+    ]
+    return pd.DataFrame(improvements(pairs), columns=_COLUMNS)
+
+
+def against(suite: Suite) -> dict[str, str]:
+    """Return each recipe's baseline; baselines themselves are left out."""
+    scored = {name: _scored(_first(suite, name)) for name in suite.recipes()}
+    preferred = [claim.baseline for claim in suite.claims[:1]]
+    order = [*preferred, *suite.recipes()]
+    baselines = {
+        name: next(other for other in order if scored[other] == task)
+        for name, task in scored.items()
+    }
+    return {name: baseline for name, baseline in baselines.items() if name != baseline}
+
+
+def _first(suite: Suite, name: str) -> Recipe:
+    return next(cell.recipe for cell in suite.cells if cell.recipe.name == name)
+
+
+def _scored(recipe: Recipe) -> Task:
+    """Return the task whose test set scores a recipe; how much of it is trained on is free."""
+    return recipe.phases[-1].task.model_copy(update={"train": None, "name": ""})

@@ -1,0 +1,139 @@
+"""Pairs by seed: two recipes on the same random streams, whose difference is what claims are about.
+
+Backends are pooled by seed: a seed's value is its average over the backends that have it. Three
+frameworks on the same streams are no three times as many seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds.statistics.bootstrap import Floats, finite_mean
+from manyseeds.statistics.scores import Measure, Scores
+
+ALL = "all"
+"""Stands for all backends, pooled by seed, and for all cases, averaged by seed."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A treatment and a baseline in one case.
+
+    Attributes
+    ----------
+    treatment, baseline
+        Names of recipes.
+    case
+        The suite's parameter, or `ALL`.
+    metric
+        What is compared; accuracies are shares.
+    scores
+        Treatment and baseline, [2, seeds, backends]: both NaN unless both are `ok`.
+    promised
+        Whether the plan promises either, [seeds, backends]; a promised pair without scores is
+        lost.
+    seeds, backends
+        The axes.
+    """
+
+    treatment: str
+    baseline: str
+    case: str
+    metric: Measure
+    scores: Floats
+    promised: NDArray[np.bool_]
+    seeds: tuple[int, ...]
+    backends: tuple[str, ...]
+
+    def views(self) -> tuple[str, ...]:
+        """Return the backends, and `ALL` for what they say together."""
+        return (*self.backends, ALL)
+
+    def view(self, backend: str) -> Floats:
+        """Return treatment and baseline by seed, [2, seeds], of one backend or of `ALL`."""
+        if backend != ALL:
+            one: Floats = self.scores[:, :, self.backends.index(backend)]
+            return one
+        return finite_mean(self.scores, axis=2)
+
+    def promises(self, backend: str) -> int:
+        """Return the number of seeds for which the plan promises either recipe."""
+        if backend != ALL:
+            return int(self.promised[:, self.backends.index(backend)].sum())
+        return int(self.promised.any(axis=1).sum())
+
+    def improvement(self, backend: str) -> Floats:
+        """Return by how much the treatment is better, by seed: more accuracy, or less loss."""
+        treatment, baseline = self.view(backend)
+        gain: Floats = treatment - baseline
+        return -gain if self.metric == "test_loss" else gain
+
+
+def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Measure) -> Pairs:
+    """Pair two recipes of a case by seed and backend."""
+    values, promises = zip(scores.cell(treatment, case), scores.cell(baseline, case), strict=True)
+    backends = list(dict.fromkeys([*values[0].columns, *values[1].columns]))
+    both = np.stack([frame.reindex(columns=backends).to_numpy(float) for frame in values])
+    first, second = (
+        frame.reindex(columns=backends, fill_value=False).to_numpy(bool) for frame in promises
+    )
+    usable = np.isfinite(both).all(axis=0)
+    return Pairs(
+        treatment=treatment,
+        baseline=baseline,
+        case=case,
+        metric=metric,
+        scores=np.where(usable, both, np.nan),
+        promised=np.logical_or(first, second),
+        seeds=tuple(int(seed) for seed in scores.values.index),
+        backends=tuple(backends),
+    )
+
+
+def all_pairs(scores: Scores, treatment: str, baseline: str, metric: Measure) -> list[Pairs]:
+    """Pair two recipes in every case they have in common, and over all cases if there are more."""
+    cases = shared_cases(scores, treatment, baseline)
+    found = [paired(scores, treatment, baseline, case, metric) for case in cases]
+    return [*found, averaged(found)] if len(found) > 1 else found
+
+
+def shared_cases(scores: Scores, treatment: str, baseline: str) -> tuple[str, ...]:
+    """Return the cases in which two recipes can be compared.
+
+    A recipe without cases is compared in each of the other's; one that was never promised
+    leaves the cases of the other, whose pairs then count as lost.
+    """
+    first, second = scores.cases(treatment), scores.cases(baseline)
+    named = tuple(dict.fromkeys(case for case in (*first, *second) if case))
+    return named or ("",)
+
+
+def averaged(cases: Sequence[Pairs]) -> Pairs:
+    """Average the cases by seed; a seed that lacks one of them is lost.
+
+    Cases differ by far more than backends do: an average over those that happen to be there
+    would depend on which are missing.
+    """
+    first = cases[0]
+    backends = tuple(dict.fromkeys(backend for pairs in cases for backend in pairs.backends))
+    shape = (len(first.seeds), len(backends))
+    scores = np.full((len(cases), 2, *shape), np.nan)
+    promised = np.zeros((len(cases), *shape), dtype=bool)
+    for number, pairs in enumerate(cases):
+        columns = [backends.index(backend) for backend in pairs.backends]
+        scores[number][:, :, columns] = pairs.scores
+        promised[number][:, columns] = pairs.promised
+    return Pairs(
+        treatment=first.treatment,
+        baseline=first.baseline,
+        case=ALL,
+        metric=first.metric,
+        scores=scores.mean(axis=0),
+        promised=promised.any(axis=0),
+        seeds=first.seeds,
+        backends=backends,
+    )

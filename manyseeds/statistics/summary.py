@@ -1,0 +1,65 @@
+"""THE table: every recipe on every backend, what was promised, delivered, scored and spent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import trim_mean
+
+from manyseeds.statistics.bootstrap import mean_intervals
+from manyseeds.statistics.scores import GROUP, Measure, Scores, groups, ordinary
+from manyseeds.statistics.seconds import seconds_table
+from manyseeds.suite import Suite
+
+STATUSES = ("ok", "diverged", "failed", "timed_out", "missing")
+_FIGURES = ("mean", "sd", "low", "high", "median", "iqm", "min", "max")
+
+
+def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return one row per recipe, case and backend, in the suite's order.
+
+    Columns: `promised` and what became of it (`ok`, `diverged`, `failed`, `timed_out`,
+    `missing`) · of the `ok` rows' test accuracy (a share), or of the test loss where that is
+    the suite's metric: `accuracy_mean`, `_sd`, `_low` and `_high` (BCa interval of the mean),
+    `_median`, `_iqm` (mean of the middle half), `_min`, `_max` · the same of the error,
+    1 - accuracy, as `error_…` · the columns of `seconds_table`.
+    """
+    counts = count_table(records, suite)
+    metric: Measure = suite.primary
+    values = Scores.of(records, suite, metric).values
+    described = describe(values)
+    name = metric.removeprefix("test_")
+    parts = [counts, described.add_prefix(f"{name}_")]
+    if metric == "test_accuracy":
+        parts.append(describe(1 - values).add_prefix("error_"))
+    return pd.concat([*parts, seconds_table(records, suite)], axis="columns").reset_index()
+
+
+def count_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return what was promised and what became of it, by recipe, case and backend."""
+    rows = ordinary(records, suite)
+    counts = rows.groupby([*GROUP, "status"]).size().unstack("status", fill_value=0)
+    counts = counts.reindex(index=groups(rows, suite), columns=list(STATUSES), fill_value=0)
+    counts.insert(0, "promised", counts.sum(axis="columns"))
+    return counts.astype(int).rename_axis(columns=None)
+
+
+def describe(values: pd.DataFrame) -> pd.DataFrame:
+    """Describe each column of [seeds, groups]; NaN where it has no value."""
+    found = mean_intervals(values.to_numpy(float))
+    columns = {
+        "mean": found.estimate,
+        "sd": values.std().to_numpy(),
+        "low": found.low,
+        "high": found.high,
+        "median": values.median().to_numpy(),
+        "iqm": np.array([_iqm(values.iloc[:, i].dropna()) for i in range(values.shape[1])]),
+        "min": values.min().to_numpy(),
+        "max": values.max().to_numpy(),
+    }
+    return pd.DataFrame(columns, index=values.columns, columns=list(_FIGURES), dtype=float)
+
+
+def _iqm(values: pd.Series[float]) -> float:
+    """Mean of the middle half (Agarwal et al. 2021)."""
+    return float(trim_mean(values.to_numpy(), 0.25)) if len(values) else np.nan

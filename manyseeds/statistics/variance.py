@@ -1,0 +1,106 @@
+"""Variance by stream: how much each source of randomness moves the result on its own.
+
+Each stream is varied alone, the others pinned (Bouthillier et al. 2021). On identical streams
+only the backend differs: what is left between backends is the frameworks' own noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.statistics.bootstrap import Floats, mean_intervals, sd_intervals
+from manyseeds.statistics.pairs import ALL
+from manyseeds.statistics.scores import ordinary_vary
+from manyseeds.suite import Suite
+
+TOGETHER = "together"
+BETWEEN = "between backends"
+_CELL = ["recipe", "case", "stream"]
+_COLUMNS = [*_CELL, "backend", "promised", "ok", "sd", "low", "high"]
+
+
+def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return the standard deviation of the suite's metric by recipe, case, stream and backend.
+
+    Columns: `stream` (one varied alone; "together": the suite's
+    ordinary rows; "between
+    backends": what is left on identical streams, with `backend` "all") · `promised`, `ok`
+    (rows; for "between backends" seeds, and seeds that two backends have) · `sd`, `low`, `high`
+    (BCa interval), in the metric's unit. Only the recipes of the suite's variance study.
+    """
+    rows = _studied(records, suite)
+    if rows.empty:
+        return pd.DataFrame(columns=_COLUMNS)
+    spreads = _spread(rows)
+    left = [
+        _between(part)
+        for _, part in rows[rows["stream"] == TOGETHER].groupby(_CELL, sort=False)
+        if part["backend"].nunique() > 1
+    ]
+    table = pd.concat([spreads, *left], ignore_index=True)
+    return _ordered(table, suite)[_COLUMNS]
+
+
+def _studied(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return cohort rows of the recipes under study, with the name of what was varied."""
+    cohort = records[records["mode"] == "cohort"]
+    every = cohort["vary"] == ordinary_vary(suite)
+    studied = set(cohort.loc[~every, "recipe"])
+    if suite.variance:
+        studied |= set(suite.variance.recipes)
+    stream = cohort["vary"].where(~every, TOGETHER)
+    value = cohort[suite.primary].where(cohort["status"] == "ok")
+    return cohort.assign(stream=stream, value=value)[cohort["recipe"].isin(studied)]
+
+
+def _spread(rows: pd.DataFrame) -> pd.DataFrame:
+    keys = [*_CELL, "backend"]
+    columns = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
+    wide = rows.set_index(["seed", *keys])["value"].astype("float64").unstack(keys)
+    wide = wide.reindex(columns=columns)
+    found = sd_intervals(wide.to_numpy(float))
+    promised = rows.groupby(keys).size().reindex(columns)
+    return pd.DataFrame(
+        {
+            "promised": promised.to_numpy(),
+            "ok": found.n,
+            "sd": found.estimate,
+            "low": found.low,
+            "high": found.high,
+        },
+        index=columns,
+    ).reset_index()
+
+
+def _between(rows: pd.DataFrame) -> pd.DataFrame:
+    """Pool the variance between backends over seeds: its mean, and the root of that."""
+    wide = rows.pivot(index="seed", columns="backend", values="value").astype("float64")
+    within: Floats = wide.var(axis="columns", ddof=1).to_numpy(float)
+    found = mean_intervals(within)
+    low, middle, high = (
+        float(np.sqrt(bound[0])) for bound in (found.low, found.estimate, found.high)
+    )
+    row = rows.iloc[[0]][["recipe", "case"]].reset_index(drop=True)
+    counts = {"promised": len(wide), "ok": int(found.n[0])}
+    return row.assign(stream=BETWEEN, backend=ALL, **counts, sd=middle, low=low, high=high)
+
+
+def _ordered(table: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Sort by recipe, case and stream as the suite has them; single streams before the whole."""
+    recipes, cases = list(suite.recipes()), ["", *suite.cases()]
+    streams = list(_streams(table))
+
+    def place(column: pd.Series) -> pd.Series:
+        known = {"recipe": recipes, "case": cases, "stream": streams}[str(column.name)]
+        return column.map(known.index)
+
+    return table.sort_values(_CELL, key=place, kind="stable").reset_index(drop=True)
+
+
+def _streams(table: pd.DataFrame) -> Iterator[str]:
+    last = (TOGETHER, BETWEEN)
+    yield from (name for name in dict.fromkeys(table["stream"]) if name not in last)
+    yield from last

@@ -1,0 +1,78 @@
+"""The verdict on a claim: its interval against the least effect that counts."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from scipy.special import ndtri
+
+from manyseeds.statistics.bootstrap import LEVEL
+
+Verdict = Literal["holds", "reversed", "negligible", "inconclusive"]
+
+LEAST_PAIRS = 5
+"""A bootstrap of fewer pairs says next to nothing: the verdict is `inconclusive` whatever it says.
+
+Two seeds that happen to agree have an interval of width 0, not a proof.
+"""
+
+
+def verdict(low: float, high: float, least_effect: float, pairs: int) -> Verdict:
+    """Judge an improvement by its interval.
+
+    Parameters
+    ----------
+    low, high
+        The interval of the mean improvement; positive is what the claim says.
+    least_effect
+        The least improvement that counts, positive, in the same unit.
+    pairs
+        Pairs the interval comes from; with fewer than `LEAST_PAIRS`, or with no interval (NaN),
+        nothing is concluded.
+
+    Returns
+    -------
+    Verdict
+        The first that is true: "holds", the interval lies wholly above the least effect ·
+        "reversed", wholly below 0 · "negligible", wholly within ± the least effect ·
+        "inconclusive".
+    """
+    if pairs < LEAST_PAIRS or math.isnan(low) or math.isnan(high):
+        return "inconclusive"
+    if low > least_effect:
+        return "holds"
+    if high < 0:
+        return "reversed"
+    if -least_effect < low and high < least_effect:
+        return "negligible"
+    return "inconclusive"
+
+
+def seeds_to_settle(mean: float, sd: float, least_effect: float) -> float:
+    """Return about how many seeds would settle the claim if mean and sd stayed as they are.
+
+    The half width of the interval, z · sd / √n, must fall below the distance from the mean to
+    the nearest bound of the verdict that the mean points to; where it points to two, to the one
+    that is settled first.
+
+    Parameters
+    ----------
+    mean, sd
+        Of the paired improvements.
+    least_effect
+        As in `verdict`.
+
+    Returns
+    -------
+    float
+        A whole number, at least `LEAST_PAIRS`; infinity where the mean lies on a bound; NaN
+        where mean or sd is unknown.
+    """
+    if math.isnan(mean) or math.isnan(sd):
+        return math.nan
+    distance = max(mean - least_effect, -mean, least_effect - abs(mean))
+    if distance <= 0:
+        return math.inf
+    half_width = float(ndtri((1 + LEVEL) / 2)) * sd
+    return float(max(LEAST_PAIRS, math.ceil((half_width / distance) ** 2)))
