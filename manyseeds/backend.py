@@ -122,7 +122,7 @@ class EpochPlan:
     @property
     def steps(self) -> int:
         """Batches in this plan, the last smaller one included."""
-        return -(-self.order.shape[1] // self.batch)
+        return -(-int(self.order.shape[1]) // self.batch)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,9 @@ def run(
     suites: Annotated[
         list[str] | None, typer.Argument(help="Suites by name, or TOML files.", metavar="SUITE...")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every suite that comes along.")
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="The small form, on embedded data.")
     ] = False,
@@ -99,8 +102,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train suites from many seeds and keep every outcome."""
-    from manyseeds.commands import run_suites  # noqa: PLC0415
-    from manyseeds.planner import Options  # noqa: PLC0415
+    from manyseeds.commands import run_suites
+    from manyseeds.planner import Options
 
     options = Options(
         seeds=seeds,
@@ -117,7 +120,13 @@ def run(
         memory=None if memory is None else int(memory * 2**30),
     )
     outcome = run_suites(
-        suites or [], options, quick=quick, results=results, resume=resume, timeout=timeout
+        suites or [],
+        options,
+        quick=quick,
+        results=results,
+        resume=resume,
+        everything=everything,
+        timeout=timeout,
     )
     _print(outcome.as_json() if as_json else outcome.show, as_json)
     raise typer.Exit(outcome.exit_status)
@@ -136,7 +145,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Make the report pages from ledgers."""
-    from manyseeds.commands import report_runs  # noqa: PLC0415
+    from manyseeds.commands import report_runs
 
     outcome = report_runs(runs or [], results=results, out=out)
     _print(outcome.as_json() if as_json else outcome.show, as_json)
@@ -159,7 +168,7 @@ def parity(
     as_json: AsJson = False,
 ) -> None:
     """Follow recipes step by step in float64 on every backend and compare."""
-    from manyseeds.commands import check_parity  # noqa: PLC0415
+    from manyseeds.commands import check_parity
 
     outcome = check_parity(backend or [], recipe or [], steps, mutations, device.value)
     _print(outcome.as_json() if as_json else outcome.show, as_json)
@@ -172,7 +181,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List suites, techniques, datasets or backends."""
-    from manyseeds.commands import listing  # noqa: PLC0415
+    from manyseeds.commands import listing
 
     outcome = listing(kind.value)
     _print(outcome.as_json() if as_json else outcome.show, as_json)
@@ -181,7 +190,7 @@ def list_(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which devices there are and which data can be had."""
-    from manyseeds.commands import examine  # noqa: PLC0415
+    from manyseeds.commands import examine
 
     outcome = examine()
     _print(outcome.as_json() if as_json else outcome.show, as_json)
@@ -198,7 +207,7 @@ def _print(outcome: Any, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line; errors made on purpose are shown without a traceback."""
-    from manyseeds.errors import ManyseedsError  # noqa: PLC0415
+    from manyseeds.errors import ManyseedsError
 
     try:
         app()

@@ -5,60 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from manyseeds.backend import Device, backend_entries, missing_modules
 from manyseeds.datasets import DATASETS, task_splits
 from manyseeds.display import RunDisplay
 from manyseeds.errors import ManyseedsError, RequestError, unknown
 from manyseeds.ledger import ROW_KEY, Ledger, ledgers
+from manyseeds.outcome import Outcome
 from manyseeds.planner import Options, make_plan
 from manyseeds.runner import check_unchanged, run
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names
 from manyseeds.technique import technique_name, techniques
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A table for people, the same as rows for programs, and an exit status."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    exit_status: int = 0
-    notes: tuple[str, ...] = ()
-
-    def show(self) -> None:
-        """Print the table."""
-        console = Console()
-        table = Table(title=self.title, title_justify="left", header_style="bold")
-        for index, column in enumerate(self.columns):
-            number = any(isinstance(row[index], int | float) for row in self.rows)
-            table.add_column(column, justify="right" if number else "left", overflow="fold")
-        for row in self.rows:
-            table.add_row(*(_cell(value) for value in row))
-        console.print(table)
-        for note in self.notes:
-            console.print(note, highlight=False, markup=False, soft_wrap=True)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return title, rows by column and notes."""
-        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-        return {"title": self.title, "rows": rows, "notes": list(self.notes)}
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def run_suites(
@@ -68,23 +32,30 @@ def run_suites(
     quick: bool = False,
     results: Path = Path("results"),
     resume: str | None = None,
+    everything: bool = False,
     timeout: float | None = None,
     console: Console | None = None,
 ) -> Outcome:
     """Train suites, or go on with a run, and return the table of what was delivered."""
     console = console or Console(stderr=True)
     if resume is not None:
-        if suites:
+        if suites or everything:
             raise RequestError("--resume goes on with a run as planned: name no suite with it")
         targets = [_resumed(resume, results)]
     else:
-        targets = [_begun(name, options, quick, results, console) for name in _named(suites)]
+        targets = [
+            _begun(name, options, quick, results, console) for name in _named(suites, everything)
+        ]
     for ledger in targets:
         _train(ledger, timeout, console)
     return _delivered(targets)
 
 
-def _named(suites: Sequence[str]) -> Sequence[str]:
+def _named(suites: Sequence[str], everything: bool) -> Sequence[str]:
+    if everything:
+        if suites:
+            raise RequestError("--all takes every suite: name none with it")
+        return suite_names()
     if not suites:
         raise RequestError(f"which suite? Known: {', '.join(suite_names())}, or a TOML file")
     for name in suites:
@@ -128,7 +99,7 @@ def _run_folder(name: str, results: Path) -> Path:
 
 def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
     plan = ledger.plan
-    suite = parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
+    suite = _suite(ledger)
     delivered = ledger.delivered()
     done = delivered[delivered["status"].isin(["ok", "diverged"])]["job"].nunique()
     rows = len(list(plan.rows()))
@@ -140,10 +111,10 @@ def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
         with RunDisplay(plan, suite, done, console) as display:
             run(ledger, display, timeout=timeout)
     except KeyboardInterrupt:
-        raise Interrupted(ledger) from None
+        raise InterruptedRunError(ledger) from None
 
 
-class Interrupted(ManyseedsError):
+class InterruptedRunError(ManyseedsError):
     """A person stopped the run."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -156,8 +127,12 @@ class Interrupted(ManyseedsError):
         )
 
 
-_TABLE = ("run", "recipe", "case", "backend", "mode", "vary", "promised", "ok", "diverged")
-_MEANS = ("test_accuracy", "sd")
+_COLUMNS = (
+    *("run", "suite", "recipe", "case", "backend", "mode", "vary"),
+    *("promised", "ok", "diverged", "failed", "timed_out", "missing"),
+    *("test_accuracy", "sd", "seconds_per_seed"),
+)
+_SHOWN = tuple(name for name in _COLUMNS if name not in {"run", "timed_out"})
 
 
 def _delivered(targets: Sequence[Ledger]) -> Outcome:
@@ -168,41 +143,46 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
         rows += _delivered_rows(ledger, records)
         if not complete(ledger, records):
             status = 1
-            counts = records["status"].value_counts().to_dict()
+            counts = records["status"].value_counts()
+            found = ", ".join(f"{count} {name}" for name, count in counts.items())
             notes.append(
-                f"{ledger.folder.name} is incomplete: {counts}. "
-                f"Train what is missing with --resume {ledger.folder.name}"
+                f"{ledger.folder.name} is incomplete: {found}. "
+                f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
             )
         notes += [
             f"{u.backend} cannot train {u.recipe}: {u.reason}" for u in ledger.plan.unsupported
         ]
-    columns = (*_TABLE, "failed", "missing", *_MEANS, "s/seed")
-    return Outcome("Delivered", columns, tuple(rows), status, tuple(notes))
+    return Outcome("Delivered", _COLUMNS, tuple(rows), status, tuple(notes), _SHOWN)
 
 
 def _delivered_rows(ledger: Ledger, records: pd.DataFrame) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
+    every = "+".join(_suite(ledger).varied)
     groups = [name for name in ROW_KEY if name != "seed"]
     for cell, group in records.groupby(groups, sort=False):
         counts = group["status"].value_counts()
         ok = group[group["status"] == "ok"]
-        seconds = (ok["seconds_train"] + ok["seconds_evaluate"] + ok["seconds_shared"]) / ok[
-            "lanes"
-        ]
+        seconds = ok[["seconds_train", "seconds_evaluate", "seconds_shared"]].sum(axis=1)
+        *names, vary = cell
         rows.append(
             (
                 ledger.folder.name,
-                *cell,
+                ledger.plan.suite,
+                *names,
+                "all" if vary == every else vary,
                 len(group),
-                *(int(counts.get(status, 0)) for status in ("ok", "diverged")),
-                int(counts.get("failed", 0) + counts.get("timed_out", 0)),
-                int(counts.get("missing", 0)),
+                *(int(counts.get(name, 0)) for name in _COLUMNS[8:13]),
                 _or_none(ok["test_accuracy"].mean()),
                 _or_none(ok["test_accuracy"].std()),
-                _or_none(seconds.mean()),
+                _or_none((seconds / ok["lanes"]).mean()),
             )
         )
     return rows
+
+
+def _suite(ledger: Ledger) -> Suite:
+    plan = ledger.plan
+    return parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
 
 
 def _or_none(value: Any) -> float | None:
@@ -211,8 +191,7 @@ def _or_none(value: Any) -> float | None:
 
 def complete(ledger: Ledger, records: pd.DataFrame) -> bool:
     """Return whether every promised row is ok, or diverged where its recipe expects that."""
-    plan = ledger.plan
-    suite = parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
+    suite = _suite(ledger)
     expected = {cell.recipe.name for cell in suite.cells if cell.recipe.expect_divergence}
     fine = (records["status"] == "ok") | (
         (records["status"] == "diverged") & records["recipe"].isin(expected)
@@ -224,7 +203,7 @@ def report_runs(
     runs: Sequence[str], *, results: Path = Path("results"), out: Path = Path("reports")
 ) -> Outcome:
     """Make the pages of these runs, or of all in a folder."""
-    from manyseeds.report import render  # noqa: PLC0415  (matplotlib is slow to import)
+    from manyseeds.report import render
 
     chosen = [Ledger.open(_run_folder(name, results)) for name in runs] or ledgers(results)
     if not chosen:
@@ -244,7 +223,7 @@ def check_parity(
     device: Device = "cpu",
 ) -> Outcome:
     """Compare the backends step by step in float64."""
-    from manyseeds.conformance import parity_outcome  # noqa: PLC0415
+    from manyseeds.conformance import parity_outcome
 
     return parity_outcome(backends, recipes, steps=steps, mutations=mutations, device=device)
 

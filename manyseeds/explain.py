@@ -69,11 +69,13 @@ def _path(key: str, loc: Sequence[str | int]) -> str:
 
 def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:
     """Return the fields of the model that a location leads to."""
-    candidates = [model]
+    candidates: list[type[Model]] = [model]
     for part in loc:
         if isinstance(part, int):
             continue
-        tagged = [c for c in candidates if issubclass(c, Technique) and technique_name(c) == part]
+        tagged: list[type[Model]] = [
+            c for c in candidates if issubclass(c, Technique) and technique_name(c) == part
+        ]
         if tagged:
             candidates = tagged
             continue

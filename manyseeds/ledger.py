@@ -174,7 +174,9 @@ class Ledger:
         records = promised.merge(found, on=ROW_KEY, how="left")
         records["suite"] = self.plan.suite
         records["status"] = records["status"].fillna("missing")
-        return records[RECORD_SCHEMA.names]
+        columns: list[str] = list(RECORD_SCHEMA.names)
+        ordered: pd.DataFrame = records[columns]
+        return ordered
 
     def curves(self) -> pd.DataFrame:
         """Return the curves of each row's last attempt."""
@@ -186,7 +188,8 @@ class Ledger:
         tables = [_read_table(path) for path in sorted((self.folder / kind).glob("*.parquet"))]
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         integers = {pa.int64(): pd.Int64Dtype()}
-        return table.to_pandas(types_mapper=integers.get)
+        frame: pd.DataFrame = table.to_pandas(types_mapper=integers.get)
+        return frame
 
 
 def ledgers(results: Path) -> list[Ledger]:

@@ -266,9 +266,11 @@ class _BackendRun:
 
     def _attempts(self) -> Counter[int]:
         """Return how often each job has been tried."""
+        tried: Counter[int] = Counter()
         delivered = self.ledger.delivered()
-        tried = delivered.groupby("job")["attempt"].max()
-        return Counter({int(job): int(attempt) for job, attempt in tried.items()})
+        for job, attempt in zip(delivered["job"], delivered["attempt"], strict=True):
+            tried[int(job)] = max(tried[int(job)], int(attempt))
+        return tried
 
     def _prefixes_to_keep(self) -> Mapping[Any, list[str]]:
         """Return, per set of lanes, the prefixes of phases that several jobs have."""
@@ -289,7 +291,7 @@ def _group(job: Job) -> tuple[Any, ...]:
 
 def check_unchanged(plan: Plan, text: str) -> None:
     """Refuse to resume a run whose suite has changed, and show the difference."""
-    import difflib  # noqa: PLC0415
+    import difflib
 
     if text == plan.suite_text:
         return

@@ -60,7 +60,7 @@ def generator(seed: int, stream: Stream, *path: str | int) -> np.random.Generato
 
 def key(seed: int, stream: Stream, *path: str | int) -> NDArray[np.uint32]:
     """Return the counter-based generator's key at the address (seed, stream, path), two words."""
-    return _sequence(seed, stream, path).generate_state(2, np.uint32)
+    return _sequence(seed, stream, path).generate_state(2, np.uint32).astype(np.uint32)
 
 
 def initial_weights(

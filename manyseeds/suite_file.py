@@ -106,8 +106,10 @@ def _overlaid(base: Table, overlay: Table) -> dict[str, Any]:
     merged = dict(base)
     for key, value in overlay.items():
         under = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(under, Mapping)
-        merged[key] = _overlaid(under, value) if both else value
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            merged[key] = _overlaid(under, value)
+        else:
+            merged[key] = value
     return merged
 
 
@@ -120,7 +122,7 @@ class _Reader:
 
     def suite(self) -> Suite:
         plain = {key: value for key, value in self.document.items() if key not in _SECTIONS}
-        parts = {
+        parts: dict[str, Any] = {
             "cells": tuple(self._cells()),
             "claims": tuple(
                 self._model(Claim, claim, f"claims[{index}]")

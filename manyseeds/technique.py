@@ -52,14 +52,17 @@ def techniques() -> Iterator[type[Technique]]:
     modules = (initialisers, activations, network, optimizers, schedules, recipe)
     for module in modules:
         for cls in vars(module).values():
-            if (
-                isinstance(cls, type)
-                and issubclass(cls, Technique)
-                and "name" in cls.__dict__.get("__annotations__", {})
-                and cls is not Technique
-                and cls.__module__ == module.__name__
-            ):
+            if _is_technique(cls) and cls.__module__ == module.__name__:
                 yield cls
+
+
+def _is_technique(cls: Any) -> bool:
+    """Return whether a module's attribute is a technique with a name, not a base of some."""
+    return (
+        isinstance(cls, type)
+        and issubclass(cls, Technique)
+        and isinstance(cls.model_fields["name"].default, str)
+    )
 
 
 def technique_name(cls: type[Technique]) -> str:

@@ -139,6 +139,65 @@ def first_weights(phase: Phase, state: State, lanes: Lanes, features: int) -> We
     }
 
 
+@dataclass(frozen=True)
+class Timetable:
+    """What the lanes of a phase see in each epoch: rows, order, rates, noise.
+
+    Attributes
+    ----------
+    rows
+        Each lane's rows of the training split.
+    noise
+        Keys of the phase's noise.
+    first_epoch, first_step
+        Epochs the lanes have spent on this task, and steps this network has taken, before.
+    """
+
+    phase: Phase
+    lanes: Lanes
+    rows: Sequence[NDArray[np.int32]]
+    noise: Mapping[str, NDArray[np.uint32]]
+    first_epoch: int
+    first_step: int
+
+    @classmethod
+    def of(cls, phase: Phase, state: State, lanes: Lanes, available: int) -> Timetable:
+        """Return the timetable of a phase that follows `state`, of `available` training rows."""
+        task = phase.task
+        return cls(
+            phase=phase,
+            lanes=lanes,
+            rows=streams.training_rows(
+                task.name, available, task.train, [lane.split for lane in lanes.seeds]
+            ),
+            noise=streams.noise_keys(phase.network, lanes.of("dropout")),
+            first_epoch=state.epochs_on_task.get(task.name, 0),
+            first_step=state.steps_of_network.get(phase.network.name, 0),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch, the last smaller batch included."""
+        return -(-len(self.rows[0]) // self.phase.batch)
+
+    def plan(self, epoch: int, valid_loss: Floats) -> EpochPlan:
+        """Return the plan of one epoch, from 0, after validation losses [epochs, lanes]."""
+        phase = self.phase
+        clock = Clock(epoch=epoch, steps=self.steps, epochs=phase.epochs)
+        rate = phase.schedule.rates(phase.rate, clock, valid_loss)
+        momentum = phase.optimizer.hyperparameters().get("momentum")
+        return EpochPlan(
+            order=streams.batch_order(
+                phase.task.name, self.rows, self.lanes.of("order"), self.first_epoch + epoch
+            ),
+            batch=phase.batch,
+            rate=rate,
+            momentum=None if momentum is None else np.full_like(rate, momentum),
+            noise=self.noise,
+            step=self.first_step + epoch * self.steps,
+        )
+
+
 def train_phase(
     cohort: TrainingCohort,
     recipe: Recipe,
@@ -179,14 +238,7 @@ class _PhaseRun:
     curves: list[EpochCurves] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        task = self.phase.task
-        self.rows = streams.training_rows(
-            task.name,
-            len(self.data.train),
-            task.train,
-            [lane.split for lane in self.lanes.seeds],
-        )
-        self.noise = streams.noise_keys(self.phase.network, self.lanes.of("dropout"))
+        self.timetable = Timetable.of(self.phase, self.state, self.lanes, len(self.data.train))
         self.diverged = list(self.state.diverged)
         self.stopped = np.array([bool(reason) for reason in self.diverged])
         self.best = _Best.start(self.phase.early_stopping, len(self.lanes))
@@ -194,7 +246,7 @@ class _PhaseRun:
 
     def epoch(self, epoch: int) -> None:
         """Train and validate one epoch in all lanes."""
-        plan = self._plan(epoch)
+        plan = self.timetable.plan(epoch, self.valid_loss)
         started = perf_counter()
         trace = self.cohort.train(plan)
         trained = perf_counter()
@@ -211,27 +263,6 @@ class _PhaseRun:
     def _validate(self) -> Scores:
         classifies = self.phase.network.loss != "mean_squared_error"
         return self.cohort.evaluate("valid", ("loss", "accuracy") if classifies else ("loss",))
-
-    def _plan(self, epoch: int) -> EpochPlan:
-        phase, done = self.phase, self.state
-        order = streams.batch_order(
-            phase.task.name,
-            self.rows,
-            self.lanes.of("order"),
-            done.epochs_on_task.get(phase.task.name, 0) + epoch,
-        )
-        steps = -(-order.shape[1] // phase.batch)
-        clock = Clock(epoch=epoch, steps=steps, epochs=phase.epochs)
-        rate = phase.schedule.rates(phase.rate, clock, self.valid_loss)
-        momentum = phase.optimizer.hyperparameters().get("momentum")
-        return EpochPlan(
-            order=order,
-            batch=phase.batch,
-            rate=rate,
-            momentum=None if momentum is None else np.full_like(rate, momentum),
-            noise=self.noise,
-            step=done.steps_of_network.get(phase.network.name, 0) + epoch * steps,
-        )
 
     def _record(self, plan: EpochPlan, loss: Floats, scores: Scores) -> None:
         valid = scores.metrics["loss"]
@@ -275,7 +306,7 @@ class _PhaseRun:
         done = self.state
         # Counted in full where lanes stop early, so that a lane's streams never depend on others.
         epochs = self.phase.epochs
-        steps = -(-len(self.rows[0]) // self.phase.batch) * epochs
+        steps = self.timetable.steps * epochs
         task, network = self.phase.task.name, self.phase.network.name
         return replace(
             done,

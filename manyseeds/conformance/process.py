@@ -1,0 +1,71 @@
+"""The process in which one backend follows recipes: requests in, one .npz a trajectory out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from manyseeds.backend import Settings, backend_entry
+from manyseeds.conformance.trajectory import Trajectory, follow
+from manyseeds.errors import ManyseedsError, RequestError, RunError
+from manyseeds.recipe import Recipe
+from manyseeds.streams import Stream
+from manyseeds.training import seeds_of
+
+_STREAMS: tuple[Stream, ...] = ("init", "order", "dropout")
+
+
+def trajectories(
+    backend: str, recipes: Mapping[str, Recipe], lanes: int, steps: int, device: str, folder: Path
+) -> dict[str, Trajectory]:
+    """Follow recipes by name on a backend, in a process of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    request = {
+        "backend": backend,
+        "device": device,
+        "lanes": lanes,
+        "steps": steps,
+        "recipes": {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()},
+    }
+    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+    command = [sys.executable, "-m", "manyseeds.conformance.process", str(folder)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode == RequestError.exit_status:
+        raise RequestError(answer.stderr.strip().splitlines()[-1])
+    if answer.returncode:
+        raise RunError(f"backend {backend!r} failed in the parity kit:\n{answer.stderr[-3000:]}")
+    return {name: _read(folder / f"{i}.npz") for i, name in enumerate(recipes)}
+
+
+def _read(path: Path) -> Trajectory:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer the request in a folder."""
+    folder = Path(arguments[0])
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    try:
+        entry = backend_entry(request["backend"])
+        backend = entry.open(Settings(device=request["device"], precision="float64"))
+        lanes = seeds_of(range(request["lanes"]), _STREAMS)
+        for number, document in enumerate(request["recipes"].values()):
+            recipe = Recipe.model_validate_json(json.dumps(document))
+            found = follow(backend, recipe, lanes, request["steps"])
+            np.savez(folder / f"{number}.npz", allow_pickle=False, **found)
+    except ManyseedsError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""What a command found: a table for people, the same as rows for programs, and an exit status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_PLAIN_WIDTH = 140
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A table, notes under it, and an exit status.
+
+    Attributes
+    ----------
+    shown
+        The columns to print; () prints all. The JSON form has them all.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    exit_status: int = 0
+    notes: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    def show(self) -> None:
+        """Print the table."""
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_PLAIN_WIDTH)
+        console.print(self._table())
+        for note in self.notes:
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table(title=self.title, title_justify="left", header_style="bold")
+        chosen = [self.columns.index(name) for name in self.shown or self.columns]
+        for index in chosen:
+            number = any(isinstance(row[index], int | float) for row in self.rows)
+            table.add_column(self.columns[index], justify="right" if number else "left")
+        for row in self.rows:
+            table.add_row(*(_cell(row[index]) for index in chosen))
+        return table
+
+    def as_json(self) -> dict[str, Any]:
+        """Return title, rows by column and notes."""
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        return {"title": self.title, "rows": rows, "notes": list(self.notes)}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
