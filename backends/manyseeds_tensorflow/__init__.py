@@ -1,1 +1,36 @@
+"""The TensorFlow wing: Keras layers and optimizers over stacked lanes, compiled by XLA.
 
+Importing this package imports no framework; `entry.open` does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from manyseeds.backend import Backend, Settings
+from manyseeds.recipe import Recipe
+
+
+class Entry:
+    """The TensorFlow backend, not opened yet; see `manyseeds.backend.BackendEntry`."""
+
+    name = "tensorflow"
+    requires: tuple[str, ...] = ("tensorflow", "keras")
+    install = "pip install 'manyseeds[tensorflow]'"
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return why this backend cannot train a recipe: it can train all there are."""
+        del recipe
+        return None
+
+    def open(self, settings: Settings) -> Backend:
+        """Import TensorFlow and Keras and apply the settings; once per process."""
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        training = importlib.import_module("manyseeds_tensorflow.training")
+        backend: Backend = training.TensorFlowBackend(settings)
+        return backend
+
+
+entry = Entry()

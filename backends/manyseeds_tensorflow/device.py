@@ -1,0 +1,179 @@
+"""The device TensorFlow computes on, and the switches that decide how it computes.
+
+TensorFlow fixes its threads and visible devices when it is first used: `open_device` sets
+everything before that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import distributions, version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from manyseeds.backend import Environment, Settings
+from manyseeds.errors import RequestError, RunError
+
+
+@dataclass(frozen=True)
+class OpenDevice:
+    """A device with its settings applied.
+
+    Attributes
+    ----------
+    name
+        TensorFlow's name for it: "/CPU:0" or "/GPU:0".
+    dtype
+        Of weights, activations and updates.
+    settings
+        As asked for.
+    """
+
+    name: str
+    dtype: np.dtype[np.floating[Any]]
+    settings: Settings
+
+    @property
+    def kind(self) -> str:
+        """The platform: "cpu" or "cuda"."""
+        return "cpu" if self.name == "/CPU:0" else "cuda"
+
+
+def open_device(settings: Settings) -> OpenDevice:
+    """Apply the settings and return the device they ask for.
+
+    Raises
+    ------
+    RequestError
+        CUDA is asked for and TensorFlow sees none.
+    RunError
+        TensorFlow was used before in this process, with settings that can no longer change.
+    """
+    name = _find(settings.device)
+    _before_first_use(lambda: _set_threads(threads(settings)), "threads")
+    if name == "/CPU:0":
+        # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
+        _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
+    else:
+        for gpu in tf.config.list_physical_devices("GPU"):
+            _before_first_use(
+                lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True), "memory"
+            )
+    tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return OpenDevice(name, np.dtype(settings.precision), settings)
+
+
+def threads(settings: Settings) -> int:
+    """Return the CPU threads asked for; all cores this process may use unless said."""
+    return settings.threads or len(os.sched_getaffinity(0))
+
+
+def describe(device: OpenDevice) -> Environment:
+    """Say what runs where, for the provenance."""
+    return Environment(
+        backend="tensorflow",
+        versions=_versions(device),
+        device=device.kind,
+        device_name=_device_name(device),
+        threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        switches={
+            "precision": device.settings.precision,
+            "deterministic": device.settings.deterministic,
+            "op_determinism": "on" if device.settings.deterministic else "as TensorFlow has it",
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+            "jit_compile": True,
+            "KERAS_BACKEND": keras.backend.backend(),
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
+            "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", ""),
+        },
+    )
+
+
+def peak_memory(device: OpenDevice) -> int:
+    """Return the most device memory used so far, in bytes; 0 on a CPU."""
+    if device.kind == "cpu":
+        return 0
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+def _find(wanted: str) -> str:
+    """Return TensorFlow's name for the device wanted."""
+    if wanted == "cpu":
+        return "/CPU:0"
+    if tf.config.list_physical_devices("GPU"):
+        return "/GPU:0"
+    if wanted == "cuda":
+        raise RequestError(_no_cuda())
+    return "/CPU:0"
+
+
+def _no_cuda() -> str:
+    found = ", ".join(device.name for device in tf.config.list_physical_devices())
+    built = "" if tf.test.is_built_with_cuda() else ", and this build has no CUDA support"
+    return (
+        f"device 'cuda' was asked for, but TensorFlow {tf.__version__} sees only: {found}{built}. "
+        "Use device 'cpu' or 'auto', or install CUDA support with: "
+        "pip install 'manyseeds[tensorflow-cuda]'"
+    )
+
+
+def _set_threads(count: int) -> None:
+    """Set the threads within an operation and between operations."""
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(count)
+
+
+def _before_first_use(setting: Callable[[], None], what: str) -> None:
+    """Apply a setting that TensorFlow refuses to change once it has been used."""
+    try:
+        setting()
+    except RuntimeError as error:
+        raise RunError(
+            f"TensorFlow's {what} can no longer be changed in this process: it has been used "
+            "already. Open a backend with other settings in a process of its own"
+        ) from error
+
+
+def _versions(device: OpenDevice) -> dict[str, str]:
+    versions = {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": version("numpy"),
+    }
+    if device.kind == "cpu":
+        return versions
+    for distribution in distributions():
+        name = distribution.metadata["Name"] or ""
+        if name.startswith(("nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")):
+            versions[name] = distribution.version
+    build = tf.sysconfig.get_build_info()
+    versions |= {f"built for {key}": build[key] for key in build if key.endswith("_version")}
+    driver = Path("/proc/driver/nvidia/version")
+    if driver.exists() and (found := re.search(r"\d+\.\d+(\.\d+)?", driver.read_text())):
+        versions["nvidia-driver"] = found.group()
+    return versions
+
+
+def _device_name(device: OpenDevice) -> str:
+    if device.kind == "cuda":
+        gpu = tf.config.list_physical_devices("GPU")[0]
+        return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+    information = Path("/proc/cpuinfo")
+    models = (
+        re.findall(r"model name\s*:\s*(.+)", information.read_text())
+        if information.exists()
+        else []
+    )
+    return models[0] if models else platform.processor() or platform.machine()
