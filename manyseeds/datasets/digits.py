@@ -23,7 +23,7 @@ SHA256 = {
 
 def load() -> RawDataset:
     """Read the digits from scikit-learn and check that they are the ones known."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - a second to import
+    from sklearn.datasets import load_digits
 
     inputs, labels = load_digits(return_X_y=True)
     inputs, labels = np.ascontiguousarray(inputs, np.float64), labels.astype(np.int32)

@@ -109,7 +109,7 @@ class Source:
         yield self._cache()
 
     def _cache(self) -> Path:
-        import pooch  # type: ignore[import-untyped] # noqa: PLC0415 - few runs need it
+        import pooch  # type: ignore[import-untyped]
 
         return Path(pooch.os_cache("manyseeds")) / self.name
 
@@ -129,7 +129,7 @@ class Source:
         return verified(str(path), content, self.sha256[file], remedy)
 
     def _fetch(self, file: str) -> Path:
-        import pooch  # noqa: PLC0415
+        import pooch
 
         packed = f"{file}.gz"
 

@@ -118,7 +118,13 @@ def test_a_wrong_checksum_names_file_hashes_and_remedy(places):
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 @pytest.mark.parametrize(
-    "spoil", [lambda b: b[:-9], lambda b: b[:20], lambda b: b[:12] + b"?" * 30]
+    "spoil",
+    [
+        lambda b: b[:-9],
+        lambda b: b[:20],
+        lambda b: b[:12] + b"?" * 30,
+        lambda b: b[:10] + b"\xff" * 30,
+    ],
 )
 def test_an_archive_that_cannot_be_unpacked_is_a_request_error(places, pack, spoil):
     path = put(places["chosen"] / "letters-idx.gz", spoil(pack(CONTENT)))

@@ -190,12 +190,13 @@ def test_equal_data_have_equal_keys_and_other_data_another():
     assert len(keys) == len(other) + 2
 
 
-def test_the_key_depends_on_the_content_of_the_data_set():
+def test_the_key_depends_on_the_content_and_the_scale_of_the_data_set():
     entry = made([0, 1] * 3, [0, 1], 2)
     with Using(entry):
         key = task_splits(task(), "float32").key
-    with Using(Dataset(**{**vars(entry), "sha256": {"all": "1"}})):
-        assert task_splits(task(), "float32").key != key
+    for change in ({"sha256": {"all": "1"}}, {"scale": 2 * SCALE}):
+        with Using(Dataset(**{**vars(entry), **change})):
+            assert task_splits(task(), "float32").key != key
 
 
 def test_tasks_on_one_data_set_load_it_once_and_cannot_change_it():
