@@ -1,1 +1,35 @@
+"""manyseeds in PyTorch: stacked weights, eager batched products, deterministic by default.
 
+Only the entry lives here; PyTorch is imported when the backend is opened.
+"""
+
+from __future__ import annotations
+
+import os
+
+from manyseeds.backend import Backend, Settings
+from manyseeds.recipe import Recipe
+
+
+class Entry:
+    """What the entry point names: PyTorch, not yet imported."""
+
+    name = "pytorch"
+    requires = ("torch", "randomgen")
+    install = "pip install 'manyseeds[pytorch]'"
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return None: every recipe there can be is supported."""
+        return None
+
+    def open(self, settings: Settings) -> Backend:
+        """Import PyTorch and apply the settings; once per process."""
+        if settings.deterministic:
+            # cuBLAS reads it when it starts, and repeats itself only with a workspace of its own.
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        from manyseeds_pytorch.training import PyTorchBackend
+
+        return PyTorchBackend(settings)
+
+
+entry = Entry()

@@ -1,0 +1,134 @@
+"""Where PyTorch runs: device, precision, threads and the switches that make it repeat itself."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+
+from manyseeds.backend import Environment, Settings
+from manyseeds.errors import RequestError
+
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device and the floating-point type of everything on it.
+
+    Attributes
+    ----------
+    device, dtype
+        As PyTorch names them.
+    elements
+        Most elements of one activation in evaluation, which is cut into pieces of that size:
+        16 MB of float32 on a CPU, so that memory is reused rather than mapped anew; 1 GB on a GPU.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def cuda(self) -> bool:
+        """Whether the device is an NVIDIA GPU."""
+        return self.device.type == "cuda"
+
+    @property
+    def elements(self) -> int:
+        """Most elements of one activation in evaluation."""
+        return 1 << 28 if self.cuda else 1 << 22
+
+
+def place(settings: Settings) -> Placement:
+    """Apply the settings to PyTorch, for the whole process, and return where things go."""
+    device = _resolve(settings.device)
+    torch.set_num_threads(settings.threads or _cores())
+    torch.use_deterministic_algorithms(settings.deterministic)
+    # Filling what is about to be overwritten costs a pass over memory and decides no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = settings.deterministic
+    torch.backends.cudnn.allow_tf32 = settings.tf32
+    torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
+    torch.set_flush_denormal(False)
+    return Placement(device, PRECISIONS[settings.precision])
+
+
+def describe(placement: Placement) -> Environment:
+    """Return the versions, the device, the threads and the switches as they are set."""
+    cuda = placement.cuda
+    versions = {name: version(name) for name in ("torch", "randomgen", "numpy")}
+    if cuda:
+        versions |= {
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),
+            "driver": _driver(),
+        }
+    return Environment(
+        backend="pytorch",
+        versions=versions,
+        device=placement.device.type,
+        device_name=torch.cuda.get_device_name() if cuda else _processor(),
+        threads=torch.get_num_threads(),
+        switches={
+            "precision": str(placement.dtype).removeprefix("torch."),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "cublas_workspace": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+    )
+
+
+def peak_memory(placement: Placement) -> int:
+    """Return the most device memory used so far, in bytes; 0 on a CPU."""
+    return int(torch.cuda.max_memory_allocated()) if placement.cuda else 0
+
+
+def _resolve(wanted: str) -> torch.device:
+    found = torch.cuda.is_available()
+    if wanted == "cuda" and not found:
+        build = torch.version.cuda
+        reason = (
+            f"PyTorch {torch.__version__} is built for CUDA {build} and finds no usable GPU: look "
+            "at nvidia-smi and the driver's version"
+            if build
+            else f"PyTorch {torch.__version__} is built without CUDA: install a build with it from "
+            "https://pytorch.org/get-started/locally/"
+        )
+        raise RequestError(
+            f"device 'cuda' was asked for, and there is none. {reason}; or ask for "
+            "device 'cpu' or 'auto'."
+        )
+    return torch.device("cuda" if found and wanted != "cpu" else "cpu")
+
+
+def _cores() -> int:
+    """Return the cores this process may use, where the system says; else those there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, which PyTorch itself does not tell."""
+    try:
+        with open("/proc/driver/nvidia/version", encoding="utf-8") as file:
+            return file.readline().strip()
+    except OSError:
+        return "unknown"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

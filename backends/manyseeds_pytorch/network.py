@@ -1,0 +1,213 @@
+"""Layers over stacked weights: every parameter's first axis is the lane.
+
+Activations are `torch.nn`'s own; at exactly 0 their derivatives are those of the negative branch,
+as `manyseeds.activations` wants (tested).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import Function, FunctionCtx
+from torch.nn import functional
+
+from manyseeds import network as definition
+from manyseeds.activations import Activation
+from manyseeds.network import Loss, Network
+from manyseeds_pytorch.device import Placement
+
+EVERY_LANE = slice(None)
+
+
+class _Affine(Function):
+    """x W + b, whose backward pass writes the gradients of W and b into `.grad` as it stands.
+
+    Autograd would allocate them anew at every step; for many lanes that maps so much fresh memory
+    that it takes longer than the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(inputs, kernel)
+        ctx.bias = bias
+        return _affine(inputs, kernel, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
+        inputs, kernel = ctx.saved_tensors
+        (gradient,) = gradients
+        below = torch.bmm(gradient, kernel.mT) if ctx.needs_input_grad[0] else None
+        if kernel.requires_grad:
+            torch.bmm(inputs.mT, gradient, out=kernel.grad)
+        if ctx.bias is not None and ctx.bias.requires_grad:
+            torch.sum(gradient, dim=1, keepdim=True, out=ctx.bias.grad)
+        return below, None, None
+
+
+def _affine(inputs: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.bmm(inputs, kernel) if bias is None else torch.baddbmm(bias, inputs, kernel)
+
+
+class Dense(nn.Module):
+    """activation(x W + b) in every lane.
+
+    Attributes
+    ----------
+    kernel
+        [lanes, fan_in, units].
+    bias
+        [lanes, 1, units], or None.
+    """
+
+    def __init__(self, layer: definition.Dense, fan_in: int, lanes: int, where: Placement) -> None:
+        super().__init__()
+        kernel, bias = (lanes, fan_in, layer.units), (lanes, 1, layer.units)
+        options = {"device": where.device, "dtype": where.dtype}
+        self.kernel = nn.Parameter(torch.empty(kernel, **options))
+        self.bias = nn.Parameter(torch.empty(bias, **options)) if layer.bias else None
+        self.activation = activation(layer.activation)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the outputs [lanes, batch, units] of inputs [lanes, batch, fan_in]."""
+        return self.activation(_Affine.apply(inputs, self.kernel, self.bias))
+
+    def predict(self, inputs: Tensor, lanes: slice) -> Tensor:
+        """Return what `forward` does, for some of the lanes, without a gradient."""
+        bias = None if self.bias is None else self.bias[lanes]
+        return self.activation(_affine(inputs, self.kernel[lanes], bias))
+
+    def learns(self, learns: bool) -> None:
+        """Set whether the layer has gradients, and make the room for them."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(learns)
+            if not learns:
+                parameter.grad = None
+            elif parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+
+
+class Dropout(nn.Module):
+    """x times a mask of 0 and 1 / P(kept) in training, x itself in evaluation."""
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """Return the outputs, shaped as the inputs and the mask: [lanes, batch, units]."""
+        return inputs * mask
+
+    def predict(self, inputs: Tensor, lanes: slice) -> Tensor:
+        """Return the inputs."""
+        return inputs
+
+
+class Stack(nn.Module):
+    """A network in every lane: the layers in order, by label; the output gives logits.
+
+    Parameters
+    ----------
+    network
+        What to build.
+    features
+        Width of the input.
+    lanes
+        How many.
+    where
+        Device and precision.
+    """
+
+    def __init__(self, network: Network, features: int, lanes: int, where: Placement) -> None:
+        super().__init__()
+        self.layers = nn.ModuleDict()
+        fan_in = features
+        for layer in network.layers:
+            if isinstance(layer, definition.Dropout):
+                self.layers[layer.label] = Dropout()
+            else:
+                self.layers[layer.label] = Dense(layer, fan_in, lanes, where)
+                fan_in = layer.units
+        self.configure(network)
+
+    def configure(self, network: Network) -> None:
+        """Take the hyperparameters of a network of the same structure."""
+        for layer in network.dense():
+            self.dense(layer.label).activation = activation(layer.activation)
+        # The losses start from the logits.
+        self.dense(network.output.label).activation = nn.Identity()
+
+    def dense(self, label: str) -> Dense:
+        """Return a dense layer by label."""
+        return cast(Dense, self.layers[label])
+
+    def forward(self, inputs: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
+        """Return the logits [lanes, batch, units] in training, masks by label of the layer."""
+        values = inputs
+        for label, layer in self.layers.items():
+            values = layer(values, masks[label]) if label in masks else layer(values)
+        return values
+
+    def predict(self, inputs: Tensor, lanes: slice = EVERY_LANE) -> Tensor:
+        """Return the logits of some lanes, nothing dropped, without a gradient."""
+        values = inputs
+        for layer in self.layers.values():
+            values = cast(Dense | Dropout, layer).predict(values, lanes)
+        return values
+
+    def variables(self) -> dict[str, nn.Parameter]:
+        """Return the parameters by "layer/variable", in the order of the layers."""
+        return {
+            f"{label}/{name}": parameter
+            for label, layer in self.layers.items()
+            for name, parameter in layer.named_parameters()
+        }
+
+
+def activation(function: Activation) -> nn.Module:
+    """Return an activation as a module, every hyperparameter spelled out."""
+    match function.name:
+        case "logistic":
+            return nn.Sigmoid()
+        case "tanh":
+            return nn.Tanh()
+        case "relu":
+            return nn.ReLU()
+        case "leaky_relu":
+            return nn.LeakyReLU(negative_slope=function.alpha)
+        case "elu":
+            return nn.ELU(alpha=function.alpha)
+        case "selu":
+            return nn.SELU()
+        case _:
+            return nn.Identity()
+
+
+def losses(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the loss of every example, [lanes, batch].
+
+    Parameters
+    ----------
+    logits
+        [lanes, batch, units].
+    labels
+        [lanes, batch] classes, or [lanes, batch, units] targets of the logits' type.
+    """
+    if kind == "sparse_cross_entropy":
+        flat = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+        return flat.view(labels.shape)
+    if kind == "binary_cross_entropy":
+        return functional.binary_cross_entropy_with_logits(
+            logits, labels, reduction="none"
+        ).mean(2)
+    return functional.mse_loss(logits, labels, reduction="none").mean(2)
+
+
+def probabilities(kind: Loss, logits: Tensor) -> Tensor:
+    """Return the probabilities [lanes, batch, units] of the classes, or of class 1."""
+    return logits.softmax(2) if kind == "sparse_cross_entropy" else logits.sigmoid()
+
+
+def correct(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return which examples are classified right, [lanes, batch]."""
+    if kind == "sparse_cross_entropy":
+        return logits.argmax(2) == labels
+    return ((logits.sigmoid() > 0.5) == (labels > 0.5)).all(2)  # noqa: PLR2004
