@@ -73,15 +73,17 @@ def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:
     for part in loc:
         if isinstance(part, int):
             continue
-        tagged: list[type[Model]] = [
-            c for c in candidates if issubclass(c, Technique) and technique_name(c) == part
-        ]
+        tagged = [c for c in candidates if _is_called(c, part)]
         if tagged:
             candidates = tagged
             continue
         fields = [c.model_fields[part] for c in candidates if part in c.model_fields]
         candidates = [m for field in fields for m in _models_in(field.annotation)]
     return sorted({name for c in candidates for name in c.model_fields})
+
+
+def _is_called(model: type[Model], name: str) -> bool:
+    return issubclass(model, Technique) and technique_name(model) == name
 
 
 def _models_in(annotation: Any) -> Iterator[type[Model]]:

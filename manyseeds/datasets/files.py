@@ -109,7 +109,7 @@ class Source:
         yield self._cache()
 
     def _cache(self) -> Path:
-        import pooch  # type: ignore[import-untyped]
+        import pooch
 
         return Path(pooch.os_cache("manyseeds")) / self.name
 
