@@ -6,6 +6,7 @@ everything before that.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -28,22 +29,22 @@ class OpenDevice:
 
     Attributes
     ----------
-    jax_device
-        Where arrays are put.
+    jax_devices
+        One GPU; or one JAX device for every thread of the CPU.
     dtype
         Of weights, activations and updates.
     settings
         As asked for.
     """
 
-    jax_device: jax.Device
+    jax_devices: tuple[jax.Device, ...]
     dtype: np.dtype[np.floating]
     settings: Settings
 
     @property
     def kind(self) -> str:
         """The platform: "cpu" or "cuda"."""
-        return "cpu" if self.jax_device.platform == "cpu" else "cuda"
+        return "cpu" if self.jax_devices[0].platform == "cpu" else "cuda"
 
 
 def open_device(settings: Settings) -> OpenDevice:
@@ -60,12 +61,13 @@ def open_device(settings: Settings) -> OpenDevice:
     if settings.device == "cpu":
         # Else JAX would open a GPU that happens to be there, and take memory on it.
         jax.config.update("jax_platforms", "cpu")
-    device = _find(settings.device)
-    if device.platform != "cpu":
+    _split_cpu(threads(settings))
+    found = _find(settings.device, threads(settings))
+    if found[0].platform != "cpu":
         # XLA's own default rounds float32 products to TF32 on GPUs that can.
         precision = "tensorfloat32" if settings.tf32 else "highest"
         jax.config.update("jax_default_matmul_precision", precision)
-    return OpenDevice(device, np.dtype(settings.precision), settings)
+    return OpenDevice(found, np.dtype(settings.precision), settings)
 
 
 def threads(settings: Settings) -> int:
@@ -85,9 +87,10 @@ def describe(device: OpenDevice) -> Environment:
             "precision": device.settings.precision,
             "deterministic": device.settings.deterministic,
             "tf32": device.settings.tf32,
-            "jax_enable_x64": bool(jax.config.read("jax_enable_x64")),
-            "jax_default_matmul_precision": str(jax.config.jax_default_matmul_precision),
-            "jax_platforms": str(jax.config.jax_platforms),
+            "jax_enable_x64": bool(jax.config.values["jax_enable_x64"]),
+            "jax_default_matmul_precision": str(jax.config.values["jax_default_matmul_precision"]),
+            "jax_platforms": str(jax.config.values["jax_platforms"]),
+            "jax_num_cpu_devices": int(jax.config.values["jax_num_cpu_devices"]),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
             "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"],
         },
@@ -96,7 +99,7 @@ def describe(device: OpenDevice) -> Environment:
 
 def peak_memory(device: OpenDevice) -> int:
     """Return the most device memory used so far, in bytes; 0 on a CPU."""
-    stats = device.jax_device.memory_stats() or {}
+    stats = device.jax_devices[0].memory_stats() or {}
     return int(stats.get("peak_bytes_in_use", 0)) if device.kind == "cuda" else 0
 
 
@@ -114,15 +117,25 @@ def _add_flag(flag: str) -> None:
     os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
 
 
-def _find(wanted: str) -> jax.Device:
-    """Return the first device of the platform wanted."""
+def _split_cpu(wanted: int) -> None:
+    """Make every thread of the CPU a device of its own, which takes its own lanes.
+
+    JAX refuses this once it has been used: then the CPU stays as it was split before.
+    """
+    if jax.config.values["jax_num_cpu_devices"] != wanted:
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", wanted)
+
+
+def _find(wanted: str, threads: int) -> tuple[jax.Device, ...]:
+    """Return the devices of the platform wanted: the first GPU, or the threads of the CPU."""
     if wanted != "cpu":
         try:
-            return jax.devices("cuda")[0]
+            return (jax.devices("cuda")[0],)
         except RuntimeError as error:
             if wanted == "cuda":
                 raise RequestError(_no_cuda()) from error
-    return jax.devices("cpu")[0]
+    return tuple(jax.devices("cpu")[:threads])
 
 
 def _no_cuda() -> str:
@@ -144,7 +157,7 @@ def _versions(device: OpenDevice) -> dict[str, str]:
         name = distribution.metadata["Name"] or ""
         if name.startswith(("jax-cuda", "nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")):
             versions[name] = distribution.version
-    versions["platform"] = " ".join(device.jax_device.client.platform_version.split())
+    versions["platform"] = " ".join(device.jax_devices[0].client.platform_version.split())
     driver = Path("/proc/driver/nvidia/version")
     if driver.exists() and (found := re.search(r"\d+\.\d+(\.\d+)?", driver.read_text())):
         versions["nvidia-driver"] = found.group()
@@ -153,7 +166,7 @@ def _versions(device: OpenDevice) -> dict[str, str]:
 
 def _device_name(device: OpenDevice) -> str:
     if device.kind == "cuda":
-        return str(device.jax_device.device_kind)
+        return str(device.jax_devices[0].device_kind)
     information = Path("/proc/cpuinfo")
     models = (
         re.findall(r"model name\s*:\s*(.+)", information.read_text())

@@ -1,4 +1,4 @@
-"""The compiled loop: one lane's step, mapped over the lanes, scanned over an epoch's steps.
+"""The compiled loop: one lane's epoch, mapped over the lanes, spread over the CPU's threads.
 
 Programs are compiled ahead of time and kept by structure and shapes; everything numeric is a
 run-time argument, so that rates, momenta and dropout rates never compile anything again.
@@ -11,12 +11,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from manyseeds.backend import (
     Batch,
@@ -42,46 +43,42 @@ Tree = Any
 KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
 EVALUATION_ELEMENTS = 1 << 22
-"""Most elements of one layer's activations at once in evaluation, over all lanes."""
-
-_PROGRAMS: dict[Hashable, Callable[..., Any]] = {}
+"""Most elements of one layer's activations at a time in evaluation, on one device."""
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """A program, with what it took to get it this time."""
+class Shared(NamedTuple):
+    """What all lanes read.
 
-    program: Callable[..., Any]
-    seconds: float
-    compilations: int
-
-
-def compiled(
-    name: Hashable,
-    function: Callable[..., Any],
-    arguments: tuple[Tree, ...],
-    donate: tuple[int, ...],
-) -> Compiled:
-    """Return `function` compiled for arguments of these shapes, kept for the next time.
-
-    Parameters
+    Attributes
     ----------
-    name
-        Everything the function depends on but its arguments.
-    function
-        What to compile.
-    arguments
-        Arrays of the shapes, types and placement it will be called with.
-    donate
-        Which arguments it may overwrite.
+    inputs, labels
+        A split, [n, features] and [n].
+    knobs
+        The numeric hyperparameters of the network and the optimizer.
     """
-    leaves, tree = jax.tree.flatten(arguments)
-    key = (name, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
-    if key in _PROGRAMS:
-        return Compiled(_PROGRAMS[key], 0.0, 0)
-    start = time.perf_counter()
-    _PROGRAMS[key] = jax.jit(function, donate_argnums=donate).lower(*arguments).compile()
-    return Compiled(_PROGRAMS[key], time.perf_counter() - start, 1)
+
+    inputs: jax.Array
+    labels: jax.Array
+    knobs: Mapping[str, Any]
+
+
+class Plan(NamedTuple):
+    """One lane's part of an `EpochPlan`: rows [n], rate and momentum [steps], noise keys [2]."""
+
+    rows: jax.Array
+    rate: jax.Array
+    momentum: jax.Array
+    noise: networks.Noise
+    step: jax.Array
+
+
+class Step(NamedTuple):
+    """One lane's step: rows [batch], and the rest without axes."""
+
+    rows: jax.Array
+    rate: jax.Array
+    momentum: jax.Array
+    number: jax.Array
 
 
 @dataclass(frozen=True)
@@ -99,104 +96,177 @@ class LaneModel:
     def logits(self, parameters: Tree, inputs: jax.Array, knobs: Tree, *noise: Any) -> jax.Array:
         """Return the logits [batch, outputs]."""
         module = networks.LaneNetwork(self.network, self.dtype)
-        return module.apply({"params": parameters}, inputs, knobs, *noise)
+        logits: jax.Array = module.apply({"params": parameters}, inputs, knobs, *noise)
+        return logits
 
     def gradient(
-        self, trainable: Tree, frozen: Tree, data: Tree, rows: jax.Array, noise: Tree, knobs: Tree
+        self, weights: tuple[Tree, Tree], rows: jax.Array, noise: tuple[Tree, Tree], shared: Shared
     ) -> tuple[jax.Array, Tree]:
-        """Return a batch's mean loss and its gradient with respect to what is trainable."""
-        inputs, labels = (column.at[rows].get(mode="promise_in_bounds") for column in data)
+        """Return the mean loss of the rows, and its gradient with respect to what is trainable."""
+        trainable, frozen = weights
+        inputs = shared.inputs.at[rows].get(mode="promise_in_bounds")
+        labels = shared.labels.at[rows].get(mode="promise_in_bounds")
 
         def loss(trainable: Tree) -> jax.Array:
-            logits = self.logits({**frozen, **trainable}, inputs, knobs["network"], *noise)
+            parameters = {**frozen, **trainable}
+            logits = self.logits(parameters, inputs, shared.knobs["network"], *noise)
             return jnp.mean(networks.losses(self.network.loss, logits, labels))
 
         return jax.value_and_grad(loss)(trainable)
 
-    def step(
-        self, trainable: Tree, state: Tree, frozen: Tree, data: Tree, knobs: Tree, batch: Tree
-    ) -> tuple[Tree, Tree, jax.Array]:
-        """Take one step; return the new weights and optimizer state, and the loss before it."""
-        rows, rate, momentum, noise = batch
-        loss, gradient = self.gradient(trainable, frozen, data, rows, noise, knobs)
-        step = optimizers.transformation(self.optimizer, rate, momentum, knobs["optimizer"])
-        updates, state = step.update(gradient, state, trainable)
-        return optax.apply_updates(trainable, updates), state, loss
+    def train(
+        self, batch: int, moving: tuple[Tree, Tree], fixed: tuple[Tree, Plan], shared: Shared
+    ) -> tuple[tuple[Tree, Tree], jax.Array]:
+        """Take all steps of a plan.
 
-    def score(
-        self, parameters: Tree, inputs: jax.Array, labels: jax.Array, knobs: Tree
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return the sum of losses, the number of correct answers, and the outputs."""
-        logits = self.logits(parameters, inputs, knobs["network"])
+        Parameters
+        ----------
+        batch
+            Examples in a batch; the last has what is left.
+        moving
+            The trainable weights and the optimizer's state.
+        fixed
+            The frozen weights and the plan.
+        shared
+            The training split.
+
+        Returns
+        -------
+        What has moved, and the loss of every step before its update, [steps].
+        """
+        frozen, plan = fixed
+
+        def advance(moving: tuple[Tree, Tree], step: Step) -> tuple[tuple[Tree, Tree], jax.Array]:
+            trainable, state = moving
+            noise = (plan.noise, step.number)
+            loss, gradient = self.gradient((trainable, frozen), step.rows, noise, shared)
+            optimizer = optimizers.transformation(
+                self.optimizer, step.rate, step.momentum, shared.knobs["optimizer"]
+            )
+            updates, state = optimizer.update(gradient, state, trainable)
+            return (optax.apply_updates(trainable, updates), state), loss
+
+        full = len(plan.rows) // batch
+        whole = plan.rows[: full * batch].reshape(full, batch)
+        numbers = plan.step + jnp.arange(len(plan.rate), dtype=jnp.uint32)
+        series = (plan.rate, plan.momentum, numbers)
+        moving, loss = jax.lax.scan(advance, moving, Step(whole, *(part[:full] for part in series)))
+        if full < len(plan.rate):
+            rest = Step(plan.rows[full * batch :], *(part[full] for part in series))
+            moving, last = advance(moving, rest)
+            loss = jnp.append(loss, last)
+        return moving, loss
+
+    def evaluate(
+        self, chunk: int, wants_outputs: bool, parameters: Tree, shared: Shared
+    ) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
+        """Return by chunk the sum of losses, the correct answers, and the outputs if wanted."""
         kind = self.network.loss
-        outputs = networks.probabilities(kind, logits)
-        right = networks.correct(kind, outputs, labels)
-        loss = jnp.sum(networks.losses(kind, logits, labels))
-        return loss, jnp.sum(right, dtype=jnp.int32), outputs
+
+        def score(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+            inputs, labels = part
+            logits = self.logits(parameters, inputs, shared.knobs["network"])
+            outputs = networks.probabilities(kind, logits)
+            right = jnp.sum(networks.correct(kind, outputs, labels), dtype=jnp.int32)
+            loss = jnp.sum(networks.losses(kind, logits, labels))
+            return (loss, right, outputs) if wants_outputs else (loss, right)
+
+        full = len(shared.inputs) // chunk
+        whole, rest = [], []
+        for column in (shared.inputs, shared.labels):
+            whole.append(column[: full * chunk].reshape(full, chunk, *column.shape[1:]))
+            rest.append(column[full * chunk :])
+        parts = [jax.lax.map(score, tuple(whole))] if full else []
+        if len(rest[0]):
+            parts.append(tuple(value[None] for value in score(tuple(rest))))
+        loss, right = (jnp.concatenate([part[index] for part in parts]) for index in (0, 1))
+        return loss, right, [part[2].reshape(-1, part[2].shape[-1]) for part in parts if part[2:]]
 
 
-def _train(
-    model: LaneModel,
-    batch: int,
-    trainable: Tree,
-    state: Tree,
-    frozen: Tree,
-    data: Tree,
-    knobs: Tree,
-    plan: Tree,
-) -> tuple[Tree, Tree, jax.Array]:
-    """Take all the steps of a plan in all lanes; return weights, state, loss [steps, lanes]."""
-    order, rate, momentum, keys, first = plan
-    step = jax.vmap(model.step, in_axes=(0, 0, 0, None, None, (0, 0, 0, (0, None))))
-    lanes, rows = order.shape
-    full = rows // batch
-    numbers = first + jnp.arange(len(rate), dtype=jnp.uint32)
+class Lanes:
+    """Where the lanes of a cohort are: on one GPU, or dealt out to the threads of the CPU.
 
-    def advance(carry: Tree, xs: Tree) -> tuple[Tree, jax.Array]:
-        rows, rate, momentum, number = xs
-        trainable, state, loss = step(
-            *carry, frozen, data, knobs, (rows, rate, momentum, (keys, number))
+    On a CPU every thread is a JAX device that takes its lanes one after the other, through a
+    whole epoch each: their weights stay in its cache. On a GPU all lanes go side by side.
+
+    Parameters
+    ----------
+    device
+        The open device.
+    lanes
+        How many; copies of the last one fill up the threads.
+    """
+
+    def __init__(self, device: devices.OpenDevice, lanes: int) -> None:
+        self._cpu = device.kind == "cpu"
+        used = min(lanes, len(device.jax_devices))
+        self.mesh = Mesh(np.array(device.jax_devices[:used]), ("lanes",))
+        self._each = PartitionSpec("lanes")
+        self._all = PartitionSpec()
+        self._source = np.minimum(np.arange(-(-lanes // used) * used), lanes - 1)
+        self._lanes = lanes
+
+    @property
+    def at_once(self) -> int:
+        """How many lanes a device has in hand at a time."""
+        return 1 if self._cpu else self._lanes
+
+    def put(self, tree: Tree) -> Tree:
+        """Put arrays [lanes, ...] from the host on the device, as copies of their own."""
+        filled = jax.tree.map(lambda leaf: np.asarray(leaf)[self._source], tree)
+        return jax.device_put(filled, NamedSharding(self.mesh, self._each))
+
+    def share(self, tree: Tree) -> Tree:
+        """Put arrays that all lanes read on the device."""
+        return jax.device_put(tree, NamedSharding(self.mesh, self._all))
+
+    def get(self, tree: Tree) -> Tree:
+        """Return copies of arrays [lanes, ...] on the host."""
+        return jax.tree.map(lambda leaf: np.array(leaf)[: self._lanes], tree)
+
+    def compile(self, function: Callable[..., Tree], arguments: tuple[Tree, ...]) -> Any:
+        """Compile one lane's function of (moving, fixed, shared) for all lanes."""
+
+        def local(moving: Tree, fixed: Tree, shared: Tree) -> Tree:
+            if self._cpu:
+                return jax.lax.map(lambda lane: function(*lane, shared), (moving, fixed))
+            return jax.vmap(function, in_axes=(0, 0, None))(moving, fixed, shared)
+
+        spread = jax.shard_map(
+            local,
+            mesh=self.mesh,
+            in_specs=(self._each, self._each, self._all),
+            out_specs=self._each,
+            check_vma=False,
         )
-        return (trainable, state), loss
-
-    batches = order[:, : full * batch].reshape(lanes, full, batch).swapaxes(0, 1)
-    whole = (batches, rate[:full], momentum[:full], numbers[:full])
-    carry, loss = jax.lax.scan(advance, (trainable, state), whole)
-    if full * batch < rows:
-        rest = (order[:, full * batch :], rate[full], momentum[full], numbers[full])
-        carry, last = advance(carry, rest)
-        loss = jnp.concatenate([loss, last[None]])
-    return *carry, loss
+        # The threads are busy with lanes of their own; they must not share one lane's products.
+        options = {"xla_cpu_multi_thread_eigen": False} if self._cpu else None
+        return jax.jit(spread, donate_argnums=0).lower(*arguments).compile(options)
 
 
-def _gradient(
-    model: LaneModel, trainable: Tree, frozen: Tree, data: Tree, knobs: Tree, batch: Tree
-) -> Tree:
-    """Return the gradient of one batch in all lanes."""
-    lane = jax.vmap(model.gradient, in_axes=(0, 0, None, 0, (0, None), None))
-    rows, noise = batch
-    return lane(trainable, frozen, data, rows, noise, knobs)[1]
+class Call(NamedTuple):
+    """What a program returned, and what compiling it took this time."""
+
+    result: Tree
+    seconds: float
+    compilations: int
 
 
-def _evaluate(
-    model: LaneModel, chunk: int, wants_outputs: bool, parameters: Tree, data: Tree, knobs: Tree
-) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
-    """Score all lanes chunk by chunk; sums by chunk and lane, outputs [chunks, lanes, ...]."""
-    lanes = jax.vmap(model.score, in_axes=(0, None, None, None))
+_PROGRAMS: dict[Hashable, Callable[..., Any]] = {}
 
-    def score(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
-        loss, right, outputs = lanes(parameters, *part, knobs)
-        return (loss, right, outputs) if wants_outputs else (loss, right)
 
-    rows = len(data[0])
-    full = rows // chunk
-    whole = tuple(column[: full * chunk].reshape(full, chunk, *column.shape[1:]) for column in data)
-    parts = [jax.lax.map(score, whole)] if full else []
-    if full * chunk < rows:
-        rest = score(tuple(column[full * chunk :] for column in data))
-        parts.append(jax.tree.map(lambda leaf: leaf[None], rest))
-    loss, right = (jnp.concatenate([part[index] for part in parts]) for index in (0, 1))
-    return loss, right, [part[2] for part in parts if wants_outputs]
+def _call(
+    name: Hashable, lanes: Lanes, function: Callable[..., Tree], arguments: tuple[Tree, ...]
+) -> Call:
+    """Call one lane's function for all lanes, compiled once for everything in its name."""
+    leaves, tree = jax.tree.flatten(arguments)
+    key = (name, lanes.mesh, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
+    start, compilations = time.perf_counter(), 0
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = lanes.compile(function, arguments)
+        compilations = 1
+    seconds = (time.perf_counter() - start) * compilations
+    return Call(_PROGRAMS[key](*arguments), seconds, compilations)
 
 
 class JaxCohort:
@@ -204,52 +274,44 @@ class JaxCohort:
 
     def __init__(self, backend: JaxBackend, network: Network, data: Splits, lanes: int) -> None:
         self._backend = backend
-        self._device = backend.device
+        self._dtype = backend.device.dtype
         self._network = network
         self._data = data
-        self._lanes = lanes
-        self._chunk = max(
-            1, EVALUATION_ELEMENTS // (lanes * max(layer.units for layer in network.dense()))
-        )
+        self._lanes = Lanes(backend.device, lanes)
+        widest = max(layer.units for layer in network.dense())
+        self._chunk = max(1, EVALUATION_ELEMENTS // (self._lanes.at_once * widest))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
-        dtype = self._device.dtype
         if networks.structure(phase.network) != networks.structure(self._network):
             raise RequestError(
                 f"phase {phase.name!r} has a network of another structure than its cohort's"
             )
         self._phase = phase
-        self._model = LaneModel(phase.network, phase.optimizer.name, dtype)
+        self._model = LaneModel(phase.network, phase.optimizer.name, self._dtype)
         parameters = self._nested(weights)
-        self._frozen = {key: parameters.pop(key) for key in phase.frozen}
-        self._trainable = parameters
-        initialise = partial(optimizers.initial_state, phase.optimizer.name)
-        shapes = jax.eval_shape(jax.vmap(initialise), self._trainable)
-        self._state = self._put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
-        self._knobs = self._put(
+        frozen = {label: parameters.pop(label) for label in phase.frozen}
+        fresh = jax.vmap(partial(optimizers.initial_state, phase.optimizer.name))
+        shapes = jax.eval_shape(fresh, parameters)
+        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        self._moving = self._lanes.put((parameters, state))
+        self._frozen = self._lanes.put(frozen)
+        self._knobs = self._lanes.share(
             {
-                "network": networks.knobs_of(phase.network, dtype),
-                "optimizer": optimizers.knobs_of(phase.optimizer, dtype),
+                "network": networks.knobs_of(phase.network, self._dtype),
+                "optimizer": optimizers.knobs_of(phase.optimizer, self._dtype),
             }
         )
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
-        arguments = (
-            self._trainable,
-            self._state,
-            self._frozen,
-            self._columns("train"),
-            self._knobs,
-            self._put(self._plan(epoch)),
-        )
-        function = partial(_train, self._model, epoch.batch)
+        plan = self._lanes.put(self._plan(epoch))
+        arguments = (self._moving, (self._frozen, plan), self._shared("train"))
         name = ("train", self._model.name(), epoch.batch)
-        program = self._compiled(name, function, arguments, donate=(0, 1))
-        self._trainable, self._state, loss = program.program(*arguments)
-        trace = np.asarray(loss, np.float64).T
-        return EpochTrace(trace, program.seconds, program.compilations)
+        call = _call(name, self._lanes, partial(self._model.train, epoch.batch), arguments)
+        self._moving, loss = call.result
+        trace = self._lanes.get(loss).astype(np.float64)
+        return EpochTrace(trace, call.seconds, call.compilations)
 
     def evaluate(
         self,
@@ -267,98 +329,81 @@ class JaxCohort:
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; frozen layers have none."""
-        noise = (dict(batch.noise), np.asarray(batch.step, np.uint32))
-        arguments = (
-            self._trainable,
-            self._frozen,
-            self._columns("train"),
-            self._knobs,
-            self._put((np.asarray(batch.rows, np.int32), noise)),
+        model = self._model
+        step = np.full(len(batch.rows), batch.step, np.uint32)
+        given = self._lanes.put((np.asarray(batch.rows, np.int32), (dict(batch.noise), step)))
+        weights = (self._moving[0], self._frozen)
+
+        def gradient(_: Tree, fixed: Tree, shared: Shared) -> Tree:
+            weights, (rows, noise) = fixed
+            return model.gradient(weights, rows, noise, shared)[1]
+
+        arguments = ((), (weights, given), self._shared("train"))
+        return self._flat(
+            _call(("gradient", model.name()), self._lanes, gradient, arguments).result
         )
-        function = partial(_gradient, self._model)
-        program = self._compiled(("gradient", self._model.name()), function, arguments)
-        return self._flat(program.program(*arguments))
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
-        return self._flat({**self._frozen, **self._trainable})
+        return self._flat(self._parameters())
 
-    def _plan(self, epoch: EpochPlan) -> Tree:
-        """Return a plan as arrays whose first axis is the step, but for the order."""
-        dtype = self._device.dtype
-        momentum = epoch.momentum
-        if momentum is None:
-            knob = self._phase.optimizer.hyperparameters().get("momentum", 0.0)
-            momentum = np.full(epoch.rate.shape, knob)
-        return (
-            np.asarray(epoch.order, np.int32),
-            np.asarray(epoch.rate.T, dtype),
-            np.asarray(momentum.T, dtype),
-            dict(epoch.noise),
-            np.asarray(epoch.step, np.uint32),
-        )
-
-    def _score(self, split: SplitName, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
+    def _score(self, split: SplitName, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         if "accuracy" in metrics and self._network.loss == "mean_squared_error":
             raise RequestError(
                 f"network {self._network.name!r} has a linear output, which has no accuracy; "
                 "ask for the metric 'loss'"
             )
-        arguments = (
-            {**self._frozen, **self._trainable},
-            self._columns(split),
-            self._knobs,
+        model, chunk = self._model, self._chunk
+
+        def evaluate(_: Tree, parameters: Tree, shared: Shared) -> Tree:
+            return model.evaluate(chunk, outputs, parameters, shared)
+
+        name = ("evaluate", model.name(), chunk, outputs)
+        call = _call(name, self._lanes, evaluate, ((), self._parameters(), self._shared(split)))
+        loss, right, parts = self._lanes.get(call.result)
+        sums: dict[Metric, Any] = {"loss": loss, "accuracy": right}
+        rows = len(getattr(self._data, split))
+        means = {str(key): sums[key].sum(axis=1, dtype=np.float64) / rows for key in metrics}
+        joined = np.concatenate(parts, axis=1) if outputs else None
+        return Scores(means, joined, call.seconds, call.compilations)
+
+    def _plan(self, epoch: EpochPlan) -> Plan:
+        lanes, steps = epoch.rate.shape
+        momentum = epoch.momentum
+        if momentum is None:
+            constant = self._phase.optimizer.hyperparameters().get("momentum", 0.0)
+            momentum = np.full((lanes, steps), constant)
+        return Plan(
+            np.asarray(epoch.order, np.int32),
+            np.asarray(epoch.rate, self._dtype),
+            np.asarray(momentum, self._dtype),
+            dict(epoch.noise),
+            np.full(lanes, epoch.step, np.uint32),
         )
-        function = partial(_evaluate, self._model, self._chunk, probabilities)
-        name = ("evaluate", self._model.name(), self._chunk, probabilities)
-        program = self._compiled(name, function, arguments)
-        loss, right, outputs = program.program(*arguments)
-        rows = len(arguments[1][0])
-        sums = {"loss": loss, "accuracy": right}
-        means = {key: np.asarray(sums[key], np.float64).sum(axis=0) / rows for key in metrics}
-        joined = _join(outputs) if probabilities else None
-        return Scores(means, joined, program.seconds, program.compilations)
 
-    def _compiled(
-        self,
-        name: Hashable,
-        function: Callable[..., Any],
-        arguments: tuple[Tree, ...],
-        donate: tuple[int, ...] = (),
-    ) -> Compiled:
-        return compiled((name, self._device.jax_device), function, arguments, donate)
+    def _shared(self, split: SplitName) -> Shared:
+        inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)
+        return Shared(inputs, labels, self._knobs)
 
-    def _columns(self, split: SplitName) -> Tree:
-        return self._backend.columns(self._data, split, self._network)
+    def _parameters(self) -> Tree:
+        return {**self._frozen, **self._moving[0]}
 
-    def _put(self, tree: Tree) -> Tree:
-        return jax.device_put(tree, self._device.jax_device)
-
-    def _nested(self, weights: Weights) -> dict[str, dict[str, jax.Array]]:
-        """Return weights by layer, then by variable, on the device: a copy of their own."""
-        nested: dict[str, dict[str, jax.Array]] = {}
+    def _nested(self, weights: Weights) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
+        """Return weights by layer, then by variable, in the cohort's precision."""
+        nested: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
         for name, value in weights.items():
             label, variable = name.split("/")
-            own = np.array(value, self._device.dtype)
-            nested.setdefault(label, {})[variable] = self._put(own)
+            nested.setdefault(label, {})[variable] = np.asarray(value, self._dtype)
         return nested
 
     def _flat(self, nested: Mapping[str, Mapping[str, jax.Array]]) -> Weights:
         """Return nested weights by "layer/variable" in the order of the layers, on the host."""
         return {
-            f"{layer.label}/{variable}": np.array(nested[layer.label][variable])
+            f"{layer.label}/{variable}": self._lanes.get(nested[layer.label][variable])
             for layer in self._network.dense()
             if layer.label in nested
             for variable in (("kernel", "bias") if layer.bias else ("kernel",))
         }
-
-
-def _join(outputs: list[jax.Array]) -> np.ndarray[Any, Any]:
-    """Return chunks of outputs, each [chunks, lanes, rows, classes], as [lanes, n, classes]."""
-    parts = [np.asarray(part).swapaxes(0, 1) for part in outputs]
-    return np.concatenate(
-        [part.reshape(part.shape[0], -1, part.shape[-1]) for part in parts], axis=1
-    )
 
 
 class JaxBackend:
@@ -380,8 +425,8 @@ class JaxBackend:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""
         return devices.peak_memory(self.device)
 
-    def columns(self, data: Splits, split: SplitName, network: Network) -> Tree:
-        """Return a split's inputs and labels on the device, put there at most once.
+    def columns(self, data: Splits, split: SplitName, network: Network, lanes: Lanes) -> Tree:
+        """Return a split's inputs and labels where the lanes are, put there at most once.
 
         Only the latest `KEPT_TASKS` tasks stay.
         """
@@ -390,14 +435,11 @@ class JaxBackend:
         while len(self._kept) > KEPT_TASKS:
             self._kept.popitem(last=False)
         classes = network.loss == "sparse_cross_entropy"
-        if (split, classes) not in task:
-            columns: Split = getattr(data, split)
+        key = (split, classes, lanes.mesh)
+        if key not in task:
+            examples: Split = getattr(data, split)
             dtype = self.device.dtype
-            task[split, classes] = jax.device_put(
-                (
-                    np.asarray(columns.inputs, dtype),
-                    np.asarray(columns.labels, np.int32 if classes else dtype),
-                ),
-                self.device.jax_device,
-            )
-        return task[split, classes]
+            inputs = np.asarray(examples.inputs, dtype)
+            labels = np.asarray(examples.labels, np.int32 if classes else dtype)
+            task[key] = lanes.share((inputs, labels))
+        return task[key]
