@@ -48,7 +48,7 @@ def place(settings: Settings) -> Placement:
     torch.set_num_threads(settings.threads or _cores())
     torch.use_deterministic_algorithms(settings.deterministic)
     # Filling what is about to be overwritten costs a pass over memory and decides no result.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = settings.deterministic
     torch.backends.cudnn.allow_tf32 = settings.tf32
@@ -128,7 +128,9 @@ def _driver() -> str:
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()

@@ -11,15 +11,25 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import Function, FunctionCtx
+from torch.autograd.function import Function
 from torch.nn import functional
 
+from manyseeds import activations
 from manyseeds import network as definition
 from manyseeds.activations import Activation
 from manyseeds.network import Loss, Network
 from manyseeds_pytorch.device import Placement
 
 EVERY_LANE = slice(None)
+
+_PLAIN: dict[str, type[nn.Module]] = {
+    "linear": nn.Identity,
+    "logistic": nn.Sigmoid,
+    "softmax": nn.Identity,  # An output's only, and the losses start from the logits.
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "selu": nn.SELU,
+}
 
 
 class _Affine(Function):
@@ -65,9 +75,8 @@ class Dense(nn.Module):
     def __init__(self, layer: definition.Dense, fan_in: int, lanes: int, where: Placement) -> None:
         super().__init__()
         kernel, bias = (lanes, fan_in, layer.units), (lanes, 1, layer.units)
-        options = {"device": where.device, "dtype": where.dtype}
-        self.kernel = nn.Parameter(torch.empty(kernel, **options))
-        self.bias = nn.Parameter(torch.empty(bias, **options)) if layer.bias else None
+        self.kernel = _parameter(kernel, where)
+        self.bias = _parameter(bias, where) if layer.bias else None
         self.activation = activation(layer.activation)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -87,6 +96,10 @@ class Dense(nn.Module):
                 parameter.grad = None
             elif parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
+
+
+def _parameter(shape: tuple[int, ...], where: Placement) -> nn.Parameter:
+    return nn.Parameter(torch.zeros(shape, device=where.device, dtype=where.dtype))
 
 
 class Dropout(nn.Module):
@@ -164,21 +177,13 @@ class Stack(nn.Module):
 
 def activation(function: Activation) -> nn.Module:
     """Return an activation as a module, every hyperparameter spelled out."""
-    match function.name:
-        case "logistic":
-            return nn.Sigmoid()
-        case "tanh":
-            return nn.Tanh()
-        case "relu":
-            return nn.ReLU()
-        case "leaky_relu":
+    match function:
+        case activations.LeakyRelu():
             return nn.LeakyReLU(negative_slope=function.alpha)
-        case "elu":
+        case activations.Elu():
             return nn.ELU(alpha=function.alpha)
-        case "selu":
-            return nn.SELU()
         case _:
-            return nn.Identity()
+            return _PLAIN[function.name]()
 
 
 def losses(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
@@ -195,9 +200,7 @@ def losses(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
         flat = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
         return flat.view(labels.shape)
     if kind == "binary_cross_entropy":
-        return functional.binary_cross_entropy_with_logits(
-            logits, labels, reduction="none"
-        ).mean(2)
+        return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(2)
     return functional.mse_loss(logits, labels, reduction="none").mean(2)
 
 
@@ -210,4 +213,4 @@ def correct(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
     """Return which examples are classified right, [lanes, batch]."""
     if kind == "sparse_cross_entropy":
         return logits.argmax(2) == labels
-    return ((logits.sigmoid() > 0.5) == (labels > 0.5)).all(2)  # noqa: PLR2004
+    return ((logits.sigmoid() > 0.5) == (labels > 0.5)).all(2)

@@ -37,7 +37,9 @@ def layer_noise(keys: Mapping[str, NDArray[np.uint32]], placement: Placement) ->
     return {label: HostNoise(key) for label, key in keys.items()}
 
 
-def mask(noise: Noise, step: int, shape: tuple[int, int, int], threshold: int, like: Tensor) -> Tensor:
+def mask(
+    noise: Noise, step: int, shape: tuple[int, int, int], threshold: int, like: Tensor
+) -> Tensor:
     """Return what dropout multiplies by, [lanes, batch, units]: 1 / P(kept), or 0.
 
     Parameters
@@ -49,9 +51,9 @@ def mask(noise: Noise, step: int, shape: tuple[int, int, int], threshold: int, l
     like
         A tensor of the device and type wanted.
     """
-    kept = noise.kept(step, shape[1] * shape[2], threshold)
-    scaled = torch.empty(shape, dtype=like.dtype, device=like.device)
-    return torch.mul(kept.view(shape), HALVES / (HALVES - threshold), out=scaled)
+    kept = noise.kept(step, shape[1] * shape[2], threshold).view(shape)
+    # The type first: booleans times a number are float32, whatever the number.
+    return kept.to(like.dtype).mul_(HALVES / (HALVES - threshold))
 
 
 class HostNoise:

@@ -55,7 +55,7 @@ class LaneOptimizer(torch.optim.Optimizer):
         self.param_groups[0].update(lr=rate, momentum=momentum)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take a step, with the gradients as they stand in `.grad`."""
         self.steps += 1
         group = self.param_groups[0]
@@ -149,9 +149,7 @@ def optimizer(wanted: definition.Optimizer, parameters: Sequence[Tensor]) -> Lan
         case definition.Nesterov():
             return Nesterov(parameters)
         case definition.Adam():
-            return Adam(
-                parameters, beta1=wanted.beta1, beta2=wanted.beta2, epsilon=wanted.epsilon
-            )
+            return Adam(parameters, beta1=wanted.beta1, beta2=wanted.beta2, epsilon=wanted.epsilon)
 
 
 def _tiles(values: Tensors) -> list[slice]:
@@ -162,5 +160,3 @@ def _tiles(values: Tensors) -> list[slice]:
     lane_bytes = sum(value[0].numel() * value.element_size() for value in values)
     size = max(1, _TILE_BYTES // lane_bytes)
     return [slice(first, min(first + size, lanes)) for first in range(0, lanes, size)]
-
-
