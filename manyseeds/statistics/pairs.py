@@ -88,7 +88,7 @@ def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Mea
         case=case,
         metric=metric,
         scores=np.where(usable, both, np.nan),
-        promised=np.logical_or(first, second),
+        promised=np.asarray(first | second),
         seeds=tuple(int(seed) for seed in scores.values.index),
         backends=tuple(backends),
     )

@@ -1,0 +1,129 @@
+"""Which figures a page has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from manyseeds.report.figures.confession import confession_figure
+from manyseeds.report.figures.curves import curves_figure
+from manyseeds.report.figures.distribution import distribution_figure
+from manyseeds.report.figures.forest import forest_figure
+from manyseeds.report.figures.paired import paired_figure
+from manyseeds.report.figures.theme import Drawn
+from manyseeds.report.figures.variance import variance_figure
+from manyseeds.report.results import Results
+from manyseeds.report.subject import Subject
+from manyseeds.report.wording import case_name, unit
+from manyseeds.statistics.confession import single_cases
+from manyseeds.statistics.pairs import ALL, Pairs
+from manyseeds.statistics.scores import ordinary
+from manyseeds.suite import Claim
+
+_RECIPES_WITH_CURVES = 4
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """The figures of a page: per claim by its name, and the rest."""
+
+    claims: Mapping[str, tuple[Drawn, ...]]
+    recipes: Drawn | None
+    variance: Drawn | None
+    curves: Drawn | None
+
+    def all(self) -> Iterator[Drawn]:
+        """Yield every figure."""
+        for figures in self.claims.values():
+            yield from figures
+        yield from (one for one in (self.recipes, self.variance, self.curves) if one)
+
+
+def drawings(subject: Subject, results: Results) -> Drawings:
+    """Draw all there is to draw; what has no data is left out."""
+    names = file_names([claim.name for claim in subject.suite.claims])
+    return Drawings(
+        claims={
+            claim.name: tuple(_of_claim(claim, results, names[claim.name]))
+            for claim in subject.suite.claims
+        },
+        recipes=_recipes(subject, results),
+        variance=_variance(subject, results),
+        curves=_curves(subject),
+    )
+
+
+def file_names(names: Sequence[str]) -> dict[str, str]:
+    """Return a file name for each name: letters, digits, "-" and "_" only, all different."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "unnamed"
+        taken, number = plain, 2
+        while taken in chosen.values():
+            taken, number = f"{plain}-{number}", number + 1
+        chosen[name] = taken
+    return chosen
+
+
+def _of_claim(claim: Claim, results: Results, name: str) -> Iterator[Drawn]:
+    pairs = results.pairs[claim.name]
+    single = [one for one in single_cases(pairs) if _any(one)]
+    if not single:
+        return
+    published = results.published[results.published["claim"] == claim.name]
+    curves = results.confession[results.confession["claim"] == claim.name]
+    whole = [one for one in pairs if one.case == ALL and _any(one)] or single
+    yield paired_figure(claim, whole[0], f"{name}-paired")
+    if len(single) > 1:
+        yield _cases(claim, results, f"{name}-cases")
+    yield distribution_figure(claim, single, published, f"{name}-distribution")
+    yield confession_figure(claim, curves, published, f"{name}-confession")
+
+
+def _any(pairs: Pairs) -> bool:
+    return bool(np.isfinite(pairs.scores).any())
+
+
+def _cases(claim: Claim, results: Results, name: str) -> Drawn:
+    rows = results.claims[results.claims["claim"] == claim.name]
+    rows = rows.assign(case=rows["case"].map(case_name))
+    title = "Case by case"
+    groups = [(f"{claim.treatment} against {claim.baseline}", rows)]
+    return forest_figure(groups, "case", unit(claim.metric), claim.least_effect, name, title)
+
+
+def _recipes(subject: Subject, results: Results) -> Drawn | None:
+    table = results.comparisons
+    table = table[table["pairs"] > 0]
+    several = set(table.loc[table["case"] == ALL, "treatment"])
+    table = table[(table["case"] == ALL) | ~table["treatment"].isin(several)]
+    if table.empty:
+        return None
+    groups = [
+        (f"against {baseline}", rows) for baseline, rows in table.groupby("baseline", sort=False)
+    ]
+    claims = subject.suite.claims
+    least = claims[0].least_effect if claims else None
+    shown = unit(subject.suite.primary)
+    return forest_figure(groups, "treatment", shown, least, "recipes", "Every recipe")
+
+
+def _variance(subject: Subject, results: Results) -> Drawn | None:
+    table = results.variance[results.variance["ok"] > 1]
+    return None if table.empty else variance_figure(subject.suite, table, "variance")
+
+
+def _curves(subject: Subject) -> Drawn | None:
+    rows = ordinary(subject.curves(), subject.suite)
+    claimed = [name for c in subject.suite.claims for name in (c.baseline, c.treatment)]
+    names = dict.fromkeys([*claimed, *subject.suite.recipes()])
+    present = set(rows["recipe"])
+    chosen = [name for name in names if name in present][:_RECIPES_WITH_CURVES]
+    if not chosen:
+        return None
+    rows = rows[rows["recipe"].isin(chosen)]
+    first = rows.groupby("recipe")["case"].transform("first")
+    return curves_figure(rows[rows["case"] == first], chosen, "curves")

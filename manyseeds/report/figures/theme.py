@@ -1,0 +1,171 @@
+"""How figures look, and how they become files that are the same every time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from manyseeds.statistics.pairs import ALL
+
+INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
+"""Text, lesser text, grid and background: the page gives them other values in the dark."""
+
+WIDTH = 7.2
+"""Inches; at the page's full width a point of the figure is about a point on the page."""
+
+_PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
+BETTER, WORSE = _PALETTE[0], _PALETTE[3]
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+_STYLE: Mapping[str, Any] = {
+    **sns.axes_style("whitegrid"),
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "svg.hashsalt": "manyseeds",
+    "svg.fonttype": "path",
+    "path.simplify": False,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as files.
+
+    Attributes
+    ----------
+    name
+        Of the files, without an ending.
+    title, reading
+        What it is, and how to read it.
+    svg, png
+        Their contents.
+    """
+
+    name: str
+    title: str
+    reading: str
+    svg: bytes
+    png: bytes
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's style; whatever was set before is back afterwards."""
+    with mpl.rc_context(dict(_STYLE)):
+        yield
+
+
+def blank(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, in inches, whose parts make room for each other."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
+    """Write a figure as SVG and PNG, without dates or versions."""
+    svg, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
+    return Drawn(name, title, reading, svg.getvalue(), png.getvalue())
+
+
+def colours(backends: Sequence[str]) -> dict[str, str]:
+    """Return a colour per backend; what they say together is in ink."""
+    own = (0, 1, 2, 4, 5, 9)
+    found = {name: _PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
+    return found | {ALL: INK}
+
+
+def markers(backends: Sequence[str]) -> dict[str, str]:
+    """Return a marker per backend, so that colour is not needed to tell them apart."""
+    return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(backends)}
+
+
+def margin_labels(
+    axes: Axes, texts: Sequence[tuple[float, str]], bottom: float, top: float
+) -> None:
+    """Write labels right of the axes at their heights, pushed apart where they would overlap.
+
+    Parameters
+    ----------
+    axes
+        Whose right margin is written in; a thin line leads to each label.
+    texts
+        Height in data coordinates, and label.
+    bottom, top
+        The limits of the axes' y.
+    """
+    axes.set_ylim(bottom, top)
+    order = sorted(texts)
+    heights = spread([(height - bottom) / (top - bottom) for height, _ in order], _gap(axes))
+    for (height, text), place in zip(order, heights, strict=True):
+        start = (height - bottom) / (top - bottom)
+        axes.plot(
+            [1, 1.025], [start, place], color=MUTED, lw=0.7, transform=axes.transAxes, clip_on=False
+        )
+        axes.text(1.032, place, text, transform=axes.transAxes, va="center", fontsize=8.5)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Return increasing places moved as little as possible so that none is nearer than `gap`.
+
+    Neighbours that are too near are merged into blocks, each centred on its members' mean
+    (pool adjacent violators).
+    """
+    blocks: list[list[float]] = []
+    for number, place in enumerate(places):
+        blocks.append([place - number * gap])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            last = blocks.pop()
+            blocks[-1] += last
+    levels = [float(np.mean(block)) for block in blocks for _ in block]
+    return [level + number * gap for number, level in enumerate(levels)]
+
+
+def _gap(axes: Axes) -> float:
+    """Return the height of a line of small text as a share of the axes' height."""
+    figure = axes.get_figure()
+    share = axes.get_position().height
+    height = figure.get_size_inches()[1] if isinstance(figure, Figure) else 3.0
+    return 0.155 / (height * share)
+
+
+def padded(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:
+    """Return limits that hold all values with some room; never an empty range."""
+    finite = [value for value in values if np.isfinite(value)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    room = share * (high - low) or max(abs(high), 1.0) * share
+    return low - room, high + room

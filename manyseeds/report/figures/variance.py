@@ -1,0 +1,84 @@
+"""How much each stream of randomness moves the result on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from manyseeds.report.figures import theme
+from manyseeds.report.wording import Unit, backend_name, unit
+from manyseeds.statistics.pairs import ALL
+from manyseeds.statistics.variance import BETWEEN, TOGETHER
+from manyseeds.suite import Suite
+
+
+def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn:
+    """Draw `variance_table`, one panel a recipe and case."""
+    panels = list(dict.fromkeys(zip(table["recipe"], table["case"], strict=True)))
+    backends = [one for one in dict.fromkeys(table["backend"]) if one != ALL]
+    shown = unit(suite.primary)
+    streams = list(dict.fromkeys(table["stream"]))
+    with theme.style():
+        columns = min(2, len(panels))
+        rows = -(-len(panels) // columns)
+        height = 0.27 * len(streams) * max(2, len(backends)) + 0.9
+        figure = theme.blank(max(2.0, height) * rows + 0.4)
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        for axes, (recipe, case) in zip(grid, panels, strict=False):
+            part = table[(table["recipe"] == recipe) & (table["case"] == case)]
+            _panel(axes, part, streams, backends, shown)
+            axes.set_title(f"{recipe}  {case}".strip())
+        units = ", points" if shown.factor > 1 else ""
+        figure.supxlabel(f"Standard deviation of {shown.metric}{units}", fontsize=10)
+        handles, names = _handles(grid[: len(panels)])
+        figure.legend(handles, names, loc="outside lower center", ncols=4)
+        return theme.drawn(figure, name, "Variance by stream", reading(suite))
+
+
+def reading(suite: Suite) -> str:
+    """Return how to read the figure."""
+    return (
+        "How to read this figure: each bar is how much results scatter when a seed drives only "
+        "that stream and all others are pinned; “together” is the suite's own seeds, which drive "
+        f"{', '.join(suite.varied)}. “Between backends” is what still differs when seed and "
+        "streams are identical: the frameworks' own noise. Lines are 95 % intervals."
+    )
+
+
+def _panel(
+    axes: Axes, part: pd.DataFrame, streams: list[str], backends: list[str], shown: Unit
+) -> None:
+    tones = theme.colours(backends)
+    thick = 0.8 / max(1, len(backends))
+    for backend, rows in part.groupby("backend", sort=False):
+        place = 0.0
+        if backend != ALL:
+            place = (backends.index(str(backend)) - (len(backends) - 1) / 2) * thick
+        heights = np.array([streams.index(stream) + place for stream in rows["stream"]])
+        values = shown.factor * rows[["sd", "low", "high"]].to_numpy(float)
+        errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
+        tone = theme.MUTED if backend == ALL else tones[str(backend)]
+        name = "all backends" if backend == ALL else backend_name(str(backend))
+        axes.barh(heights, values[:, 0], height=0.9 * thick, color=tone, alpha=0.8, label=name)
+        axes.errorbar(
+            values[:, 0], heights, xerr=errors, fmt="none", ecolor=theme.INK, elinewidth=1.1,
+            capsize=2,
+        )  # fmt: skip
+    axes.set_yticks(range(len(streams)), [_stream_name(stream) for stream in streams])
+    axes.set_ylim(len(streams) - 0.5, -0.5)
+    axes.yaxis.grid(visible=False)
+
+
+def _handles(grid: np.typing.NDArray[np.object_]) -> tuple[list[object], list[str]]:
+    found = {}
+    for axes in grid:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    return list(found.values()), list(found)
+
+
+def _stream_name(stream: str) -> str:
+    return {TOGETHER: "together", BETWEEN: "between\nbackends"}.get(stream, stream)

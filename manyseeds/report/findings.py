@@ -1,0 +1,153 @@
+"""What was found about a claim, in sentences a person understands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from manyseeds.report.wording import (
+    MINUS,
+    SPACE,
+    Unit,
+    backend_name,
+    listed,
+    number,
+    percent,
+    unit,
+)
+from manyseeds.statistics.pairs import ALL
+from manyseeds.statistics.verdict import LEAST_PAIRS
+from manyseeds.suite import Claim, Suite
+
+
+def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
+    """Return the finding over all backends: what happened, what follows, what was varied.
+
+    `rows` are the claim's rows of `claims_table` in one case.
+    """
+    row = rows[rows["backend"] == ALL].iloc[0].to_dict()
+    if not row["pairs"]:
+        return [_nothing(claim, row)]
+    backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
+    found = [_happened(claim, row, backends), _follows(row, unit(claim.metric))]
+    found += [*_factor(row), *_pairing(row), *_lost(row), varied(suite)]
+    return found
+
+
+def varied(suite: Suite) -> str:
+    """Say which streams the seeds drove."""
+    streams = listed(list(suite.varied))
+    if "split" in suite.varied:
+        return f"What was varied: each seed drives {streams}, so the training images differ too."
+    return (
+        f"What was varied: each seed drives {streams}; the split into training, validation and "
+        "test images is fixed, so nothing is said about other splits."
+    )
+
+
+def _nothing(claim: Claim, row: dict[str, float]) -> str:
+    if not row["promised"]:
+        return f"Not trained: these runs promise neither {claim.treatment} nor {claim.baseline}."
+    return (
+        f"Of {row['promised']:g} pairs of {claim.treatment} and {claim.baseline} none is whole: "
+        "there is nothing to judge."
+    )
+
+
+def _happened(claim: Claim, row: dict[str, float], backends: list[str]) -> str:
+    shown = unit(claim.metric)
+    raised = row["treatment_mean"] - row["baseline_mean"]
+    verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
+    over = f"Over {_counted(row['pairs'], 'seed')}{_averaged(backends)}, {claim.treatment}"
+    if raised == 0:
+        return f"{over} left the mean {shown.metric} of {claim.baseline} as it was."
+    interval = _interval(row, shown)
+    return (
+        f"{over} {verb} {shown.metric} by {_amount(abs(raised), shown)} against {claim.baseline}"
+        f"{interval}: {shown.value(row['treatment_mean'])} instead of "
+        f"{shown.value(row['baseline_mean'])}."
+    )
+
+
+def _interval(row: dict[str, float], shown: Unit) -> str:
+    """Return the interval in the direction of the verb."""
+    low, high = row["low"], row["high"]
+    if math.isnan(low):
+        return " (one seed: no interval)"
+    if row["improvement"] < 0:
+        low, high = -high, -low
+    return f" (95{SPACE}% interval {shown.interval(low, high)})"
+
+
+def _follows(row: dict[str, float], shown: Unit) -> str:
+    least = shown.points(row["least_effect"])
+    if row["verdict"] == "holds":
+        return f"The whole interval lies above {least}, the least effect that counts."
+    if row["verdict"] == "reversed":
+        return "The whole interval lies on the other side of zero: the opposite of the claim."
+    if row["verdict"] == "negligible":
+        return f"The whole interval lies within ±{least}: too small an effect to count."
+    return f"That settles nothing: {_settle(row, least)}."
+
+
+def _settle(row: dict[str, float], least: str) -> str:
+    if row["pairs"] < LEAST_PAIRS:
+        return f"fewer than {LEAST_PAIRS} pairs are no basis for a verdict"
+    seeds = row["seeds_to_settle"]
+    why = f"the interval reaches across 0 or {least}, the least effect that counts"
+    if math.isinf(seeds):
+        return f"{why}, and the mean lies on the bound itself"
+    return f"{why}; about {seeds:,.0f} seeds would settle it if mean and spread stayed as they are"
+
+
+def _factor(row: dict[str, float]) -> Iterator[str]:
+    if math.isnan(row["factor_median"]):
+        return
+    text = f"In the median seed the error fell by a factor of {number(row['factor_median'], 2)}"
+    if not math.isnan(row["factor"]):
+        low, high = percent(row["factor_reached_low"]), percent(row["factor_reached_high"])
+        text += (
+            f"; {percent(row['factor_reached'])} of the seeds (95{SPACE}% interval {low} to "
+            f"{high}) reached the {row['factor']:g} claimed"
+        )
+    yield f"{text}."
+    if row["zero_errors"]:
+        yield (
+            f"{_counted(row['zero_errors'], 'seed')} made no error at all: the factor counts as "
+            "infinite, or as 1 where the baseline made none either."
+        )
+
+
+def _pairing(row: dict[str, float]) -> Iterator[str]:
+    correlation, bought = row["correlation"], row["variance_ratio"]
+    if math.isnan(correlation) or math.isnan(bought) or bought <= 0:
+        return
+    yield (
+        f"Results of the same seed correlate by {number(correlation, 2)}: pairing by seed leaves "
+        f"{percent(bought)} of the variance of an unpaired comparison, worth "
+        f"{number(1 / bought, 2)} times the seeds."
+    )
+
+
+def _lost(row: dict[str, float]) -> Iterator[str]:
+    if row["lost"]:
+        yield (
+            f"{_counted(row['lost'], 'promised pair')} of {row['promised']:g} "
+            "could not be used on any backend, because a row of it is not ok."
+        )
+
+
+def _averaged(backends: list[str]) -> str:
+    names = [backend_name(backend) for backend in backends]
+    return f" in {names[0]}" if len(names) == 1 else f", averaged over {listed(names)}"
+
+
+def _counted(count: float, noun: str) -> str:
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def _amount(value: float, shown: Unit) -> str:
+    text = number(value * shown.factor, shown.digits)
+    return text.replace(MINUS, "") + shown.difference

@@ -1,0 +1,84 @@
+"""Writes a report: a page per suite, its figures and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manyseeds.errors import RequestError, RunError, unknown
+from manyseeds.ledger import Ledger
+from manyseeds.report.drawings import drawings, file_names
+from manyseeds.report.page import html_page, markdown_page, page
+from manyseeds.report.results import results
+from manyseeds.report.subject import Subject, subjects
+
+FORMATS = ("html", "md")
+
+
+def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write the report of all suites in some ledgers.
+
+    For each suite: the page `<out>/<suite>.html` (one file that needs nothing else) and
+    `<out>/<suite>.md` (for code hosts, with links to the figures), and in `<out>/<suite>/` the
+    figures as SVG and PNG and the tables as CSV.
+
+    Parameters
+    ----------
+    ledgers
+        Runs; which of them a page is about is told in `manyseeds.report.subject`.
+    out
+        Folder; made if it is not there. Files of the same names are replaced.
+    formats
+        Pages to write: "html", "md".
+
+    Returns
+    -------
+    list[Path]
+        The pages, by suite.
+
+    Raises
+    ------
+    RequestError
+        No ledgers, or an unknown format.
+    RunError
+        A ledger is damaged, or `out` cannot be written.
+    """
+    if not ledgers:
+        raise RequestError("nothing to report: there are no runs. Make one with `manyseeds run`.")
+    for name in formats:
+        if name not in FORMATS:
+            raise RequestError(unknown("format", name, FORMATS))
+    found = subjects(ledgers)
+    names = file_names([subject.suite.name for subject in found])
+    pages = []
+    for subject in found:
+        files = _files(subject, names[subject.suite.name], formats)
+        _write(out, files)
+        pages += [out / name for name in files if "/" not in name]
+    return pages
+
+
+def _files(subject: Subject, name: str, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return the contents of every file of one suite's report, by its path in the folder."""
+    tables = results(subject)
+    figures = drawings(subject, tables)
+    view = page(subject, tables, figures, name)
+    makers = {"html": html_page, "md": markdown_page}
+    files = {f"{name}.{kind}": makers[kind](view).encode() for kind in formats}
+    for figure in figures.all():
+        files[f"{name}/{figure.name}.svg"] = figure.svg
+        files[f"{name}/{figure.name}.png"] = figure.png
+    for kind, table in tables.tables().items():
+        text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+        files[f"{name}/{kind}.csv"] = text.encode()
+    return files
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    try:
+        for name, content in files.items():
+            path = out / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as error:
+        raise RunError(f"cannot write the report to {out}: {error.strerror or error}") from error

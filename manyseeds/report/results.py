@@ -1,0 +1,52 @@
+"""Everything a page says in numbers, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from manyseeds.report.subject import Subject
+from manyseeds.statistics import (
+    claims_table,
+    comparisons_table,
+    confession_table,
+    published_table,
+    summary_table,
+    variance_table,
+)
+from manyseeds.statistics.claims import claim_pairs
+from manyseeds.statistics.pairs import Pairs
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of `manyseeds.statistics`, and the pairs of each claim by its name."""
+
+    summary: pd.DataFrame
+    claims: pd.DataFrame
+    comparisons: pd.DataFrame
+    published: pd.DataFrame
+    confession: pd.DataFrame
+    variance: pd.DataFrame
+    pairs: Mapping[str, list[Pairs]]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by name."""
+        names = ("summary", "claims", "comparisons", "published", "confession", "variance")
+        return {name: getattr(self, name) for name in names}
+
+
+def results(subject: Subject) -> Results:
+    """Compute all tables of a subject."""
+    records, suite = subject.records, subject.suite
+    return Results(
+        summary=summary_table(records, suite),
+        claims=claims_table(records, suite),
+        comparisons=comparisons_table(records, suite),
+        published=published_table(records, suite),
+        confession=confession_table(records, suite),
+        variance=variance_table(records, suite),
+        pairs=claim_pairs(records, suite),
+    )

@@ -1,0 +1,136 @@
+"""Which runs a page is about.
+
+A page is about one suite: the full form if any run has it, else the quick one; of that, the run
+that is last by name. Other runs with the same suite text (SHA-256), form and settings are joined
+to it: of a row that several of them recorded, the record of the last run counts, whatever its
+status, as with attempts within a run. The rule sees names and settings, never results. All other
+runs of the suite are listed with what is different about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from manyseeds.ledger import ROW_KEY, Ledger
+from manyseeds.plan import Plan
+from manyseeds.report.amended import changes
+from manyseeds.suite import Suite
+from manyseeds.suite_file import parse_suite
+
+SETTINGS = ("device", "precision", "deterministic", "tf32", "threads")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a suite.
+
+    Attributes
+    ----------
+    plan, records
+        What was promised, and what became of it.
+    provenance
+        One entry for each time the run was started.
+    used
+        Whether the page is about it.
+    differences
+        What sets it apart from the run the page is about; empty for those that are joined.
+    """
+
+    plan: Plan
+    records: pd.DataFrame
+    provenance: Sequence[Mapping[str, Any]]
+    used: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What one page is about.
+
+    Attributes
+    ----------
+    plan, suite
+        Of the run that is last by name.
+    records
+        Of all the runs that are joined; one record per promised row.
+    runs
+        Every run of the suite, by name.
+    ledgers
+        Of the runs that are joined, by the run's name.
+    """
+
+    plan: Plan
+    suite: Suite
+    records: pd.DataFrame
+    runs: tuple[Run, ...]
+    ledgers: Mapping[str, Ledger]
+
+    def curves(self) -> pd.DataFrame:
+        """Read the curves that belong to the records that count."""
+        found = [ledger.curves().assign(run=run) for run, ledger in self.ledgers.items()]
+        if len(found) == 1:
+            return found[0]
+        counted = self.records[[*ROW_KEY, "run"]]
+        return pd.concat(found).merge(counted, on=list(counted)).reset_index(drop=True)
+
+    def devices(self) -> list[str]:
+        """Return the devices that the rows were trained on, as recorded."""
+        return sorted(self.records["device"].dropna().unique())
+
+
+def subjects(ledgers: Sequence[Ledger]) -> list[Subject]:
+    """Return one subject per suite, by the suite's name."""
+    suites: dict[str, list[tuple[Plan, Ledger]]] = {}
+    for ledger in ledgers:
+        plan = ledger.plan
+        suites.setdefault(plan.suite, []).append((plan, ledger))
+    return [_subject(suites[name]) for name in sorted(suites)]
+
+
+def _subject(found: list[tuple[Plan, Ledger]]) -> Subject:
+    found = sorted(found, key=lambda pair: pair[0].run)
+    full = [plan for plan, _ in found if not plan.quick]
+    chosen = (full or [plan for plan, _ in found])[-1]
+    runs = tuple(_run(plan, ledger, chosen) for plan, ledger in found)
+    joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, found, strict=True) if run.used}
+    return Subject(
+        plan=chosen,
+        suite=parse_suite(chosen.suite_text, chosen.suite_file, quick=chosen.quick),
+        records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
+        runs=runs,
+        ledgers=joined,
+    )
+
+
+def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> Run:
+    differences = tuple(_differences(plan, chosen))
+    return Run(plan, ledger.records(), ledger.provenance, not differences, differences)
+
+
+def _differences(plan: Plan, chosen: Plan) -> list[str]:
+    found = [
+        f"{name}: {getattr(plan, name)}, here {getattr(chosen, name)}"
+        for name in SETTINGS
+        if getattr(plan, name) != getattr(chosen, name)
+    ]
+    if plan.quick != chosen.quick:
+        found.insert(0, "quick form" if plan.quick else "full form")
+    if plan.suite_sha256 != chosen.suite_sha256:
+        found += [f"suite amended: {what}" for what in changes(plan.suite_text, chosen.suite_text)]
+    return found
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join records, in the order of the runs: a row's last record counts, missing ones do not."""
+    if len(tables) == 1:
+        return tables[0]
+    stacked = pd.concat(tables, ignore_index=True)
+    stacked["_recorded"] = stacked["status"] != "missing"
+    stacked["_place"] = stacked.groupby(ROW_KEY, sort=False).ngroup()
+    last = stacked.sort_values(["_place", "_recorded"], kind="stable")
+    last = last.drop_duplicates(ROW_KEY, keep="last")
+    return last.drop(columns=["_recorded", "_place"]).reset_index(drop=True)

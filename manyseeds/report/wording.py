@@ -1,0 +1,143 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyseeds.statistics.pairs import ALL
+
+NONE = "–"
+"""Stands where there is no number."""
+
+SPACE = "\u00a0"
+MINUS = "\u2212"
+
+_NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX", ALL: "all, by seed"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a metric is shown.
+
+    Attributes
+    ----------
+    metric
+        Its name in a sentence.
+    factor
+        From the record's unit to the one shown.
+    digits
+        After the decimal point.
+    suffix, difference
+        After a value; after a difference of values.
+    """
+
+    metric: str
+    factor: float
+    digits: int
+    suffix: str
+    difference: str
+
+    def scaled(self, value: float) -> float:
+        """Return a value in the unit shown."""
+        return value * self.factor
+
+    def value(self, value: float) -> str:
+        """Return "96.53 %"."""
+        text = number(value * self.factor, self.digits)
+        return text if text == NONE else text + self.suffix
+
+    def bare(self, value: float) -> str:
+        """Return "96.53", for a column whose head has the unit."""
+        return number(value * self.factor, self.digits)
+
+    def gain(self, value: float) -> str:
+        """Return "+1.96"."""
+        return signed(value * self.factor, self.digits)
+
+    def points(self, value: float) -> str:
+        """Return "1.96 points"."""
+        digits = self.digits if math.isnan(value) else _needed(value * self.factor, self.digits)
+        text = number(value * self.factor, digits)
+        one = text == "1" and self.difference == " points"
+        return text + (" point" if one else self.difference)
+
+    def interval(self, low: float, high: float) -> str:
+        """Return "1.79 to 2.13"."""
+        if math.isnan(low) or math.isnan(high):
+            return NONE
+        return f"{self.bare(low)} to {self.bare(high)}"
+
+
+ACCURACY = Unit("test accuracy", 100, 2, f"{SPACE}%", " points")
+LOSS = Unit("test loss", 1, 4, "", "")
+
+
+def unit(metric: str) -> Unit:
+    """Return the unit of a metric."""
+    return LOSS if metric.endswith("loss") else ACCURACY
+
+
+def number(value: float, digits: int) -> str:
+    """Return a number with a true minus sign; a dash for NaN."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number with its sign."""
+    text = number(value, digits)
+    plain = text == NONE or text.startswith(MINUS) or (math.isfinite(value) and float(text) == 0)
+    return text if plain else f"+{text}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent, with a decimal where it is small or nearly all."""
+    if math.isnan(share):
+        return NONE
+    rounded = 0 < share < 0.095 or 0.905 < share < 1
+    return number(100 * share, 1 if rounded else 0) + f"{SPACE}%"
+
+
+def seconds(value: float) -> str:
+    """Return seconds with three significant digits."""
+    if math.isnan(value):
+        return NONE
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return number(value, digits)
+
+
+def ordinal(value: float) -> str:
+    """Return "91st" for 91.2."""
+    if math.isnan(value):
+        return NONE
+    whole = round(value)
+    teen = 10 <= whole % 100 <= 20
+    return f"{whole}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(whole % 10, 'th')}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def backend_name(backend: str) -> str:
+    """Return a backend as its makers write it."""
+    return _NAMES.get(backend, backend)
+
+
+def case_name(case: str) -> str:
+    """Return a case in words."""
+    return "all cases" if case == ALL else f"case {case}" if case else ""
+
+
+def _needed(value: float, digits: int) -> int:
+    """Return how many digits say as much as `digits` would: 1 rather than 1.00."""
+    return next(n for n in range(digits + 1) if n == digits or math.isclose(value, round(value, n)))
