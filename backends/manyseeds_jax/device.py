@@ -10,16 +10,20 @@ import contextlib
 import os
 import platform
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import distributions, version
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from manyseeds.backend import Environment, Settings
 from manyseeds.errors import RequestError
 
+Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -72,7 +76,74 @@ def open_device(settings: Settings) -> OpenDevice:
 
 def threads(settings: Settings) -> int:
     """Return the CPU threads asked for; all cores this process may use unless said."""
-    return settings.threads or len(os.sched_getaffinity(0))
+    if settings.threads or not hasattr(os, "sched_getaffinity"):
+        return settings.threads or os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
+
+
+class Lanes:
+    """Where the lanes of a cohort are: on one GPU, or dealt out to the threads of the CPU.
+
+    On a CPU every thread is a JAX device that takes its lanes one after the other, through a
+    whole epoch each: their weights stay in its cache. On a GPU all lanes go side by side.
+
+    Parameters
+    ----------
+    device
+        The open device.
+    lanes
+        How many; copies of the last one fill up the threads.
+    """
+
+    def __init__(self, device: OpenDevice, lanes: int) -> None:
+        self._cpu = device.kind == "cpu"
+        used = min(lanes, len(device.jax_devices))
+        self.mesh = Mesh(np.array(device.jax_devices[:used]), ("lanes",))
+        self._each = PartitionSpec("lanes")
+        self._all = PartitionSpec()
+        self._source = np.minimum(np.arange(-(-lanes // used) * used), lanes - 1)
+        self._lanes = lanes
+
+    @property
+    def at_once(self) -> int:
+        """How many lanes a device has in hand at a time."""
+        return 1 if self._cpu else self._lanes
+
+    def put(self, tree: Tree) -> Tree:
+        """Put arrays [lanes, ...] from the host on the device, as copies of their own."""
+        filled = jax.tree.map(lambda leaf: np.asarray(leaf)[self._source], tree)
+        return jax.device_put(filled, NamedSharding(self.mesh, self._each))
+
+    def share(self, tree: Tree) -> Tree:
+        """Put arrays that all lanes read on the device."""
+        return jax.device_put(tree, NamedSharding(self.mesh, self._all))
+
+    def get(self, tree: Tree) -> Tree:
+        """Return copies of arrays [lanes, ...] on the host."""
+        return jax.tree.map(lambda leaf: np.array(leaf)[: self._lanes], tree)
+
+    def compile(self, function: Callable[..., Tree], arguments: tuple[Tree, ...]) -> Any:
+        """Compile one lane's function of (moving, fixed, shared) for all lanes."""
+
+        def local(moving: Tree, fixed: Tree, shared: Tree) -> Tree:
+            if self._cpu:
+                return jax.lax.map(lambda lane: function(*lane, shared), (moving, fixed))
+            return jax.vmap(function, in_axes=(0, 0, None))(moving, fixed, shared)
+
+        spread = jax.shard_map(
+            local,
+            mesh=self.mesh,
+            in_specs=(self._each, self._each, self._all),
+            out_specs=self._each,
+            check_vma=False,
+        )
+        # The threads are busy with lanes of their own; they must not share one lane's products.
+        options: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
+        return (
+            jax.jit(spread, donate_argnums=0)
+            .lower(*arguments)
+            .compile(options if self._cpu else None)
+        )
 
 
 def describe(device: OpenDevice) -> Environment:

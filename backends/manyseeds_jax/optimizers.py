@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -53,7 +54,7 @@ def transformation(
 
 def initial_state(kind: str, parameters: Any) -> optax.OptState:
     """Return the state of a fresh optimizer for one lane's parameters."""
-    zero = np.zeros(())
+    zero = jnp.zeros(())
     knobs = {"beta1": zero, "beta2": zero, "epsilon": zero}
     return transformation(kind, zero, zero, knobs).init(parameters)
 

@@ -17,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from manyseeds.backend import (
     Batch,
@@ -36,6 +35,7 @@ from manyseeds.recipe import Phase
 from manyseeds_jax import device as devices
 from manyseeds_jax import network as networks
 from manyseeds_jax import optimizers
+from manyseeds_jax.device import Lanes
 
 SplitName = Literal["train", "valid", "test"]
 Tree = Any
@@ -163,7 +163,7 @@ class LaneModel:
         """Return by chunk the sum of losses, the correct answers, and the outputs if wanted."""
         kind = self.network.loss
 
-        def score(part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, ...]:
+        def score(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
             inputs, labels = part
             logits = self.logits(parameters, inputs, shared.knobs["network"])
             outputs = networks.probabilities(kind, logits)
@@ -181,67 +181,6 @@ class LaneModel:
             parts.append(tuple(value[None] for value in score(tuple(rest))))
         loss, right = (jnp.concatenate([part[index] for part in parts]) for index in (0, 1))
         return loss, right, [part[2].reshape(-1, part[2].shape[-1]) for part in parts if part[2:]]
-
-
-class Lanes:
-    """Where the lanes of a cohort are: on one GPU, or dealt out to the threads of the CPU.
-
-    On a CPU every thread is a JAX device that takes its lanes one after the other, through a
-    whole epoch each: their weights stay in its cache. On a GPU all lanes go side by side.
-
-    Parameters
-    ----------
-    device
-        The open device.
-    lanes
-        How many; copies of the last one fill up the threads.
-    """
-
-    def __init__(self, device: devices.OpenDevice, lanes: int) -> None:
-        self._cpu = device.kind == "cpu"
-        used = min(lanes, len(device.jax_devices))
-        self.mesh = Mesh(np.array(device.jax_devices[:used]), ("lanes",))
-        self._each = PartitionSpec("lanes")
-        self._all = PartitionSpec()
-        self._source = np.minimum(np.arange(-(-lanes // used) * used), lanes - 1)
-        self._lanes = lanes
-
-    @property
-    def at_once(self) -> int:
-        """How many lanes a device has in hand at a time."""
-        return 1 if self._cpu else self._lanes
-
-    def put(self, tree: Tree) -> Tree:
-        """Put arrays [lanes, ...] from the host on the device, as copies of their own."""
-        filled = jax.tree.map(lambda leaf: np.asarray(leaf)[self._source], tree)
-        return jax.device_put(filled, NamedSharding(self.mesh, self._each))
-
-    def share(self, tree: Tree) -> Tree:
-        """Put arrays that all lanes read on the device."""
-        return jax.device_put(tree, NamedSharding(self.mesh, self._all))
-
-    def get(self, tree: Tree) -> Tree:
-        """Return copies of arrays [lanes, ...] on the host."""
-        return jax.tree.map(lambda leaf: np.array(leaf)[: self._lanes], tree)
-
-    def compile(self, function: Callable[..., Tree], arguments: tuple[Tree, ...]) -> Any:
-        """Compile one lane's function of (moving, fixed, shared) for all lanes."""
-
-        def local(moving: Tree, fixed: Tree, shared: Tree) -> Tree:
-            if self._cpu:
-                return jax.lax.map(lambda lane: function(*lane, shared), (moving, fixed))
-            return jax.vmap(function, in_axes=(0, 0, None))(moving, fixed, shared)
-
-        spread = jax.shard_map(
-            local,
-            mesh=self.mesh,
-            in_specs=(self._each, self._each, self._all),
-            out_specs=self._each,
-            check_vma=False,
-        )
-        # The threads are busy with lanes of their own; they must not share one lane's products.
-        options = {"xla_cpu_multi_thread_eigen": False} if self._cpu else None
-        return jax.jit(spread, donate_argnums=0).lower(*arguments).compile(options)
 
 
 class Call(NamedTuple):
@@ -305,8 +244,7 @@ class JaxCohort:
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
-        plan = self._lanes.put(self._plan(epoch))
-        arguments = (self._moving, (self._frozen, plan), self._shared("train"))
+        arguments = (self._moving, (self._frozen, self._plan(epoch)), self._shared("train"))
         name = ("train", self._model.name(), epoch.batch)
         call = _call(name, self._lanes, partial(self._model.train, epoch.batch), arguments)
         self._moving, loss = call.result
@@ -373,13 +311,10 @@ class JaxCohort:
         if momentum is None:
             constant = self._phase.optimizer.hyperparameters().get("momentum", 0.0)
             momentum = np.full((lanes, steps), constant)
-        return Plan(
-            np.asarray(epoch.order, np.int32),
-            np.asarray(epoch.rate, self._dtype),
-            np.asarray(momentum, self._dtype),
-            dict(epoch.noise),
-            np.full(lanes, epoch.step, np.uint32),
-        )
+        order = np.asarray(epoch.order, np.int32)
+        series = (epoch.rate.astype(self._dtype), momentum.astype(self._dtype))
+        noise = (dict(epoch.noise), np.full(lanes, epoch.step, np.uint32))
+        return Plan(*self._lanes.put((order, *series, *noise)))
 
     def _shared(self, split: SplitName) -> Shared:
         inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)
