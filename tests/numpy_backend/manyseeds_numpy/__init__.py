@@ -1,0 +1,35 @@
+"""manyseeds in plain NumPy, gradients by hand: the smallest backend that keeps the contract.
+
+It is here to be read by people who write a backend, to be a fourth opinion in the parity tests,
+and to fail on purpose in the fault tests (`faults.py`, which a backend of yours does not need).
+
+Only the entry lives here; a framework would be imported when the backend is opened.
+"""
+
+from __future__ import annotations
+
+from manyseeds.backend import Backend, Settings
+from manyseeds.recipe import Recipe
+from manyseeds_numpy import faults
+
+
+class Entry:
+    """What the entry point names: the backend, not yet opened."""
+
+    name = "numpy"
+    requires = ("numpy",)
+    install = "pip install numpy"
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return None: every recipe there can be is supported (unless a test wants otherwise)."""
+        return faults.unsupported(recipe.name)
+
+    def open(self, settings: Settings) -> Backend:
+        """Apply the settings; once per process."""
+        faults.opening()
+        from manyseeds_numpy.training import NumpyBackend
+
+        return NumpyBackend(settings)
+
+
+entry = Entry()
