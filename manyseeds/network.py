@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from manyseeds.activations import Activation, Linear
 from manyseeds.initialisers import GlorotUniform, Initialiser
 from manyseeds.model import Model
+from manyseeds.noise import HALVES
 from manyseeds.technique import Technique
 
 Weights = Mapping[str, NDArray[np.floating[Any]]]
@@ -47,7 +48,7 @@ class Dropout(_Layer):
 
     source: ClassVar[str] = "Srivastava et al. 2014; Géron 2019, ch. 11"
     name: Literal["dropout"] = "dropout"
-    rate: float = Field(ge=0, lt=1)
+    rate: float = Field(ge=0, le=1 - 1 / HALVES)
 
 
 Layer = Annotated[Dense | Dropout, Field(discriminator="name")]

@@ -6,6 +6,7 @@ optimizer. Recipes whose first phases are equal share the training of those phas
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -105,6 +106,8 @@ class Phase(Model):
                 )
         if self.frozen and set(self.frozen) >= labels:
             raise ValueError("every layer is frozen: nothing is left to train")
+        if self.shared and not self.reuse:
+            raise ValueError("shared is for reused layers: say under reuse which they are")
         return self
 
     def reused(self) -> tuple[str, ...]:
@@ -138,6 +141,14 @@ class Recipe(Model):
             raise ValueError(f"two phases share a name: {', '.join(names)}")
         if self.phases[0].reused():
             raise ValueError("the first phase has nothing to reuse")
+        for before, phase in pairwise(self.phases):
+            _check_reuse(before, phase)
+        shared = next((n for n, phase in enumerate(self.phases) if phase.shared), None)
+        if shared and self.phases[shared].network.name == self.phases[shared - 1].network.name:
+            raise ValueError(
+                f"phase {self.phases[shared].name!r} goes on with the network of the phase before: "
+                "shared is for a network that has layers of another"
+            )
         return self
 
     def prefix(self, phases: int) -> str:
@@ -147,6 +158,19 @@ class Recipe(Model):
     def fingerprint(self) -> str:
         """Return the SHA-256 of what is trained; the recipe's own name is no part of it."""
         return self.prefix(len(self.phases))
+
+
+def _check_reuse(before: Phase, phase: Phase) -> None:
+    """Refuse reused layers that the phase before does not have in the same shape."""
+    features = 1  # of the same data set or not: the shapes above the input say nothing of it
+    theirs, ours = before.network.shapes(features), phase.network.shapes(features)
+    for name, shape in ours.items():
+        label = name.split("/")[0]
+        if label in phase.reused() and theirs.get(name) != shape:
+            raise ValueError(
+                f"phase {phase.name!r} reuses {label!r} of phase {before.name!r}, whose network "
+                f"{before.network.name!r} has no layer of this name and shape"
+            )
 
 
 def _trained(phase: Phase) -> dict[str, Any]:
