@@ -1,0 +1,187 @@
+"""What the tests of the harness share: the NumPy backend, a tiny suite, and the real command line.
+
+`tests/numpy_backend` is put on the path, of this process and of those it starts: that registers
+the backend `numpy` through its entry point, as installing it would.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+NUMPY_BACKEND = Path(__file__).parent / "numpy_backend"
+sys.path.insert(0, str(NUMPY_BACKEND))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(NUMPY_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+TINY = """\
+name = "tiny"
+title = "Small enough for a test"
+description = "Three recipes, three seeds, two lanes."
+seeds = 3
+lanes = 2
+pairs = [[5, 6]]
+
+[tasks.source]
+dataset = "fashion-mnist-12k"
+valid = 200
+classes = [0, 1, 2]
+train = 64
+
+[tasks.target]
+dataset = "fashion-mnist-12k"
+valid = 200
+classes = [5, 6]
+train = 64
+
+[networks.source]
+hidden = [8, 8]
+activation = "selu"
+output = { units = 3, activation = "softmax" }
+
+[networks.target]
+hidden = [8, 8]
+activation = "selu"
+output = { units = 1, activation = "logistic" }
+
+[phases.scratch]
+task = "target"
+network = "target"
+epochs = 2
+rate = 0.01
+
+[phases.pretrain]
+task = "source"
+network = "source"
+epochs = 2
+rate = 0.01
+
+[phases.frozen]
+task = "target"
+network = "target"
+epochs = 1
+rate = 0.01
+reuse = 2
+frozen = "reused"
+
+[phases.finetune]
+task = "target"
+network = "target"
+epochs = 2
+rate = 0.01
+reuse = "all"
+
+[[recipes]]
+name = "scratch"
+phases = ["scratch"]
+
+[[recipes]]
+name = "transfer"
+phases = ["pretrain", "frozen", "finetune"]
+
+[[recipes]]
+name = "never_freeze"
+phases = ["pretrain", { use = "frozen", name = "warm", frozen = [] }, "finetune"]
+
+[[claims]]
+name = "transfer_helps"
+sentence = "Transfer learning helps."
+treatment = "transfer"
+baseline = "scratch"
+least_effect = 0.01
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write the tiny suite, with some of its text replaced, and return the file."""
+
+    def write(*changes, name="tiny.toml"):
+        text = TINY
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def numpy_only(monkeypatch):
+    """One thread for NumPy's products, and no fault left over."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.delenv("MANYSEEDS_NUMPY_FAULT", raising=False)
+    monkeypatch.delenv("MANYSEEDS_NUMPY_TRACE", raising=False)
+
+
+@pytest.fixture
+def manyseeds(numpy_only, monkeypatch, capsys):
+    """The command line's own entry, called in this process: as the command, without its start."""
+    from manyseeds.cli import main
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["manyseeds", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Answer(ended.value.code or 0, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def start(numpy_only, tmp_path):
+    """Start the command in a process group of its own; what is left of it ends with the test."""
+    started = []
+
+    def begin(*arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "manyseeds.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+        process.communicate()
+
+
+@pytest.fixture
+def command(start):
+    """Run the command in a process of its own and return its answer."""
+
+    def call(*arguments, **environment):
+        process = start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        return Answer(process.returncode, out, err)
+
+    return call

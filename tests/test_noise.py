@@ -1,0 +1,106 @@
+"""Noise: Threefry-2x32-20 as published, laid out as the contract says."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from manyseeds import noise
+from manyseeds.streams import key
+
+ONES = 0xFFFFFFFF
+KNOWN_ANSWERS = [
+    # Random123's kat_vectors, lines "threefry2x32 20": counter, key, result.
+    ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+    ((ONES, ONES), (ONES, ONES), (0x1CB996FC, 0xBB002BE7)),
+    ((0x243F6A88, 0x85A308D3), (0x13198A2E, 0x03707344), (0xC4923A9C, 0x483DF7A0)),
+]
+
+
+def words(*values):
+    return np.array(values, dtype=np.uint32)
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN_ANSWERS)
+def test_threefry_gives_the_published_answers(counter, key, expected):
+    found = noise.threefry(words(*key)[None], words(*counter)[None])
+    assert found.tolist() == [list(expected)]
+
+
+def test_threefry_agrees_with_an_implementation_in_c():
+    randomgen = pytest.importorskip("randomgen")
+    theirs = randomgen.ThreeFry(key=0, counter=0, number=2, width=32)
+    state = theirs.state
+    lane = words(0xDEADBEEF, 12345)
+    # It increments its counter before it draws: one below (block 0, step 5) is (2^32 - 1, 4).
+    state["state"] = {"counter": words(ONES, 4), "key": lane}
+    theirs.state = state
+    counters = np.stack([np.arange(50, dtype=np.uint32), np.full(50, 5, np.uint32)], axis=-1)
+    assert (noise.threefry(lane, counters).ravel() == theirs.random_raw(100)).all()
+
+
+def test_halves_are_laid_out_low_first_and_all_first_words_before_all_second():
+    lane = words(1, 2)
+    first, second = noise.threefry(lane, np.stack([words(0, 9), words(1, 9)]))
+    plane = [first[0], second[0], first[1], second[1]]
+    expected = [half for word in plane for half in (word & 0xFFFF, word >> 16)]
+    assert noise.halves(lane[None], 9, 8)[0].tolist() == [int(half) for half in expected]
+
+
+@given(elements=st.integers(1, 40))
+def test_blocks_hold_the_elements_and_no_block_is_idle(elements):
+    assert 4 * (noise.blocks(elements) - 1) < elements <= 4 * noise.blocks(elements)
+
+
+@given(
+    seeds=st.lists(st.integers(0, 2**31), min_size=1, max_size=3),
+    step=st.integers(0, 2**32 - 1),
+    elements=st.integers(1, 30),
+    fewer=st.integers(0, 3),
+)
+def test_asking_for_fewer_elements_of_the_same_blocks_gives_the_same_noise(
+    seeds, step, elements, fewer
+):
+    keys = np.stack([key(seed, "dropout", "net", "dropout1") for seed in seeds])
+    whole = 4 * noise.blocks(elements)
+    some = max(whole - fewer, whole - 3)
+    found = noise.halves(keys, step, some)
+    assert found.shape == (len(seeds), some)
+    assert (found == noise.halves(keys, step, whole)[:, :some]).all()
+    assert (found[-1] == noise.halves(keys[-1:], step, some)[0]).all()
+
+
+def test_halves_are_uniform_and_independent_between_lanes_steps_and_elements():
+    keys = np.stack([key(seed, "dropout", "net", "dropout1") for seed in range(4)])
+    drawn = np.stack([noise.halves(keys, step, 4096) for step in range(8)])
+    counts, _ = np.histogram(drawn, bins=256, range=(0, noise.HALVES))
+    assert stats.chisquare(counts).pvalue > 1e-3
+    # Pairs of neighbours in 16 x 16 cells, along the elements, the steps and the lanes.
+    cells = drawn >> 12
+    for before, after in (
+        (cells[..., :-1], cells[..., 1:]),
+        (cells[:-1], cells[1:]),
+        (cells[:, :-1], cells[:, 1:]),
+    ):
+        pairs = np.bincount((before * 16 + after).ravel(), minlength=256)
+        assert stats.chisquare(pairs).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_keeps_the_share_it_says_and_the_mean(rate):
+    keys = np.stack([key(seed, "dropout", "net", "dropout1") for seed in range(5)])
+    kept = noise.kept(keys, 3, 100, 200, rate)
+    assert kept.shape == (5, 100, 200)
+    share = 1 - noise.threshold(rate) / noise.HALVES
+    assert share == pytest.approx(1 - rate, abs=1e-5)
+    assert noise.keep_scale(rate) * share == pytest.approx(1, abs=1e-15)
+    sd = np.sqrt(rate * (1 - rate) / kept.size)
+    assert kept.mean() == pytest.approx(1 - rate, abs=4.5 * sd + 1e-5)
+
+
+@given(rates=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
+def test_what_a_higher_rate_keeps_a_lower_one_keeps_too(rates):
+    keys = words(3, 4)[None]
+    low, high = (noise.kept(keys, 0, 5, 7, rate) for rate in sorted(rates))
+    assert (low | ~high).all()
