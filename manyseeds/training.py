@@ -279,10 +279,14 @@ class _PhaseRun:
         )
         self.valid_loss = np.vstack([self.valid_loss, valid])
         self._stop_diverged(np.isfinite(loss).all(axis=1) & np.isfinite(valid), number)
-        improved = self.best.update(valid, active & ~self.stopped, number)
-        if improved.any() and self.best.restores:
-            self.best.keep(self.cohort.weights(), improved)
-        self.stopped |= self.best.out_of_patience()
+        improved = self.best.update(valid, active & ~self.stopped)
+        stopping = self.best.out_of_patience() & ~self.stopped
+        # A lane that has stopped goes on training, in lockstep with the others: what it ends with
+        # is set aside.
+        kept = improved if self.best.restores else stopping
+        if kept.any():
+            self.best.keep(self.cohort.weights(), kept, number)
+        self.stopped |= stopping
 
     def _stop_diverged(self, finite: NDArray[np.bool_], number: int) -> None:
         for lane in np.flatnonzero(~finite & ~self.stopped):
@@ -325,12 +329,12 @@ class _PhaseRun:
 
 @dataclass
 class _Best:
-    """Each lane's best epoch by validation loss, for early stopping."""
+    """Each lane's best validation loss, and the weights it ends with where it stops early."""
 
     rule: EarlyStopping | None
     loss: Floats
-    epoch: NDArray[np.int64]
     waited: NDArray[np.int64]
+    kept: NDArray[np.int64]
     weights: dict[str, NDArray[Any]]
 
     @classmethod
@@ -343,20 +347,20 @@ class _Best:
         """Whether lanes end with the weights of their best epoch."""
         return self.rule is not None and self.rule.restore_best
 
-    def update(self, loss: Floats, active: NDArray[np.bool_], epoch: int) -> NDArray[np.bool_]:
+    def update(self, loss: Floats, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Note an epoch's validation losses and return which lanes improved."""
         improved = active & (loss < self.loss)
         self.loss = np.where(improved, loss, self.loss)
-        self.epoch = np.where(improved, epoch, self.epoch)
         self.waited = np.where(improved, 0, self.waited + active)
         return improved
 
-    def keep(self, weights: Weights, lanes: NDArray[np.bool_]) -> None:
-        """Keep these lanes' weights as their best."""
+    def keep(self, weights: Weights, lanes: NDArray[np.bool_], epoch: int) -> None:
+        """Set these lanes' weights aside, as they are after an epoch."""
         for name, values in weights.items():
             if name not in self.weights:
                 self.weights[name] = np.array(values)
             self.weights[name][lanes] = values[lanes]
+        self.kept[lanes] = epoch
 
     def out_of_patience(self) -> NDArray[np.bool_]:
         """Return which lanes have waited long enough."""
@@ -366,13 +370,14 @@ class _Best:
 
     def merged(self, last: Weights) -> Weights:
         """Return the weights the phase ends with."""
-        return self.weights if self.restores and self.weights else last
+        merged = {name: np.array(values) for name, values in last.items()}
+        for name, values in self.weights.items():
+            merged[name][self.kept > 0] = values[self.kept > 0]
+        return merged
 
     def epoch_or(self, last: int) -> NDArray[np.int64]:
         """Return each lane's epoch of the weights it ends with."""
-        if self.restores and self.weights:
-            return self.epoch
-        return np.full(len(self.loss), last, dtype=np.int64)
+        return np.where(self.kept > 0, self.kept, last)
 
 
 def with_layers(source: Weights, layers: Sequence[str], weights: Weights) -> Weights:
