@@ -25,7 +25,12 @@ from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_name
 from manyseeds.technique import technique_name, techniques
 
 
-def run_suites(
+def run_suites(suites: Sequence[str], options: Options, **how: Any) -> Outcome:
+    """Train suites as `train` does, and return the table of what was delivered."""
+    return _delivered(train(suites, options, **how))
+
+
+def train(
     suites: Sequence[str],
     options: Options,
     *,
@@ -34,10 +39,27 @@ def run_suites(
     resume: str | None = None,
     everything: bool = False,
     timeout: float | None = None,
-    console: Console | None = None,
-) -> Outcome:
-    """Train suites, or go on with a run, and return the table of what was delivered."""
-    console = console or Console(stderr=True)
+) -> list[Ledger]:
+    """Train suites, or go on with a run, and return their ledgers.
+
+    Parameters
+    ----------
+    suites
+        Names, or paths of TOML files.
+    options
+        What is asked for beside the suite.
+    quick
+        The suites' quick forms.
+    results
+        Folder the runs get their folders in.
+    resume
+        A run to go on with as planned, instead of suites.
+    everything
+        All suites that come along.
+    timeout
+        Seconds without an epoch after which a job is given up.
+    """
+    console = Console(stderr=True)
     if resume is not None:
         if suites or everything:
             raise RequestError("--resume goes on with a run as planned: name no suite with it")
@@ -48,7 +70,7 @@ def run_suites(
         ]
     for ledger in targets:
         _train(ledger, timeout, console)
-    return _delivered(targets)
+    return targets
 
 
 def _named(suites: Sequence[str], everything: bool) -> Sequence[str]:
@@ -205,14 +227,45 @@ def report_runs(
     """Make the pages of these runs, or of all in a folder."""
     from manyseeds.report import render
 
+    chosen = chosen_ledgers(runs, results)
+    pages = render(chosen, out)
+    unfinished = [ledger for ledger in chosen if not complete(ledger, ledger.records())]
+    found = claims_table(chosen)
+    columns = (
+        "suite",
+        "claim",
+        "case",
+        "backend",
+        "pairs",
+        "improvement",
+        "low",
+        "high",
+        "verdict",
+    )
+    rows = tuple(
+        tuple(_plain(value) for value in row)
+        for row in found[list(columns)].itertuples(index=False, name=None)
+    )
+    notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
+    notes += [f"written: {page}" for page in pages if page.suffix in {".html", ".md"}]
+    return Outcome("Claims", columns, rows, 1 if unfinished else 0, tuple(notes))
+
+
+def _plain(value: Any) -> Any:
+    """Return a frame's value as JSON has it: no NaN, no NumPy."""
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
+    """Return the ledgers of runs, by name or folder, or of all in a folder."""
     chosen = [Ledger.open(_run_folder(name, results)) for name in runs] or ledgers(results)
     if not chosen:
         raise RequestError(f"{results} holds no runs: make one with `manyseeds run`")
-    pages = render(chosen, out)
-    unfinished = [ledger for ledger in chosen if not complete(ledger, ledger.records())]
-    notes = tuple(f"{ledger.folder.name} is incomplete" for ledger in unfinished)
-    rows = tuple((str(page), page.stat().st_size) for page in pages)
-    return Outcome("Report", ("file", "bytes"), rows, 1 if unfinished else 0, notes)
+    return chosen
 
 
 def check_parity(

@@ -1,0 +1,128 @@
+"""The commands as functions that return pandas frames; `import manyseeds` gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from manyseeds import commands
+from manyseeds.backend import Device
+from manyseeds.ledger import Ledger
+from manyseeds.outcome import Outcome
+from manyseeds.planner import Options
+
+RESULTS = Path("results")
+
+
+def run(
+    *suites: str,
+    quick: bool = False,
+    results: Path = RESULTS,
+    resume: str | None = None,
+    timeout: float | None = None,
+    options: Options | None = None,
+) -> pd.DataFrame:
+    """Train suites, or go on with a run, and return its records: a row per promised training.
+
+    Parameters
+    ----------
+    suites
+        Names, or paths of TOML files.
+    quick
+        The small form on embedded data.
+    results
+        Folder the run gets a folder in.
+    resume
+        A run to go on with, instead of suites.
+    timeout
+        Seconds without an epoch after which a job is given up.
+    options
+        Seeds, lanes, backends, device, …: what the command's options say.
+    """
+    targets = commands.train(
+        suites, options or Options(), quick=quick, results=results, resume=resume, timeout=timeout
+    )
+    return pd.concat([_records(ledger) for ledger in targets], ignore_index=True)
+
+
+def records(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Return the records of runs, or of all in a folder: a row per promised training."""
+    chosen = commands.chosen_ledgers(runs, results)
+    return pd.concat([_records(ledger) for ledger in chosen], ignore_index=True)
+
+
+def curves(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Return the learning curves of runs, or of all in a folder: a row per epoch."""
+    chosen = commands.chosen_ledgers(runs, results)
+    frames = [ledger.curves().assign(run=ledger.folder.name) for ledger in chosen]
+    return pd.concat(frames, ignore_index=True)
+
+
+def summary(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Return counts, accuracies and seconds per recipe and backend, as in the report."""
+    from manyseeds.report import summary_table
+
+    return summary_table(commands.chosen_ledgers(runs, results))
+
+
+def claims(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Return the verdict of every claim, per backend and over all, as in the report."""
+    from manyseeds.report import claims_table
+
+    return claims_table(commands.chosen_ledgers(runs, results))
+
+
+def variance(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Return the standard deviation that each stream causes alone, as in the report."""
+    from manyseeds.report import variance_table
+
+    return variance_table(commands.chosen_ledgers(runs, results))
+
+
+def report(*runs: str, results: Path = RESULTS, out: Path = Path("reports")) -> list[Path]:
+    """Make the report's pages and return their files."""
+    from manyseeds.report import render
+
+    return render(commands.chosen_ledgers(runs, results), out)
+
+
+def parity(
+    backends: Sequence[str] = (),
+    recipes: Sequence[str] = (),
+    *,
+    steps: int = 60,
+    mutations: bool = True,
+    device: Device = "cpu",
+) -> pd.DataFrame:
+    """Compare backends step by step in float64 and return a row per check."""
+    return _frame(commands.check_parity(backends, recipes, steps, mutations, device))
+
+
+def suites() -> pd.DataFrame:
+    """Return the suites that come along."""
+    return _frame(commands.listing("suites"))
+
+
+def techniques() -> pd.DataFrame:
+    """Return every technique with its source."""
+    return _frame(commands.listing("techniques"))
+
+
+def datasets() -> pd.DataFrame:
+    """Return the data sets and how each is had."""
+    return _frame(commands.listing("datasets"))
+
+
+def backends() -> pd.DataFrame:
+    """Return the backends and whether they are installed."""
+    return _frame(commands.listing("backends"))
+
+
+def _records(ledger: Ledger) -> pd.DataFrame:
+    return ledger.records().assign(run=ledger.folder.name)
+
+
+def _frame(outcome: Outcome) -> pd.DataFrame:
+    return pd.DataFrame(outcome.rows, columns=list(outcome.columns))
