@@ -37,10 +37,8 @@ def _line(
     loc = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
         known = [*_fields_at(model, loc[:-1]), *(also if len(loc) == 1 else ())]
-        return f"{file}: {_path(key, loc[:-1])}: {unknown('key', str(loc[-1]), known)}".replace(
-            ": : ", ": "
-        )
-    where = f"{file}: {_path(key, loc)}"
+        return f"{_place(file, key, loc[:-1])}: {unknown('key', str(loc[-1]), known)}"
+    where = _place(file, key, loc)
     if detail["type"] == "union_tag_invalid":
         known = [tag.strip(" '") for tag in detail["ctx"]["expected_tags"].split(",")]
         return f"{where}: {unknown('technique', detail['ctx']['tag'], known)}"
@@ -60,11 +58,12 @@ def _short(value: Any) -> bool:
     return isinstance(value, str | int | float | bool | None) and len(repr(value)) < 60
 
 
-def _path(key: str, loc: Sequence[str | int]) -> str:
+def _place(file: str, key: str, loc: Sequence[str | int]) -> str:
+    """Return the file and the path of the key in it, if it is not the whole file."""
     path = key
     for part in loc:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path.removeprefix(".")
+    return f"{file}: {path.removeprefix('.')}" if path else file
 
 
 def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:

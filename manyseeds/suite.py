@@ -6,9 +6,9 @@ a run's plan holds the text and its SHA-256. How a suite is written is in `manys
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from manyseeds.errors import RequestError, unknown
 from manyseeds.model import Model
@@ -16,6 +16,16 @@ from manyseeds.recipe import Recipe
 from manyseeds.streams import Stream
 
 PrimaryMetric = Literal["test_accuracy", "test_loss"]
+
+
+def _once(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    for stream in streams:
+        if streams.count(stream) > 1:
+            raise ValueError(f"{stream!r} is there twice")
+    return streams
+
+
+Streams = Annotated[tuple[Stream, ...], Field(min_length=1), AfterValidator(_once)]
 
 
 class Reference(Model):
@@ -90,7 +100,7 @@ class VarianceStudy(Model):
     """Which recipes are also trained with each stream varied alone, the others pinned."""
 
     recipes: tuple[str, ...] = Field(min_length=1)
-    streams: tuple[Stream, ...] = Field(min_length=1)
+    streams: Streams
     seeds: int = Field(ge=2)
 
 
@@ -125,9 +135,7 @@ class Suite(Model):
     seeds: int = Field(ge=1)
     lanes: int = Field(ge=1)
     solo: int = Field(default=0, ge=0)
-    varied: tuple[Stream, ...] = Field(
-        default=("init", "order", "dropout", "augment"), min_length=1
-    )
+    varied: Streams = ("init", "order", "dropout", "augment")
     primary: PrimaryMetric = "test_accuracy"
     cells: tuple[Cell, ...] = Field(min_length=1)
     claims: tuple[Claim, ...] = ()

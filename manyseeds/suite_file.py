@@ -94,6 +94,8 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise RequestError(f"{file}: not TOML: {error}") from None
     overlay = document.pop("quick", None)
+    if not isinstance(overlay, Mapping | None):
+        raise RequestError(f"{file}: quick: expected a table [quick]")
     if quick:
         if overlay is None:
             raise RequestError(f"{file}: has no [quick] form; run it without --quick")
@@ -137,7 +139,7 @@ class _Reader:
         recipes = self._list("recipes")
         if not recipes:
             raise self._wrong("recipes", "a suite needs at least one [[recipes]]")
-        names = [recipe.get("name") for recipe in recipes]
+        names = [name for recipe in recipes if isinstance(name := recipe.get("name"), str)]
         if doubled := {name for name in names if names.count(name) > 1}:
             raise self._wrong("recipes", f"two recipes are called {doubled.pop()!r}")
         pairs = self._pairs()
@@ -218,6 +220,9 @@ class _Reader:
         if not _are_pairs(pairs):
             expected = 'a list of two different classes each, such as [[5, 6]], or "all"'
             raise self._wrong("pairs", f"expected {expected}")
+        for pair in pairs:
+            if pairs.count(pair) > 1:
+                raise self._wrong("pairs", f"{pair} is there twice")
         return tuple((first, second) for first, second in pairs)
 
     def _named(self, section: str, name: Any, key: str) -> Table:
