@@ -225,7 +225,7 @@ def report_runs(
     runs: Sequence[str], *, results: Path = Path("results"), out: Path = Path("reports")
 ) -> Outcome:
     """Make the pages of these runs, or of all in a folder."""
-    from manyseeds.report import render
+    from manyseeds.report import claims_table, render
 
     chosen = chosen_ledgers(runs, results)
     pages = render(chosen, out)
