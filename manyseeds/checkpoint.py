@@ -10,6 +10,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -40,10 +41,16 @@ def save_state(path: Path, state: State) -> None:
         beside.unlink(missing_ok=True)
 
 
-def load_state(path: Path) -> State:
-    """Read a state back; the same, bit for bit."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+def load_state(path: Path) -> State | None:
+    """Read a state back, the same bit for bit; None if it is absent or damaged.
+
+    A checkpoint saves work and holds no result: what cannot be read is trained again.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, EOFError, ValueError, BadZipFile):
+        return None
     facts = json.loads(str(arrays["facts"]))
     curves = tuple(
         EpochCurves(phase, epoch, _under(arrays, f"curve/{index}/"))

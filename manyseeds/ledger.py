@@ -140,7 +140,12 @@ class Ledger:
     def provenance(self) -> list[dict[str, Any]]:
         """One entry for each time the run was started or resumed."""
         path = self.folder / "provenance.json"
-        sessions: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.exists() else []
+        try:
+            sessions: Any = json.loads(path.read_bytes()) if path.exists() else []
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}") from None
+        if not isinstance(sessions, list):
+            raise RunError(f"{path} is damaged: it is no list")
         return sessions
 
     def write_provenance(self, sessions: Sequence[Mapping[str, Any]]) -> None:
@@ -185,8 +190,9 @@ class Ledger:
         return curves.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
 
     def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
-        tables = [_read_table(path) for path in sorted((self.folder / kind).glob("*.parquet"))]
-        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        paths = sorted((self.folder / kind).glob("*.parquet"))
+        tables = [schema.empty_table(), *(_read_table(path, schema) for path in paths)]
+        table = pa.concat_tables(tables, promote_options="default")
         integers = {pa.int64(): pd.Int64Dtype()}
         frame: pd.DataFrame = table.to_pandas(types_mapper=integers.get)
         return frame
@@ -209,13 +215,19 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schem
     _write(path, sink.getvalue().to_pybytes())
 
 
-def _read_table(path: Path) -> pa.Table:
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+        # No partitioning: a folder called "a=b" on the way would add a column.
+        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        # The names and types of columns have no checksum.
+        stray = [field.name for field in table.schema if field not in list(schema)]
+        if stray:
+            raise pa.ArrowInvalid(f"unknown columns {', '.join(map(repr, stray))}")
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise RunError(
             f"{path} is damaged ({error}). Delete it and resume the run to train its rows again."
         ) from None
+    return table
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -163,9 +163,9 @@ class Worker:
     def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
         """Return the state after the most phases that are on disk."""
         for phases in range(len(recipe.phases), 0, -1):
-            path = self._checkpoint(recipe, phases, lanes)
-            if path.exists():
-                return load_state(path)
+            state = load_state(self._checkpoint(recipe, phases, lanes))
+            if state is not None:
+                return state
         return State.start(len(lanes))
 
     def _checkpoint(self, recipe: Recipe, phases: int, lanes: Lanes) -> Path:
