@@ -1,4 +1,4 @@
-"""Where PyTorch runs: device, precision, threads and the switches that make it repeat itself."""
+"""Where PyTorch runs: device, precision, threads, data, and the switches that make it repeat."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from manyseeds.backend import Environment, Settings
+from manyseeds.backend import Environment, Settings, Split, Splits
 from manyseeds.errors import RequestError
+from manyseeds.network import Network
+
+_LEAST_LANES = 8
+"""Lanes that keep a thread busy for longer than Python needs to tell it what to do."""
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+DeviceSplits = dict[str, tuple[Tensor, Tensor]]
+"""Inputs [n, features] and labels [n, ...] of every split, by its name."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,8 @@ class Placement:
     ----------
     device, dtype
         As PyTorch names them.
+    threads
+        CPU threads.
     elements
         Most elements of one activation in evaluation, which is cut into pieces of that size:
         16 MB of float32 on a CPU, so that memory is reused rather than mapped anew; 1 GB on a GPU.
@@ -30,6 +42,7 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype
+    threads: int
 
     @property
     def cuda(self) -> bool:
@@ -41,11 +54,22 @@ class Placement:
         """Most elements of one activation in evaluation."""
         return 1 << 28 if self.cuda else 1 << 22
 
+    def shards(self, lanes: int) -> list[slice]:
+        """Deal lanes out to the CPU's threads, an equal share each; a GPU takes them all.
+
+        A thread with lanes of its own never waits for another at the end of an operation. Few
+        lanes are not worth a thread of their own: all threads then share every operation.
+        """
+        count = 1 if self.cuda else max(1, min(self.threads, lanes // _LEAST_LANES))
+        bounds = [lanes * shard // count for shard in range(count + 1)]
+        return [slice(*pair) for pair in pairwise(bounds)]
+
 
 def place(settings: Settings) -> Placement:
     """Apply the settings to PyTorch, for the whole process, and return where things go."""
     device = _resolve(settings.device)
-    torch.set_num_threads(settings.threads or _cores())
+    threads = settings.threads or _cores()
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(settings.deterministic)
     # Filling what is about to be overwritten costs a pass over memory and decides no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -54,7 +78,7 @@ def place(settings: Settings) -> Placement:
     torch.backends.cudnn.allow_tf32 = settings.tf32
     torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     torch.set_flush_denormal(False)
-    return Placement(device, PRECISIONS[settings.precision])
+    return Placement(device, PRECISIONS[settings.precision], threads)
 
 
 def describe(placement: Placement) -> Environment:
@@ -72,7 +96,7 @@ def describe(placement: Placement) -> Environment:
         versions=versions,
         device=placement.device.type,
         device_name=torch.cuda.get_device_name() if cuda else _processor(),
-        threads=torch.get_num_threads(),
+        threads=placement.threads,
         switches={
             "precision": str(placement.dtype).removeprefix("torch."),
             "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -89,6 +113,26 @@ def describe(placement: Placement) -> Environment:
 def peak_memory(placement: Placement) -> int:
     """Return the most device memory used so far, in bytes; 0 on a CPU."""
     return int(torch.cuda.max_memory_allocated()) if placement.cuda else 0
+
+
+def on_device(network: Network, data: Splits, placement: Placement) -> DeviceSplits:
+    """Return a task's splits as tensors, their labels as the network's loss wants them."""
+    splits = {"train": data.train, "valid": data.valid, "test": data.test}
+    return {name: _tensors(split, network, placement) for name, split in splits.items()}
+
+
+def _tensors(split: Split, network: Network, where: Placement) -> tuple[Tensor, Tensor]:
+    inputs = torch.as_tensor(np.ascontiguousarray(split.inputs)).to(where.device, where.dtype)
+    labels = torch.as_tensor(np.ascontiguousarray(split.labels))
+    if network.loss == "sparse_cross_entropy":
+        return inputs, labels.to(where.device, torch.int64)
+    targets = labels.view(len(labels), -1)
+    if targets.shape[1] != network.output.units:
+        raise RequestError(
+            f"network {network.name!r} has {network.output.units} outputs, and the data have "
+            f"{targets.shape[1]} targets for each example."
+        )
+    return inputs, targets.to(where.device, where.dtype)
 
 
 def _resolve(wanted: str) -> torch.device:

@@ -15,9 +15,6 @@ from manyseeds import optimizers as definition
 
 Tensors = list[Tensor]
 
-_TILE_BYTES = 4 << 20
-"""On a CPU the lanes are updated in tiles of parameters that stay in the cache meanwhile."""
-
 
 class LaneOptimizer(torch.optim.Optimizer):
     """Base: parameters [lanes, ...], updated in tiles of lanes.
@@ -31,9 +28,12 @@ class LaneOptimizer(torch.optim.Optimizer):
     ----------
     slots
         How many tensors an optimizer keeps for every parameter; they start at zero.
+    tile_bytes
+        On a CPU, how many bytes of parameters are updated at a time; None: all of them.
     """
 
     slots = 0
+    tile_bytes: int | None = None
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         super().__init__(parameters, defaults={"lr": None, "momentum": None})
@@ -43,10 +43,9 @@ class LaneOptimizer(torch.optim.Optimizer):
         ]
         values = [parameter.detach() for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        spans = _tiles(values)
         self._tiles = [
             (span, [[tensor[span] for tensor in role] for role in (values, gradients, *self._kept)])
-            for span in spans
+            for span in _tiles(values, self.tile_bytes)
         ]
         self.steps = 0
 
@@ -119,6 +118,7 @@ class Adam(LaneOptimizer):
     """Adam as `torch.optim.Adam`: epsilon outside the root, after bias correction."""
 
     slots = 2
+    tile_bytes = 4 << 20  # What is temporary is then small enough to be reused, not mapped anew.
 
     def __init__(
         self, parameters: Sequence[Tensor], *, beta1: float, beta2: float, epsilon: float
@@ -152,11 +152,11 @@ def optimizer(wanted: definition.Optimizer, parameters: Sequence[Tensor]) -> Lan
             return Adam(parameters, beta1=wanted.beta1, beta2=wanted.beta2, epsilon=wanted.epsilon)
 
 
-def _tiles(values: Tensors) -> list[slice]:
+def _tiles(values: Tensors, tile_bytes: int | None) -> list[slice]:
     """Return the lanes of each tile: all of them at once on a GPU."""
     lanes = len(values[0])
-    if values[0].device.type != "cpu":
+    if tile_bytes is None or values[0].device.type != "cpu":
         return [slice(0, lanes)]
     lane_bytes = sum(value[0].numel() * value.element_size() for value in values)
-    size = max(1, _TILE_BYTES // lane_bytes)
+    size = max(1, tile_bytes // lane_bytes)
     return [slice(first, min(first + size, lanes)) for first in range(0, lanes, size)]

@@ -6,8 +6,10 @@ PyTorch runs eagerly here: nothing is compiled, so every account of compilation 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +25,6 @@ from manyseeds.backend import (
     Metric,
     Scores,
     Settings,
-    Split,
     Splits,
 )
 from manyseeds.errors import RequestError, unknown
@@ -31,6 +32,7 @@ from manyseeds.network import Network, Weights
 from manyseeds.noise import threshold
 from manyseeds.recipe import Phase
 from manyseeds_pytorch import device, network
+from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.noise import Noise, layer_noise, mask
 from manyseeds_pytorch.optimizers import LaneOptimizer, optimizer
 
@@ -39,7 +41,10 @@ _KEPT_DATA = 2
 
 _METRICS = ("loss", "accuracy")
 
-DeviceSplits = dict[str, tuple[Tensor, Tensor]]
+_PROBABILITIES = "probabilities"
+
+T = TypeVar("T")
+Arrays = dict[str, NDArray[Any]]
 
 
 class PyTorchBackend:
@@ -48,6 +53,7 @@ class PyTorchBackend:
     def __init__(self, settings: Settings) -> None:
         self._placement = device.place(settings)
         self._data: OrderedDict[tuple[str, str], DeviceSplits] = OrderedDict()
+        self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
 
     def describe(self) -> Environment:
         """Say what this backend runs on."""
@@ -59,15 +65,13 @@ class PyTorchBackend:
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> PyTorchCohort:
         """Return a cohort of so many lanes; its data stay on the device for the next."""
-        return PyTorchCohort(network, self._on_device(network, data), lanes, self._placement)
+        tensors = self._on_device(network, data)
+        return PyTorchCohort(network, tensors, lanes, self._placement, self._pool)
 
     def _on_device(self, network: Network, data: Splits) -> DeviceSplits:
         key = (data.key, network.loss)
         if key not in self._data:
-            splits = {"train": data.train, "valid": data.valid, "test": data.test}
-            self._data[key] = {
-                name: _tensors(split, network, self._placement) for name, split in splits.items()
-            }
+            self._data[key] = device.on_device(network, data, self._placement)
         self._data.move_to_end(key)
         while len(self._data) > _KEPT_DATA:
             self._data.popitem(last=False)
@@ -75,23 +79,100 @@ class PyTorchBackend:
 
 
 class PyTorchCohort:
-    """The networks of many seeds, trained in lockstep.
+    """The networks of many seeds, dealt out in shards, each of which trains in lockstep.
 
     Parameters
     ----------
     wanted
         The network's structure.
     data
-        Inputs [n, features] and labels [n, ...] of every split, on the device.
+        The splits, on the device.
     lanes
         How many networks.
     where
-        Device and precision.
+        Device, precision and threads.
+    pool
+        Threads to deal the lanes out to.
     """
 
     def __init__(
-        self, wanted: Network, data: DeviceSplits, lanes: int, where: device.Placement
+        self,
+        wanted: Network,
+        data: DeviceSplits,
+        lanes: int,
+        where: Placement,
+        pool: ThreadPoolExecutor,
     ) -> None:
+        self._data, self._where, self._pool = data, where, pool
+        self._parts = where.shards(lanes)
+        self._shards = [Shard(wanted, data, part.stop - part.start, where) for part in self._parts]
+
+    def begin(self, phase: Phase, weights: Weights) -> None:
+        """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
+        for shard, part in zip(self._shards, self._parts, strict=True):
+            shard.begin(phase, {name: value[part] for name, value in weights.items()})
+
+    def train(self, epoch: EpochPlan) -> EpochTrace:
+        """Take the plan's steps in all lanes."""
+        losses = self._each(lambda shard, part: shard.train(_part_of(epoch, part)))
+        return EpochTrace(loss=np.concatenate(losses))
+
+    def evaluate(
+        self,
+        split: Literal["train", "valid"],
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+    ) -> Scores:
+        """Score the lanes on a split, nothing dropped, in pieces of bounded memory."""
+        return self._score(split, metrics, probabilities)
+
+    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
+        """Score the lanes on the test split."""
+        return self._score("test", metrics, probabilities)
+
+    def gradient(self, batch: Batch) -> Weights:
+        """Return the gradient of the training loss on a batch; frozen layers have none."""
+
+        def gradient(shard: Shard, part: slice) -> Arrays:
+            noise = {label: keys[part] for label, keys in batch.noise.items()}
+            return shard.gradient(replace(batch, rows=batch.rows[part], noise=noise))
+
+        return _joined(self._each(gradient))
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights, in the cohort's precision."""
+        return _joined([shard.weights() for shard in self._shards])
+
+    def _score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
+        parts = self._each(lambda shard, _: shard.score(split, metrics, probabilities))
+        joined = _joined(parts)
+        chances = joined.pop(_PROBABILITIES, None)
+        return Scores(metrics=joined, probabilities=chances)
+
+    def _each(self, work: Callable[[Shard, slice], T]) -> list[T]:
+        """Do something with every shard and its lanes, each in a thread of its own."""
+        threads = max(1, self._where.threads // len(self._shards))
+
+        def work_in_thread(shard: Shard, part: slice) -> T:
+            torch.set_num_threads(threads)  # Of the operations that this thread calls.
+            return work(shard, part)
+
+        if len(self._shards) == 1:
+            return [work_in_thread(self._shards[0], self._parts[0])]
+        return list(self._pool.map(work_in_thread, self._shards, self._parts))
+
+
+class Shard:
+    """Some of a cohort's lanes, trained in lockstep: one tensor for all of them.
+
+    Parameters
+    ----------
+    wanted, data, lanes, where
+        As for the cohort.
+    """
+
+    def __init__(self, wanted: Network, data: DeviceSplits, lanes: int, where: Placement) -> None:
         self._network, self._data, self._lanes, self._where = wanted, data, lanes, where
         self._features = data["train"][0].shape[1]
         self._stack = network.Stack(wanted, self._features, lanes, where)
@@ -110,8 +191,8 @@ class PyTorchCohort:
         learning = [p for p in self._stack.parameters() if p.requires_grad]
         self._optimizer = optimizer(phase.optimizer, learning)
 
-    def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Take the plan's steps in all lanes."""
+    def train(self, epoch: EpochPlan) -> Floats:
+        """Take the plan's steps and return the losses, [lanes, steps]."""
         if self._optimizer is None:
             raise RuntimeError("train before begin: the cohort has no weights yet")
         order = self._rows(epoch.order)
@@ -124,29 +205,15 @@ class PyTorchCohort:
             losses.append(self._backward(rows, noise, epoch.step + step))
             self._optimizer.schedule(rate[step], None if momentum is None else momentum[step])
             self._optimizer.step()
-        return EpochTrace(loss=_floats(torch.stack(losses, dim=1)))
+        return _floats(torch.stack(losses, dim=1))
 
-    def evaluate(
-        self,
-        split: Literal["train", "valid"],
-        metrics: tuple[Metric, ...],
-        *,
-        probabilities: bool = False,
-    ) -> Scores:
-        """Score the lanes on a split, nothing dropped, in pieces of bounded memory."""
-        return self._score(split, metrics, probabilities)
-
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
-        return self._score("test", metrics, probabilities)
-
-    def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
+    def gradient(self, batch: Batch) -> Arrays:
+        """Return the gradient of the training loss on a batch, without frozen layers."""
         self._backward(self._rows(batch.rows), layer_noise(batch.noise, self._where), batch.step)
         return self._arrays({n: p.grad for n, p in self._stack.variables().items()})
 
-    def weights(self) -> Weights:
-        """Return a copy of the weights, in the cohort's precision."""
+    def weights(self) -> Arrays:
+        """Return a copy of the weights."""
         return self._arrays(self._stack.variables())
 
     def _backward(self, rows: Tensor, noise: Mapping[str, Noise], step: int) -> Tensor:
@@ -178,32 +245,30 @@ class PyTorchCohort:
         }
 
     @torch.inference_mode()
-    def _score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
+    def score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Arrays:
+        """Return the metrics [lanes] and, where asked for, the probabilities [lanes, n, units]."""
         kind = self._network.loss
         self._check(metrics, probabilities)
         inputs, labels = self._data[split]
-        sums = {name: torch.zeros(self._lanes, dtype=torch.float64) for name in metrics}
-        sums = {name: value.to(self._where.device) for name, value in sums.items()}
-        chances: dict[int, list[Tensor]] = {}
+        sums = {
+            name: torch.zeros(self._lanes, dtype=torch.float64, device=self._where.device)
+            for name in metrics
+        }
+        shape = (self._lanes, len(inputs), self._network.output.units)
+        chances = torch.empty(shape if probabilities else 0, dtype=self._where.dtype)
         for lanes, rows in self._pieces(len(inputs)):
             width = lanes.stop - lanes.start
-            piece = inputs[rows].expand(width, -1, -1)
             wanted = labels[rows].expand(width, *labels[rows].shape)
-            logits = self._stack.predict(piece, lanes)
+            logits = self._stack.predict(inputs[rows].expand(width, -1, -1), lanes)
             if "loss" in sums:
                 losses = network.losses(kind, logits, wanted)
                 sums["loss"][lanes] += losses.sum(1, dtype=torch.float64)
             if "accuracy" in sums:
                 sums["accuracy"][lanes] += network.correct(kind, logits, wanted).sum(1)
             if probabilities:
-                part = network.probabilities(kind, logits)
-                chances.setdefault(lanes.start, []).append(part.cpu())
-        return Scores(
-            metrics={name: _floats(value) / len(inputs) for name, value in sums.items()},
-            probabilities=torch.cat([torch.cat(c, dim=1) for c in chances.values()]).numpy()
-            if probabilities
-            else None,
-        )
+                chances[lanes, rows] = network.probabilities(kind, logits).cpu()
+        scores: Arrays = {name: _floats(value) / len(inputs) for name, value in sums.items()}
+        return scores | ({_PROBABILITIES: chances.numpy()} if probabilities else {})
 
     def _pieces(self, rows: int) -> Iterator[tuple[slice, slice]]:
         """Yield lanes and rows so that no activation has more than the bound's elements."""
@@ -233,7 +298,7 @@ class PyTorchCohort:
         columns = torch.from_numpy(np.ascontiguousarray(values.T))
         return columns.to(self._where.device, self._where.dtype)[:, :, None, None]
 
-    def _arrays(self, tensors: Mapping[str, Tensor | None]) -> dict[str, NDArray[Any]]:
+    def _arrays(self, tensors: Mapping[str, Tensor | None]) -> Arrays:
         """Return copies of tensors by name; a bias loses the axis it has for the batch."""
         return {
             name: (value.squeeze(1) if name.endswith("/bias") else value)
@@ -246,19 +311,20 @@ class PyTorchCohort:
         }
 
 
-def _tensors(split: Split, wanted: Network, where: device.Placement) -> tuple[Tensor, Tensor]:
-    """Return a split's inputs and labels as the network's loss wants them, on the device."""
-    inputs = torch.as_tensor(np.ascontiguousarray(split.inputs)).to(where.device, where.dtype)
-    labels = torch.as_tensor(np.ascontiguousarray(split.labels))
-    if wanted.loss == "sparse_cross_entropy":
-        return inputs, labels.to(where.device, torch.int64)
-    targets = labels.view(len(labels), -1)
-    if targets.shape[1] != wanted.output.units:
-        raise RequestError(
-            f"network {wanted.name!r} has {wanted.output.units} outputs, and the data have "
-            f"{targets.shape[1]} targets for each example."
-        )
-    return inputs, targets.to(where.device, where.dtype)
+def _part_of(epoch: EpochPlan, lanes: slice) -> EpochPlan:
+    """Return some lanes' part of a plan."""
+    return replace(
+        epoch,
+        order=epoch.order[lanes],
+        rate=epoch.rate[lanes],
+        momentum=None if epoch.momentum is None else epoch.momentum[lanes],
+        noise={label: keys[lanes] for label, keys in epoch.noise.items()},
+    )
+
+
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    """Join arrays by name along the lanes."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _floats(values: Tensor) -> Floats:

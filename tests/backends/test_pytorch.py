@@ -517,8 +517,10 @@ def test_a_lane_does_not_depend_on_the_others(precision, epochs, tolerance, opti
     network = a_network(dropout=0.25)
     phase = a_phase(network, optimizer={"name": optimizer})
     rate = 0.02
-    _, many = trained(backend, network, a_plan(network, 7, epochs=epochs, rate=rate), phase=phase)
-    for seed in (0, 6):
+    # 17 lanes are dealt out to two threads, 8 and 9, where there are two.
+    plan = a_plan(network, 17, epochs=epochs, rate=rate)
+    _, many = trained(backend, network, plan, phase=phase)
+    for seed in (0, 16):
         plan = a_plan(network, 1, epochs=epochs, rate=rate, seed=seed)
         weights = first_weights(network, 1, seed)
         _, alone = trained(backend, network, plan, phase=phase, weights=weights)
@@ -528,16 +530,17 @@ def test_a_lane_does_not_depend_on_the_others(precision, epochs, tolerance, opti
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "adam"])
-def test_a_nan_lane_leaves_the_others_bit_identical(single, optimizer):
+@pytest.mark.parametrize("lanes", [4, 17])
+def test_a_nan_lane_leaves_the_others_bit_identical(single, optimizer, lanes):
     network = a_network(dropout=0.25)
     phase = a_phase(network, optimizer={"name": optimizer})
-    plan = a_plan(network, 4, epochs=3, momentum=0.9)
-    weights = first_weights(network, 4)
+    plan = a_plan(network, lanes, epochs=3, momentum=0.9)
+    weights = first_weights(network, lanes)
     sick = {name: value.copy() for name, value in weights.items()}
     sick["hidden1/kernel"][2] = np.nan
     whole, healthy = trained(single, network, plan, phase=phase, weights=weights)
     trace, ill = trained(single, network, plan, phase=phase, weights=sick)
-    others = [0, 1, 3]
+    others = [lane for lane in range(lanes) if lane != 2]
     assert np.isnan(trace.loss[2]).all()
     np.testing.assert_array_equal(trace.loss[others], whole.loss[others])
     for name, value in healthy.weights().items():
@@ -547,9 +550,30 @@ def test_a_nan_lane_leaves_the_others_bit_identical(single, optimizer):
         np.testing.assert_array_equal(scores[0][metric][others], scores[1][metric][others])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_lanes_are_dealt_out_in_order(threads):
+    network = a_network(dropout=0.25)
+    backend = entry.open(Settings(precision="float64", threads=threads))
+    plan = a_plan(network, 25)
+    trace, cohort = trained(backend, network, plan)
+    assert len(cohort._shards) == threads
+    scores = cohort.evaluate("valid", ("loss",), probabilities=True)
+    gradient = cohort.gradient(Batch(rows=plan.order[:, :4], noise=plan.noise, step=3))
+    for seed in (0, 11, 24):
+        one, weights = a_plan(network, 1, seed=seed), first_weights(network, 1, seed)
+        expected, alone = trained(backend, network, one, weights=weights)
+        np.testing.assert_allclose(trace.loss[seed], expected.loss[0], rtol=1e-12)
+        lone = alone.evaluate("valid", ("loss",), probabilities=True)
+        assert scores.metrics["loss"][seed] == pytest.approx(lone.metrics["loss"][0], rel=1e-12)
+        np.testing.assert_allclose(scores.probabilities[seed], lone.probabilities[0], rtol=1e-11)
+        slope = alone.gradient(Batch(rows=one.order[:, :4], noise=one.noise, step=3))
+        assert distance({k: v[seed : seed + 1] for k, v in gradient.items()}, slope) < 1e-11
+    entry.open(Settings())
+
+
 def test_same_plan_twice_is_bit_identical_and_compiles_nothing(single):
     network = a_network(dropout=0.25)
-    plan = a_plan(network, 5, epochs=3)
+    plan = a_plan(network, 17, epochs=3)
     one, first = trained(single, network, plan)
     two, second = trained(single, network, plan)
     np.testing.assert_array_equal(one.loss, two.loss)
