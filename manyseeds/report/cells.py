@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
 
 import pandas as pd
 
 from manyseeds.report.findings import sentences
+from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     NONE,
     Unit,
@@ -56,6 +57,7 @@ class CaseView:
     case: str
     verdict: str
     gain: str
+    factor: str
     sentences: tuple[str, ...]
     rows: tuple[ClaimRow, ...]
 
@@ -87,13 +89,14 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
     shown = unit(claim.metric)
     views = []
     for case, part in rows.groupby("case", sort=False):
-        records = part.to_dict("records")
+        records = rows_of(part)
         pooled = next(row for row in records if row["backend"] == ALL)
         views.append(
             CaseView(
                 case=case_name(str(case)),
                 verdict=str(pooled["verdict"]),
                 gain=_gain(pooled, shown),
+                factor=_factor(pooled),
                 sentences=tuple(sentences(claim, part, suite)),
                 rows=tuple(_claim_row(row, shown) for row in records),
             )
@@ -126,9 +129,10 @@ def published_rows(table: pd.DataFrame, shown: Unit) -> tuple[PublishedRow, ...]
 def summary_groups(table: pd.DataFrame, suite: Suite) -> tuple[SummaryGroup, ...]:
     """Return THE table: a group per recipe and case, a line per backend."""
     shown = unit(suite.primary)
+    records = rows_of(table)
     groups = []
-    for (recipe, case), part in table.groupby(["recipe", "case"], sort=False):
-        rows = part.to_dict("records")
+    for (recipe, case), lines in groupby(records, key=itemgetter("recipe", "case")):
+        rows = list(lines)
         groups.append(
             SummaryGroup(
                 recipe=str(recipe),
@@ -140,7 +144,7 @@ def summary_groups(table: pd.DataFrame, suite: Suite) -> tuple[SummaryGroup, ...
     return tuple(groups)
 
 
-def _cells(row: Mapping[str, Any], shown: Unit) -> tuple[str, ...]:
+def _cells(row: Row, shown: Unit) -> tuple[str, ...]:
     counts = [f"{row[name]:,}" for name in ("promised", *STATUSES)]
     measures = ["accuracy", "error"] if shown.factor > 1 else ["loss"]
     figures = [cell for name in measures for cell in _figures(row, name, shown)]
@@ -150,14 +154,14 @@ def _cells(row: Mapping[str, Any], shown: Unit) -> tuple[str, ...]:
     return (*counts, *figures, *alone, *together)
 
 
-def _figures(row: Mapping[str, Any], name: str, shown: Unit) -> list[str]:
+def _figures(row: Row, name: str, shown: Unit) -> list[str]:
     bare = {part: shown.bare(row[f"{name}_{part}"]) for part in ("mean", "sd", "median")}
     ends = {part: shown.bare(row[f"{name}_{part}"]) for part in ("min", "max")}
     interval = shown.interval(row[f"{name}_low"], row[f"{name}_high"])
     return [bare["mean"], interval, bare["sd"], bare["median"], ends["min"], ends["max"]]
 
 
-def _gain(row: Mapping[str, Any], shown: Unit) -> str:
+def _gain(row: Row, shown: Unit) -> str:
     if math.isnan(row["improvement"]):
         return "no pairs"
     gain = shown.gain(row["improvement"]) + shown.difference
@@ -165,7 +169,15 @@ def _gain(row: Mapping[str, Any], shown: Unit) -> str:
     return gain if interval == NONE else f"{gain} ({interval})"
 
 
-def _claim_row(row: Mapping[str, Any], shown: Unit) -> ClaimRow:
+def _factor(row: Row) -> str:
+    """Return what became of a claimed factor; nothing where none is claimed."""
+    if math.isnan(row["factor"]) or math.isnan(row["factor_median"]):
+        return ""
+    median, share = number(row["factor_median"], 2), percent(row["factor_reached"])
+    return f"median factor {median}; {share} of seeds reach {row['factor']:g}"
+
+
+def _claim_row(row: Row, shown: Unit) -> ClaimRow:
     settle = row["seeds_to_settle"]
     return ClaimRow(
         backend=backend_name(row["backend"]),

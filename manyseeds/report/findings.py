@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     MINUS,
     SPACE,
@@ -27,7 +28,7 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
 
     `rows` are the claim's rows of `claims_table` in one case.
     """
-    row = rows[rows["backend"] == ALL].iloc[0].to_dict()
+    row = rows_of(rows[rows["backend"] == ALL])[0]
     if not row["pairs"]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
@@ -47,7 +48,7 @@ def varied(suite: Suite) -> str:
     )
 
 
-def _nothing(claim: Claim, row: dict[str, float]) -> str:
+def _nothing(claim: Claim, row: Row) -> str:
     if not row["promised"]:
         return f"Not trained: these runs promise neither {claim.treatment} nor {claim.baseline}."
     return (
@@ -56,7 +57,7 @@ def _nothing(claim: Claim, row: dict[str, float]) -> str:
     )
 
 
-def _happened(claim: Claim, row: dict[str, float], backends: list[str]) -> str:
+def _happened(claim: Claim, row: Row, backends: list[str]) -> str:
     shown = unit(claim.metric)
     raised = row["treatment_mean"] - row["baseline_mean"]
     verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
@@ -71,7 +72,7 @@ def _happened(claim: Claim, row: dict[str, float], backends: list[str]) -> str:
     )
 
 
-def _interval(row: dict[str, float], shown: Unit) -> str:
+def _interval(row: Row, shown: Unit) -> str:
     """Return the interval in the direction of the verb."""
     low, high = row["low"], row["high"]
     if math.isnan(low):
@@ -81,7 +82,7 @@ def _interval(row: dict[str, float], shown: Unit) -> str:
     return f" (95{SPACE}% interval {shown.interval(low, high)})"
 
 
-def _follows(row: dict[str, float], shown: Unit) -> str:
+def _follows(row: Row, shown: Unit) -> str:
     least = shown.points(row["least_effect"])
     if row["verdict"] == "holds":
         return f"The whole interval lies above {least}, the least effect that counts."
@@ -92,7 +93,7 @@ def _follows(row: dict[str, float], shown: Unit) -> str:
     return f"That settles nothing: {_settle(row, least)}."
 
 
-def _settle(row: dict[str, float], least: str) -> str:
+def _settle(row: Row, least: str) -> str:
     if row["pairs"] < LEAST_PAIRS:
         return f"fewer than {LEAST_PAIRS} pairs are no basis for a verdict"
     seeds = row["seeds_to_settle"]
@@ -102,11 +103,12 @@ def _settle(row: dict[str, float], least: str) -> str:
     return f"{why}; about {seeds:,.0f} seeds would settle it if mean and spread stayed as they are"
 
 
-def _factor(row: dict[str, float]) -> Iterator[str]:
+def _factor(row: Row) -> Iterator[str]:
     if math.isnan(row["factor_median"]):
         return
-    text = f"In the median seed the error fell by a factor of {number(row['factor_median'], 2)}"
+    text = f"The error of the median seed fell by a factor of {number(row['factor_median'], 2)}"
     if not math.isnan(row["factor"]):
+        text = f"The factor claimed is not part of the verdict. {text}"
         low, high = percent(row["factor_reached_low"]), percent(row["factor_reached_high"])
         text += (
             f"; {percent(row['factor_reached'])} of the seeds (95{SPACE}% interval {low} to "
@@ -120,7 +122,7 @@ def _factor(row: dict[str, float]) -> Iterator[str]:
         )
 
 
-def _pairing(row: dict[str, float]) -> Iterator[str]:
+def _pairing(row: Row) -> Iterator[str]:
     correlation, bought = row["correlation"], row["variance_ratio"]
     if math.isnan(correlation) or math.isnan(bought) or bought <= 0:
         return
@@ -131,7 +133,7 @@ def _pairing(row: dict[str, float]) -> Iterator[str]:
     )
 
 
-def _lost(row: dict[str, float]) -> Iterator[str]:
+def _lost(row: Row) -> Iterator[str]:
     if row["lost"]:
         yield (
             f"{_counted(row['lost'], 'promised pair')} of {row['promised']:g} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,8 +15,7 @@ from manyseeds.statistics import (
     summary_table,
     variance_table,
 )
-from manyseeds.statistics.claims import claim_pairs
-from manyseeds.statistics.pairs import Pairs
+from manyseeds.statistics.claims import PairsByClaim, claim_pairs
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Results:
     published: pd.DataFrame
     confession: pd.DataFrame
     variance: pd.DataFrame
-    pairs: Mapping[str, list[Pairs]]
+    pairs: PairsByClaim
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by name."""
@@ -41,12 +39,13 @@ class Results:
 def results(subject: Subject) -> Results:
     """Compute all tables of a subject."""
     records, suite = subject.records, subject.suite
+    pairs = claim_pairs(records, suite)
     return Results(
         summary=summary_table(records, suite),
-        claims=claims_table(records, suite),
+        claims=claims_table(records, suite, pairs),
         comparisons=comparisons_table(records, suite),
-        published=published_table(records, suite),
-        confession=confession_table(records, suite),
+        published=published_table(records, suite, pairs),
+        confession=confession_table(records, suite, pairs),
         variance=variance_table(records, suite),
-        pairs=claim_pairs(records, suite),
+        pairs=pairs,
     )

@@ -7,12 +7,14 @@ import re
 
 from markupsafe import Markup
 
-from manyseeds.report.figures.theme import GRID, INK, MUTED, PAPER, Drawn
+from manyseeds.report.figures.theme import GRID, INK, MUTED, PALETTE, PAPER, Drawn
 
 _LARGEST = 300_000
 """Bytes; a larger drawing is inlined as PNG."""
 
-_THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"}
+_THEMED = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
+    colour: f"--data-{number}" for number, colour in enumerate(PALETTE)
+}
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
@@ -37,7 +39,7 @@ def _apart(text: str, name: str) -> str:
 
 
 def _themed(text: str) -> str:
-    """Let the page choose text, grid and background, so that the dark page has dark figures."""
+    """Let the page choose the colours, so that the dark page has dark figures."""
     for colour, variable in _THEMED.items():
         text = text.replace(colour, f"var({variable})")
     return text

@@ -102,8 +102,9 @@ def percent(share: float) -> str:
     """Return a share in per cent, with a decimal where it is small or nearly all."""
     if math.isnan(share):
         return NONE
-    rounded = 0 < share < 0.095 or 0.905 < share < 1
-    return number(100 * share, 1 if rounded else 0) + f"{SPACE}%"
+    extreme = share < 0.0995 or share > 0.9905
+    digits = _needed(round(100 * share, 1), 1) if extreme else 0
+    return number(100 * share, digits) + f"{SPACE}%"
 
 
 def seconds(value: float) -> str:
@@ -115,10 +116,10 @@ def seconds(value: float) -> str:
 
 
 def ordinal(value: float) -> str:
-    """Return "91st" for 91.2."""
+    """Return "91st" for 91.2; only 100 itself is "100th", only 0 "0th"."""
     if math.isnan(value):
         return NONE
-    whole = round(value)
+    whole = min(max(round(value), 1 if value > 0 else 0), 100 if value >= 100 else 99)
     teen = 10 <= whole % 100 <= 20
     return f"{whole}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(whole % 10, 'th')}"
 

@@ -15,8 +15,10 @@ from manyseeds.statistics.scores import Measure, Scores
 from manyseeds.statistics.verdict import seeds_to_settle, verdict
 from manyseeds.suite import Claim, Suite
 
+PairsByClaim = Mapping[str, list[Pairs]]
 
-def claim_pairs(records: pd.DataFrame, suite: Suite) -> dict[str, list[Pairs]]:
+
+def claim_pairs(records: pd.DataFrame, suite: Suite) -> PairsByClaim:
     """Return the pairs of every claim, by its name, one entry a case."""
     scores = {metric: Scores.of(records, suite, metric) for metric in _metrics(suite)}
     return {
@@ -25,7 +27,9 @@ def claim_pairs(records: pd.DataFrame, suite: Suite) -> dict[str, list[Pairs]]:
     }
 
 
-def claims_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+def claims_table(
+    records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
+) -> pd.DataFrame:
     """Return one row per claim, case and backend; backend "all" pools them by seed.
 
     Columns: `promised`, `pairs`, `lost` (pairs of seeds) · `baseline_mean`, `treatment_mean`,
@@ -35,8 +39,10 @@ def claims_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     `verdict` and, where it is inconclusive, `seeds_to_settle` · `factor_median`,
     `factor_reached` (share of pairs that reach the claimed `factor`, with its interval) and
     `zero_errors` (pairs whose treatment makes no error).
+
+    `pairs` are those of `claim_pairs`, if they are at hand already.
     """
-    pairs = claim_pairs(records, suite)
+    pairs = claim_pairs(records, suite) if pairs is None else pairs
     rows = [
         {"claim": claim.name, "factor": claim.factor or np.nan}
         | {"least_effect": claim.least_effect, "metric": claim.metric}
@@ -103,16 +109,17 @@ def _judged(row: Mapping[str, Any], sd: float, claim: Claim) -> dict[str, Any]:
 
 
 def _described(treatment: Floats, baseline: Floats) -> dict[str, float]:
-    both = pd.DataFrame({"treatment": treatment, "baseline": baseline}).dropna()
-    apart = both["treatment"].var() + both["baseline"].var()
-    difference = both["treatment"] - both["baseline"]
-    varies = min(both["treatment"].std(), both["baseline"].std()) > 0
+    both = np.stack([treatment, baseline])[:, np.isfinite(treatment)]
+    pairs = both.shape[1]
+    means = both.mean(axis=1) if pairs else np.full(2, np.nan)
+    (first, shared), (_, second) = np.cov(both) if pairs > 1 else np.full((2, 2), np.nan)
+    paired, apart = first + second - 2 * shared, first + second
     return {
-        "baseline_mean": both["baseline"].mean(),
-        "treatment_mean": both["treatment"].mean(),
-        "sd": difference.std(),
-        "correlation": both["treatment"].corr(both["baseline"]) if varies else np.nan,
-        "variance_ratio": difference.var() / apart if apart > 0 else np.nan,
+        "baseline_mean": means[1],
+        "treatment_mean": means[0],
+        "sd": np.sqrt(max(paired, 0.0)) if pairs > 1 else np.nan,
+        "correlation": shared / np.sqrt(first * second) if min(first, second) > 0 else np.nan,
+        "variance_ratio": max(paired, 0.0) / apart if apart > 0 else np.nan,
     }
 
 

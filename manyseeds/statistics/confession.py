@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.claims import claim_pairs
+from manyseeds.statistics.claims import PairsByClaim, claim_pairs
 from manyseeds.statistics.factor import error_factors
 from manyseeds.statistics.pairs import ALL, Pairs
 from manyseeds.suite import Suite
@@ -24,7 +24,7 @@ _COLUMNS = ["claim", "backend", "quantity", "k", "expected", "median", "low", "h
 
 
 def best_of(values: ArrayLike) -> pd.DataFrame:
-    """Return the distribution of the best of k of these values, k = 1 … n.
+    """Return the distribution of the best of k of these values.
 
     Parameters
     ----------
@@ -34,31 +34,34 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `k` · `expected` · `median` · `low`, `high`: the middle 80 % of such searches.
+        Columns `k` (1 … n; beyond 100 in steps of about 2 %) · `expected` · `median` · `low`,
+        `high`: the middle 80 % of such searches.
     """
     values = np.asarray(values, dtype=float)
     seen = np.sort(values[~np.isnan(values)])
     n = len(seen)
-    rows = []
+    rows, told = [], set(_told(n))
     at_most = np.ones(n)  # P(best of k <= i-th smallest) = C(i, k) / C(n, k)
     for k in range(1, n + 1):
         at_most = at_most * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
-        rows.append((k, _expected(seen, at_most), *_quantiles(seen, at_most)))
+        if k in told:
+            rows.append((k, _expected(seen, at_most), *_quantiles(seen, at_most)))
     return pd.DataFrame(rows, columns=_COLUMNS[3:]).astype({"k": int})
 
 
-def confession_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+def confession_table(
+    records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
+) -> pd.DataFrame:
     """Return the confession curve of every claim, per backend and averaged over backends.
 
     Rows: `claim`, `backend` ("all": the mean of the backends' curves, as far as all of them
     go), `quantity` ("improvement", in the metric's unit, or "factor" of errors), `k`, and the
     columns of `best_of`. Someone who searches also tries the cases: with more than one, every
-    pair of seed and case is a try.
+    pair of seed and case is a try. `pairs` are those of `claim_pairs`, if at hand already.
     """
+    pairs = claim_pairs(records, suite) if pairs is None else pairs
     curves = [
-        curve
-        for claim, pairs in claim_pairs(records, suite).items()
-        for curve in _curves(claim, single_cases(pairs))
+        curve for claim, found in pairs.items() for curve in _curves(claim, single_cases(found))
     ]
     whole = pd.concat(curves) if curves else pd.DataFrame(columns=_COLUMNS)
     return whole[_COLUMNS].reset_index(drop=True)
@@ -103,12 +106,23 @@ def _curves(claim: str, pairs: Sequence[Pairs]) -> Iterator[pd.DataFrame]:
 
 def _average(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Average the curves as far as every backend that has one goes."""
-    curves = [curve for curve in curves if len(curve)]
+    curves = [curve.set_index("k") for curve in curves if len(curve)]
     if not curves:
         return best_of([])
-    shortest = min(len(curve) for curve in curves)
-    stacked = np.stack([curve.to_numpy(float)[:shortest] for curve in curves])
-    return pd.DataFrame(stacked.mean(axis=0), columns=_COLUMNS[3:]).astype({"k": int})
+    shared = set.intersection(*(set(curve.index) for curve in curves))
+    stacked = np.stack([curve.loc[sorted(shared)].to_numpy(float) for curve in curves])
+    frame = pd.DataFrame(stacked.mean(axis=0), columns=_COLUMNS[4:])
+    frame.insert(0, "k", sorted(shared))
+    return frame
+
+
+def _told(n: int) -> Iterator[int]:
+    """Yield the k to tell of, so that a long curve stays readable and small."""
+    k = 1
+    while k < n:
+        yield k
+        k += max(1, k // 50)
+    yield n
 
 
 def _expected(ordered: Floats, at_most: Floats) -> float:

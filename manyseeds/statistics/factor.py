@@ -9,7 +9,7 @@ and distorts nothing.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import betaincinv
 
 from manyseeds.statistics.bootstrap import LEVEL, Floats, ratio
 from manyseeds.statistics.pairs import Pairs
@@ -36,6 +36,9 @@ def reached(values: Floats, figure: float) -> tuple[float, float, float]:
     values = values[~np.isnan(values)]
     if not len(values):
         return np.nan, np.nan, np.nan
+    n = len(values)
     count = int((values >= figure - 1e-12 * abs(figure)).sum())
-    interval = binomtest(count, len(values)).proportion_ci(LEVEL)
-    return count / len(values), float(interval.low), float(interval.high)
+    tail = (1 - LEVEL) / 2
+    low = betaincinv(count, n - count + 1, tail) if count else 0.0
+    high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
+    return count / n, float(low), float(high)

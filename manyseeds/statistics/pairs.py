@@ -75,22 +75,25 @@ class Pairs:
 
 def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Measure) -> Pairs:
     """Pair two recipes of a case by seed and backend."""
-    values, promises = zip(scores.cell(treatment, case), scores.cell(baseline, case), strict=True)
-    backends = list(dict.fromkeys([*values[0].columns, *values[1].columns]))
-    both = np.stack([frame.reindex(columns=backends).to_numpy(float) for frame in values])
-    first, second = (
-        frame.reindex(columns=backends, fill_value=False).to_numpy(bool) for frame in promises
-    )
-    usable = np.isfinite(both).all(axis=0)
+    cells = scores.cell(treatment, case), scores.cell(baseline, case)
+    backends = tuple(dict.fromkeys([*cells[0], *cells[1]]))
+    shape = (len(scores.table), len(backends))
+    both = np.full((2, *shape), np.nan)
+    promised = np.zeros(shape, dtype=bool)
+    for side, columns in enumerate(cells):
+        for number, backend in enumerate(backends):
+            if backend in columns:
+                both[side, :, number] = scores.values[:, columns[backend]]
+                promised[:, number] |= scores.promised[:, columns[backend]]
     return Pairs(
         treatment=treatment,
         baseline=baseline,
         case=case,
         metric=metric,
-        scores=np.where(usable, both, np.nan),
-        promised=np.asarray(first | second),
-        seeds=tuple(int(seed) for seed in scores.values.index),
-        backends=tuple(backends),
+        scores=np.where(np.isfinite(both).all(axis=0), both, np.nan),
+        promised=promised,
+        seeds=tuple(int(seed) for seed in scores.table.index),
+        backends=backends,
     )
 
 
@@ -133,7 +136,7 @@ def averaged(cases: Sequence[Pairs]) -> Pairs:
         case=ALL,
         metric=first.metric,
         scores=scores.mean(axis=0),
-        promised=promised.any(axis=0),
+        promised=np.asarray(promised.any(axis=0)),
         seeds=first.seeds,
         backends=backends,
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import percentileofscore
 
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.claims import claim_pairs
+from manyseeds.statistics.claims import PairsByClaim, claim_pairs
 from manyseeds.statistics.confession import backends_of, quantities, single_cases, tries
 from manyseeds.statistics.factor import reached
 from manyseeds.statistics.pairs import ALL, Pairs
@@ -19,14 +19,18 @@ from manyseeds.suite import Claim, Reference, Suite
 _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percentile", "reached"]
 
 
-def published_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+def published_table(
+    records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
+) -> pd.DataFrame:
     """Return every published figure's place among our pairs, per backend and averaged.
 
     Columns: `claim`, `label`, `quantity` ("improvement" or "factor"), `figure` (what was
     published), `backend` ("all": the mean over backends), `pairs`, `percentile` (0-100: the
     share of our pairs below it, ties counted half) and `reached` (the share at or above it).
+
+    `pairs` are those of `claim_pairs`, if they are at hand already.
     """
-    pairs = claim_pairs(records, suite)
+    pairs = claim_pairs(records, suite) if pairs is None else pairs
     rows = [row for claim in suite.claims for row in _rows(claim, single_cases(pairs[claim.name]))]
     return pd.DataFrame(rows, columns=_COLUMNS)
 

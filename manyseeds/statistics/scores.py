@@ -7,11 +7,16 @@ to the variance study.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from manyseeds.statistics.bootstrap import Floats
 from manyseeds.suite import Suite
 
 GROUP = ["recipe", "case", "backend"]
@@ -55,47 +60,46 @@ class Scores:
 
     Attributes
     ----------
-    values
+    table
         [seeds, (recipe, case, backend)], in the suite's order; NaN where the row is not `ok` or
         was never promised.
     promised
         The same shape: whether the plan promises the row.
+    columns
+        Where each recipe and case has its backends in the table.
     """
 
-    values: pd.DataFrame
-    promised: pd.DataFrame
+    table: pd.DataFrame
+    promised: NDArray[np.bool_]
+    columns: Mapping[tuple[str, str], Mapping[str, int]]
 
     @classmethod
     def of(cls, records: pd.DataFrame, suite: Suite, metric: Measure) -> Scores:
         """Spread the ordinary rows out."""
         rows = ordinary(records, suite)
-        rows = rows.assign(value=rows[metric].where(rows["status"] == "ok"), promised=True)
-        index = rows.set_index(["seed", *GROUP])
-        columns = groups(rows, suite)
-        values = index["value"].astype("float64").unstack(GROUP)
-        promised = index["promised"].unstack(GROUP, fill_value=False).astype(bool)
-        return cls(values.reindex(columns=columns), promised.reindex(columns=columns))
+        value = rows[metric].where(rows["status"] == "ok").astype("float64")
+        index = rows.assign(value=value, promised=1.0).set_index(["seed", *GROUP])
+        order = groups(rows, suite)
+        columns: dict[tuple[str, str], dict[str, int]] = {}
+        for place, (recipe, case, backend) in enumerate(order):
+            columns.setdefault((recipe, case), {})[backend] = place
+        promised = index["promised"].unstack(GROUP).reindex(columns=order).notna()
+        table = index["value"].unstack(GROUP).reindex(columns=order)
+        return cls(table, promised.to_numpy(bool), columns)
 
-    def cell(self, recipe: str, case: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return values and promises of a recipe, [seeds, backends].
+    @cached_property
+    def values(self) -> Floats:
+        """The table as an array."""
+        return self.table.to_numpy(np.float64)
+
+    def cell(self, recipe: str, case: str) -> Mapping[str, int]:
+        """Return the columns of a recipe's backends.
 
         A recipe that does not depend on the suite's parameter has the case "" and stands for
         every case.
         """
-        return _cell(self.values, recipe, case), _cell(self.promised, recipe, case)
+        return self.columns.get((recipe, case)) or self.columns.get((recipe, "")) or {}
 
     def cases(self, recipe: str) -> tuple[str, ...]:
         """Return the cases a recipe was promised in, in order."""
-        columns = self.values.columns
-        own = columns[columns.get_level_values("recipe") == recipe]
-        return tuple(dict.fromkeys(own.get_level_values("case")))
-
-
-def _cell(table: pd.DataFrame, recipe: str, case: str) -> pd.DataFrame:
-    columns = table.columns
-    recipes, cases = columns.get_level_values("recipe"), columns.get_level_values("case")
-    chosen = (recipes == recipe) & (cases == case)
-    if not chosen.any():
-        chosen = (recipes == recipe) & (cases == "")
-    part = table.loc[:, chosen]
-    return part.set_axis(part.columns.get_level_values("backend"), axis="columns")
+        return tuple(case for name, case in self.columns if name == recipe)

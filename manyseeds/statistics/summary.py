@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import trim_mean
 
-from manyseeds.statistics.bootstrap import mean_intervals
+from manyseeds.statistics.bootstrap import Floats, mean_intervals, ratio
 from manyseeds.statistics.scores import GROUP, Measure, Scores, groups, ordinary
 from manyseeds.statistics.seconds import seconds_table
 from manyseeds.suite import Suite
@@ -26,7 +25,7 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """
     counts = count_table(records, suite)
     metric: Measure = suite.primary
-    values = Scores.of(records, suite, metric).values
+    values = Scores.of(records, suite, metric).table
     described = describe(values)
     name = metric.removeprefix("test_")
     parts = [counts, described.add_prefix(f"{name}_")]
@@ -53,13 +52,17 @@ def describe(values: pd.DataFrame) -> pd.DataFrame:
         "low": found.low,
         "high": found.high,
         "median": values.median().to_numpy(),
-        "iqm": np.array([_iqm(values.iloc[:, i].dropna()) for i in range(values.shape[1])]),
+        "iqm": _iqm(values.to_numpy(float)),
         "min": values.min().to_numpy(),
         "max": values.max().to_numpy(),
     }
     return pd.DataFrame(columns, index=values.columns, columns=list(_FIGURES), dtype=float)
 
 
-def _iqm(values: pd.Series[float]) -> float:
-    """Mean of the middle half (Agarwal et al. 2021)."""
-    return float(trim_mean(values.to_numpy(), 0.25)) if len(values) else np.nan
+def _iqm(values: Floats) -> Floats:
+    """Mean of the middle half of each column (Agarwal et al. 2021)."""
+    count = np.isfinite(values).sum(axis=0)
+    cut = count // 4
+    rank = np.arange(len(values))[:, None]
+    middle = (rank >= cut) & (rank < count - cut)
+    return ratio(np.where(middle, np.sort(values, axis=0), 0.0).sum(axis=0), middle.sum(axis=0))

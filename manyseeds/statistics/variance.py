@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from manyseeds.statistics.bootstrap import Floats, mean_intervals, sd_intervals
+from manyseeds.statistics.bootstrap import mean_intervals, sd_intervals
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.scores import ordinary_vary
 from manyseeds.suite import Suite
@@ -34,13 +34,7 @@ def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     rows = _studied(records, suite)
     if rows.empty:
         return pd.DataFrame(columns=_COLUMNS)
-    spreads = _spread(rows)
-    left = [
-        _between(part)
-        for _, part in rows[rows["stream"] == TOGETHER].groupby(_CELL, sort=False)
-        if part["backend"].nunique() > 1
-    ]
-    table = pd.concat([spreads, *left], ignore_index=True)
+    table = pd.concat([_spread(rows), _between(rows)], ignore_index=True)
     return _ordered(table, suite)[_COLUMNS]
 
 
@@ -77,15 +71,25 @@ def _spread(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _between(rows: pd.DataFrame) -> pd.DataFrame:
     """Pool the variance between backends over seeds: its mean, and the root of that."""
-    wide = rows.pivot(index="seed", columns="backend", values="value").astype("float64")
-    within: Floats = wide.var(axis="columns", ddof=1).to_numpy(float)
-    found = mean_intervals(within)
-    low, middle, high = (
-        float(np.sqrt(bound[0])) for bound in (found.low, found.estimate, found.high)
-    )
-    row = rows.iloc[[0]][["recipe", "case"]].reset_index(drop=True)
-    counts = {"promised": len(wide), "ok": int(found.n[0])}
-    return row.assign(stream=BETWEEN, backend=ALL, **counts, sd=middle, low=low, high=high)
+    together = rows[rows["stream"] == TOGETHER]
+    cells = together.groupby(["recipe", "case", "seed"])["value"]
+    within = cells.var().astype("float64").unstack("seed")
+    several = together.groupby(["recipe", "case"])["backend"].nunique() > 1
+    within = within[several.reindex(within.index)]
+    found = mean_intervals(within.to_numpy(float).T)
+    seeds = together.groupby(["recipe", "case"])["seed"].nunique().reindex(within.index)
+    return pd.DataFrame(
+        {
+            "stream": BETWEEN,
+            "backend": ALL,
+            "promised": seeds.to_numpy(),
+            "ok": found.n,
+            "sd": np.sqrt(found.estimate),
+            "low": np.sqrt(found.low),
+            "high": np.sqrt(found.high),
+        },
+        index=within.index,
+    ).reset_index()
 
 
 def _ordered(table: pd.DataFrame, suite: Suite) -> pd.DataFrame:

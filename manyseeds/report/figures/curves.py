@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -14,7 +15,7 @@ _MEASURES = {
     "valid_accuracy": ("Validation accuracy, %", 100.0),
     "train_loss": ("Training loss", 1.0),
 }
-_QUANTILES = (0.1, 0.5, 0.9)
+_QUANTILES = np.array([0.1, 0.5, 0.9])
 
 
 def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
@@ -35,7 +36,7 @@ def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> th
                 axes = grid[row][column]
                 _panel(axes, part, measure, scale, backends)
                 axes.set_ylabel(label if column == 0 else "")
-            grid[0][column].set_title(recipe, pad=28)
+            grid[0][column].set_title(recipe, pad=32)
             _phases(grid[0][column], part, named=True)
             for axes in grid[1:, column]:
                 _phases(axes, part, named=False)
@@ -49,15 +50,19 @@ def _panel(
     axes: Axes, part: pd.DataFrame, measure: str, scale: float, backends: Sequence[str]
 ) -> None:
     tones = theme.colours(backends)
+    widths = {name: 3.2 - 1.1 * min(number, 2) for number, name in enumerate(backends)}
     for backend in backends:
         rows = part[part["backend"] == backend]
-        bands = rows.groupby("epoch")[measure].quantile(list(_QUANTILES)).unstack() * scale
+        bands = rows.groupby("epoch")[measure].quantile(_QUANTILES).unstack() * scale
         if bands.empty:
             continue
+        ends = rows.groupby("phase")["epoch"].max()
+        bands = bands.reindex(sorted([*bands.index, *(ends + 0.5)]))  # a gap between phases
         low, middle, high = (bands[q] for q in _QUANTILES)
         axes.fill_between(bands.index, low, high, color=tones[backend], alpha=0.18, lw=0)
         axes.plot(
-            bands.index, middle, color=tones[backend], lw=1.6, label=backend_name(backend)
+            bands.index, middle, color=tones[backend], lw=widths[backend],
+            label=backend_name(backend),
         )  # fmt: skip
     axes.margins(x=0.01)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from manyseeds.report.figures import theme
+from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import Unit, ordinal, unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
@@ -25,9 +26,7 @@ def distribution_figure(
     kinds = quantities(pairs)
     with theme.style():
         figure = theme.blank(2.9 * len(kinds))
-        figure.get_layout_engine().set(rect=(0, 0, 0.70, 1))  # type: ignore[union-attr]
         panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
-        figure.canvas.draw()
         for axes, quantity in zip(panels, kinds, strict=True):
             rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
             values = [tries(pairs, backend, quantity) for backend in backends_of(pairs)]
@@ -39,12 +38,15 @@ def axis_label(quantity: str, shown: Unit) -> str:
     """Return the label of an axis of improvements or factors."""
     if quantity == "factor":
         return "Factor of errors"
-    return f"Improvement of {shown.metric}" + (",\npoints" if shown.factor > 1 else "")
+    return "Improvement, points" if shown.factor > 1 else f"Improvement of {shown.metric}"
 
 
-def published_limits(values: Sequence[float], figures: Sequence[float]) -> tuple[float, float]:
-    """Return limits with room for values and published figures."""
-    return theme.padded([*values, *figures])
+def published_label(row: Row, shown: Unit, note: str) -> str:
+    """Return "+2.05  book, 2nd edition (note)"; a label that ends in the figure says it once."""
+    is_factor, label = row["quantity"] == "factor", str(row["label"])
+    value = f"{row['figure']:.3g}" if is_factor else shown.gain(row["figure"])
+    said = label.endswith(value)
+    return (label if said else f"{value}  {label}") + (f" ({note})" if note else "")
 
 
 def _panel(
@@ -54,12 +56,12 @@ def _panel(
     figures = [scale * figure for figure in published["figure"]]
     finite = [scale * one[np.isfinite(one)] for one in values]
     flat = np.concatenate(finite) if finite else np.empty(0)
-    bottom, top = published_limits(list(flat), figures)
+    bottom, top = theme.padded([*flat, *figures])
     drawn = [np.minimum(scale * one, top - 1e-9 * (top - bottom)) for one in values]
     weights = [np.full(len(one), 100 / len(one) / len(values)) for one in values]
     if drawn:
         axes.hist(
-            np.concatenate(drawn), bins=_edges(flat, bottom, top), orientation="horizontal",
+            np.concatenate(drawn), bins=list(_edges(flat, bottom, top)), orientation="horizontal",
             weights=np.concatenate(weights), color=theme.BETTER, alpha=0.55, lw=0,
         )  # fmt: skip
     neutral = 1.0 if quantity == "factor" else 0.0
@@ -67,8 +69,8 @@ def _panel(
     for figure in figures:
         axes.axhline(figure, color=theme.INK, lw=1.0, ls="--")
     labels = [
-        (figure, _label(row, scale, quantity, shown))
-        for figure, row in zip(figures, published.to_dict("records"), strict=True)
+        (figure, published_label(row, shown, _place(row["percentile"])))
+        for figure, row in zip(figures, rows_of(published), strict=True)
     ]
     theme.margin_labels(axes, labels, bottom, top)
     axes.set_ylabel(axis_label(quantity, shown))
@@ -86,15 +88,12 @@ def _edges(flat: Floats, bottom: float, top: float) -> Floats:
     first = distinct[0] - step / 2
     below = np.ceil((first - bottom) / width)
     count = int(np.ceil((top - first) / width) + below) + 1
-    return first - below * width + width * np.arange(count + 1)
+    edges: Floats = first - below * width + width * np.arange(count + 1)
+    return edges
 
 
-def _label(row: dict[str, object], scale: float, quantity: str, shown: Unit) -> str:
-    figure = float(str(row["figure"]))
-    value = f"{figure:.3g}" if quantity == "factor" else shown.gain(figure)
-    place = float(str(row["percentile"]))
-    where = "" if np.isnan(place) else f" ({ordinal(place)} pct.)"
-    return f"{value}  {row['label']}{where}"
+def _place(percentile: float) -> str:
+    return "" if np.isnan(percentile) else f"{ordinal(percentile)} pct."
 
 
 def _reading(values: Sequence[Floats]) -> str:

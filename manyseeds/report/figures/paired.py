@@ -48,8 +48,11 @@ def _panel(axes: Axes, pairs: Pairs, backend: str, shown: Unit, published: list[
         [0, 1], means.estimate, np.nan_to_num(np.array(errors)), color=theme.INK, lw=2.2,
         marker="o", ms=6, capsize=3, zorder=5,
     )  # fmt: skip
-    axes.set_xlim(-0.12, 1.12)
+    axes.set_xlim(-0.1, 1.1)
     axes.set_xticks([0, 1], [pairs.baseline, pairs.treatment])
+    first, last = axes.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     axes.xaxis.grid(visible=False)
     axes.autoscale_view(scalex=False)
 

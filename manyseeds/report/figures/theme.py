@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +22,13 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 WIDTH = 7.2
 """Inches; at the page's full width a point of the figure is about a point on the page."""
 
-_PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
-BETTER, WORSE = _PALETTE[0], _PALETTE[3]
+PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
+"""Ten colours that people with any kind of colour vision can tell apart."""
+
+BETTER, WORSE = PALETTE[0], PALETTE[3]
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     **sns.axes_style("whitegrid"),
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
@@ -83,7 +85,7 @@ class Drawn:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's style; whatever was set before is back afterwards."""
-    with mpl.rc_context(dict(_STYLE)):
+    with mpl.rc_context(_STYLE):
         yield
 
 
@@ -95,6 +97,8 @@ def blank(height: float, width: float = WIDTH) -> Figure:
 def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     """Write a figure as SVG and PNG, without dates or versions."""
     svg, png = io.BytesIO(), io.BytesIO()
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # what is laid out once need not be for each file
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
     return Drawn(name, title, reading, svg.getvalue(), png.getvalue())
@@ -103,13 +107,17 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
 def colours(backends: Sequence[str]) -> dict[str, str]:
     """Return a colour per backend; what they say together is in ink."""
     own = (0, 1, 2, 4, 5, 9)
-    found = {name: _PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
+    found = {name: PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
     return found | {ALL: INK}
 
 
 def markers(backends: Sequence[str]) -> dict[str, str]:
     """Return a marker per backend, so that colour is not needed to tell them apart."""
     return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(backends)}
+
+
+_LINE = 0.075
+"""Height of a line of small text, as a share of the height of axes that have labels."""
 
 
 def margin_labels(
@@ -128,7 +136,7 @@ def margin_labels(
     """
     axes.set_ylim(bottom, top)
     order = sorted(texts)
-    heights = spread([(height - bottom) / (top - bottom) for height, _ in order], _gap(axes))
+    heights = spread([(height - bottom) / (top - bottom) for height, _ in order], _LINE)
     for (height, text), place in zip(order, heights, strict=True):
         start = (height - bottom) / (top - bottom)
         axes.plot(
@@ -151,14 +159,6 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
             blocks[-1] += last
     levels = [float(np.mean(block)) for block in blocks for _ in block]
     return [level + number * gap for number, level in enumerate(levels)]
-
-
-def _gap(axes: Axes) -> float:
-    """Return the height of a line of small text as a share of the axes' height."""
-    figure = axes.get_figure()
-    share = axes.get_position().height
-    height = figure.get_size_inches()[1] if isinstance(figure, Figure) else 3.0
-    return 0.155 / (height * share)
 
 
 def padded(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from manyseeds.report.figures import theme
@@ -12,10 +15,13 @@ from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.variance import BETWEEN, TOGETHER
 from manyseeds.suite import Suite
 
+_PANELS = 4
+
 
 def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn:
-    """Draw `variance_table`, one panel a recipe and case."""
-    panels = list(dict.fromkeys(zip(table["recipe"], table["case"], strict=True)))
+    """Draw `variance_table`, one panel a recipe and case; the first four where there are more."""
+    cells = list(dict.fromkeys(zip(table["recipe"], table["case"], strict=True)))
+    panels = cells[:_PANELS]
     backends = [one for one in dict.fromkeys(table["backend"]) if one != ALL]
     shown = unit(suite.primary)
     streams = list(dict.fromkeys(table["stream"]))
@@ -32,19 +38,20 @@ def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn
             _panel(axes, part, streams, backends, shown)
             axes.set_title(f"{recipe}  {case}".strip())
         units = ", points" if shown.factor > 1 else ""
-        figure.supxlabel(f"Standard deviation of {shown.metric}{units}", fontsize=10)
-        handles, names = _handles(grid[: len(panels)])
+        for axes in grid[len(panels) - columns : len(panels)]:
+            axes.set_xlabel(f"Standard deviation of {shown.metric}{units}")
+        handles, names = _handles(list(grid[: len(panels)]))
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Variance by stream", reading(suite))
+        return theme.drawn(figure, name, "Variance by stream", _reading(suite, len(cells)))
 
 
-def reading(suite: Suite) -> str:
-    """Return how to read the figure."""
+def _reading(suite: Suite, cells: int) -> str:
+    rest = f" The other {cells - _PANELS} panels are in the CSV." if cells > _PANELS else ""
     return (
         "How to read this figure: each bar is how much results scatter when a seed drives only "
         "that stream and all others are pinned; “together” is the suite's own seeds, which drive "
         f"{', '.join(suite.varied)}. “Between backends” is what still differs when seed and "
-        "streams are identical: the frameworks' own noise. Lines are 95 % intervals."
+        f"streams are identical: the frameworks' own noise. Lines are 95 % intervals.{rest}"
     )
 
 
@@ -72,8 +79,8 @@ def _panel(
     axes.yaxis.grid(visible=False)
 
 
-def _handles(grid: np.typing.NDArray[np.object_]) -> tuple[list[object], list[str]]:
-    found = {}
+def _handles(grid: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
+    found: dict[str, Artist] = {}
     for axes in grid:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
