@@ -18,10 +18,11 @@ from manyseeds.display import RunDisplay
 from manyseeds.errors import ManyseedsError, RequestError, unknown
 from manyseeds.ledger import ROW_KEY, Ledger, ledgers
 from manyseeds.outcome import Outcome
-from manyseeds.planner import Options, make_plan
+from manyseeds.plan import Plan
+from manyseeds.planner import Options, Planned, make_plan
 from manyseeds.runner import check_unchanged, run
 from manyseeds.suite import Suite
-from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names
+from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names, suites_folder
 from manyseeds.technique import technique_name, techniques
 
 
@@ -60,14 +61,19 @@ def train(
         Seconds without an epoch after which a job is given up.
     """
     console = Console(stderr=True)
+    if timeout is not None and not timeout > 0:
+        raise RequestError(f"--timeout {timeout:g}: expected more than 0 seconds")
     if resume is not None:
-        if suites or everything:
-            raise RequestError("--resume goes on with a run as planned: name no suite with it")
+        if suites or everything or quick or options != Options():
+            raise RequestError(
+                "--resume goes on with a run as planned: name no suite with it, and no option "
+                "but --timeout, --results and --json"
+            )
         targets = [_resumed(resume, results)]
     else:
-        targets = [
-            _begun(name, options, quick, results, console) for name in _named(suites, everything)
-        ]
+        # All of them are planned before the first is begun: a wrong one leaves no folder behind.
+        planned = [_planned(name, options, quick) for name in _named(suites, everything)]
+        targets = [_begun(each, results, console) for each in planned]
     for ledger in targets:
         _train(ledger, timeout, console)
     return targets
@@ -85,29 +91,32 @@ def _named(suites: Sequence[str], everything: bool) -> Sequence[str]:
     return suites
 
 
-def _begun(name: str, options: Options, quick: bool, results: Path, console: Console) -> Ledger:
+def _planned(name: str, options: Options, quick: bool) -> Planned:
     file = read_suite(name, quick=quick)
     planned = make_plan(file, options)
-    _load_data(file.suite, options)
+    _load_data(file.suite, planned.plan)
+    return planned
+
+
+def _begun(planned: Planned, results: Path, console: Console) -> Ledger:
     for notice in planned.notices:
         console.print(f"[yellow]note[/]: {notice}", highlight=False)
     return Ledger.create(results, planned.plan)
 
 
-def _load_data(suite: Suite, options: Options) -> None:
+def _load_data(suite: Suite, plan: Plan) -> None:
     """Load every data set once before anything is promised: what is absent is said now."""
-    for task in {p.task for cell in suite.cells for p in cell.recipe.phases}:
-        task_splits(task, options.precision)
+    recipes = {suite.recipe(job.recipe, job.case) for job in plan.jobs}
+    for task in {phase.task for recipe in recipes for phase in recipe.phases}:
+        task_splits(task, plan.precision)
 
 
 def _resumed(name: str, results: Path) -> Ledger:
     ledger = Ledger.open(_run_folder(name, results))
     plan = ledger.plan
-    try:
-        path = find_suite(plan.suite)
-    except RequestError:
-        return ledger  # the suite was a file elsewhere: the plan's text is all there is
-    check_unchanged(plan, path.read_text(encoding="utf-8"))
+    path = suites_folder() / plan.suite_file
+    if path.is_file():  # else the plan's text is all there is
+        check_unchanged(plan, path.read_text(encoding="utf-8"))
     return ledger
 
 

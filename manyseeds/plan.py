@@ -81,7 +81,8 @@ class Plan(Model):
     run
         Name of the run, and of its folder.
     suite, suite_file, suite_text, suite_sha256
-        The suite's name, where it was read from, and its text and SHA-256 as read.
+        The suite's name, where it was read from (without a folder if it came along), and its
+        text and SHA-256 as read.
     quick
         The suite's quick form.
     device, precision, deterministic, tf32, threads

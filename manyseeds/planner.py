@@ -8,16 +8,19 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
 
 from manyseeds.backend import Device, Precision, backend_entries, backend_entry, missing_modules
+from manyseeds.datasets import dataset
 from manyseeds.errors import RequestError, unknown
 from manyseeds.memory import lanes_that_fit
 from manyseeds.plan import Job, Mode, Plan, Unsupported
+from manyseeds.recipe import Phase
 from manyseeds.streams import STREAMS, Stream
 from manyseeds.suite import Cell, Suite
-from manyseeds.suite_file import SuiteFile
+from manyseeds.suite_file import SuiteFile, suites_folder
 
 MEMORY_SHARE = 0.7
 """The share of free memory that a cohort may be estimated to need."""
@@ -62,6 +65,8 @@ class Options:
         for stream in self.vary:
             if stream not in STREAMS:
                 raise RequestError(f"--vary: {unknown('stream', stream, STREAMS)}")
+            if self.vary.count(stream) > 1:
+                raise RequestError(f"--vary {stream}: is there twice")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
     """Promise the rows of a suite."""
     suite = file.suite
     cells = _chosen(suite, options.recipes)
+    for phase in (phase for cell in cells for phase in cell.recipe.phases):
+        _check_output(phase)
     backends, notices = _chosen_backends(options.backends)
     unsupported = [
         Unsupported(backend=backend, recipe=cell.recipe.name, reason=reason)
@@ -98,7 +105,7 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
     plan = Plan(
         run=_run_name(suite, file.quick),
         suite=suite.name,
-        suite_file=file.path.name,
+        suite_file=_place(file.path),
         suite_text=file.text,
         suite_sha256=file.sha256,
         quick=file.quick,
@@ -132,6 +139,8 @@ def _jobs(
     if suite.variance and not options.vary:
         studied = [cell for cell in cells if cell.recipe.name in suite.variance.recipes]
         for stream in suite.variance.streams:
+            if stream == vary:
+                continue  # the suite's own rows are these
             for chunk in _chunks(range(min(suite.variance.seeds, len(seeds))), lanes):
                 for cell in studied:
                     yield backend, "cohort", cell, stream, chunk
@@ -150,6 +159,28 @@ def _chosen(suite: Suite, recipes: Sequence[str]) -> tuple[Cell, ...]:
         if name not in suite.recipes():
             raise RequestError(f"--recipe: {unknown('recipe', name, suite.recipes())}")
     return tuple(c for c in suite.cells if not recipes or c.recipe.name in recipes)
+
+
+def _check_output(phase: Phase) -> None:
+    """Refuse an output that has no place for the task's classes."""
+    output, classes = phase.network.output, phase.task.classes
+    count = len(dataset(phase.task.dataset).classes if classes is None else classes)
+    place = f"phase {phase.name!r}: network {phase.network.name!r}"
+    if output.activation.name == "softmax":
+        if output.units < count:
+            raise RequestError(
+                f"{place} has {output.units} outputs for the {count} classes of task "
+                f"{phase.task.name!r}: give the output a unit for each"
+            )
+    elif output.units != 1:
+        raise RequestError(
+            f"{place} has {output.units} {output.activation.name} outputs: expected 1 unit"
+        )
+    elif output.activation.name == "logistic" and count != 2:
+        raise RequestError(
+            f"{place} tells two classes apart, task {phase.task.name!r} has {count}: "
+            "choose two, or a softmax output"
+        )
 
 
 def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -200,6 +231,11 @@ def _free_memory(device: Device) -> int:
         if answer.returncode == 0 and answer.stdout.strip():
             return int(answer.stdout.split()[0]) * 2**20
     return int(psutil.virtual_memory().available)
+
+
+def _place(path: Path) -> str:
+    """Return where a resumed run looks for the suite: one that comes along has no folder."""
+    return path.name if path.parent == suites_folder() else str(path.resolve())
 
 
 def _run_name(suite: Suite, quick: bool) -> str:

@@ -76,7 +76,8 @@ class _Process:
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
-            self.messages.put(json.loads(line))
+            if line.endswith("\n"):  # else it died in the middle of a message
+                self.messages.put(json.loads(line))
         self.messages.put(None)
 
     def send(self, message: Message) -> None:
@@ -186,6 +187,7 @@ class _BackendRun:
     timeout: float | None
     sessions: list[dict[str, Any]]
     worker: _Process | None = None
+    broken: str = ""
 
     def run(self, jobs: Iterable[Job]) -> None:
         keep = self._prefixes_to_keep()
@@ -197,17 +199,8 @@ class _BackendRun:
             self._stop()
 
     def _job(self, job: Job, attempt: int, keep: Mapping[Any, list[str]]) -> None:
-        worker = self.worker or self._open()
-        self.worker = worker
         self.observer.started(job)
-        worker.send(
-            {
-                "job": job.model_dump(mode="json"),
-                "attempt": attempt,
-                "keep": keep[_group(job)],
-            }
-        )
-        answer = self._answer(worker, job)
+        answer = self._train(job, attempt, keep)
         if answer["type"] == "done":
             records, curves = answer["records"], answer["curves"]
         else:
@@ -218,6 +211,18 @@ class _BackendRun:
         statuses = Counter(str(record["status"]) for record in records)
         reasons = [record["reason"] for record in records if record["reason"]]
         self.observer.ended(job, statuses, reasons[0] if reasons else "")
+
+    def _train(self, job: Job, attempt: int, keep: Mapping[Any, list[str]]) -> Message:
+        """Have a worker train a job and return its outcome; no worker, no outcome but `failed`."""
+        try:
+            self.worker = self.worker or self._open()
+        except RunError as error:
+            self.broken = str(error)
+        if self.worker is None:
+            return {"type": "failed", "reason": self.broken}
+        request = {"job": job.model_dump(mode="json"), "attempt": attempt}
+        self.worker.send({**request, "keep": keep[_group(job)]})
+        return self._answer(self.worker, job)
 
     def _answer(self, worker: _Process, job: Job) -> Message:
         """Wait for a job's outcome, passing its epochs on."""
@@ -238,6 +243,8 @@ class _BackendRun:
             self.observer.epoch(job, Progress(**fields))
 
     def _open(self) -> _Process:
+        if self.broken:
+            raise RunError(self.broken)
         worker = _Process.start(self.plan, self.backend, self.ledger)
         try:
             message = worker.receive(_OPENING_SECONDS)
