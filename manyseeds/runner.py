@@ -246,15 +246,15 @@ class _BackendRun:
         if self.broken:
             raise RunError(self.broken)
         worker = _Process.start(self.plan, self.backend, self.ledger)
+        started = f"backend {self.backend!r} did not start"
         try:
             message = worker.receive(_OPENING_SECONDS)
         except TimeoutError:
-            message = None
-        if message is None:
             worker.stop()
-            raise RunError(
-                f"backend {self.backend!r} did not start: {worker.cause()}; see {self._log()}"
-            )
+            late = f"within {_OPENING_SECONDS:g} s; see {self._log()}"
+            raise RunError(f"{started} {late}") from None
+        if message is None:
+            raise RunError(f"{started}: {worker.cause()}; see {self._log()}")
         if message["type"] == "refused":
             worker.stop()
             raise RequestError(message["reason"])
