@@ -213,7 +213,7 @@ class Shard:
         return self._arrays({n: p.grad for n, p in self._stack.variables().items()})
 
     def weights(self) -> Arrays:
-        """Return a copy of the weights."""
+        """Return the weights, as they stand."""
         return self._arrays(self._stack.variables())
 
     def _backward(self, rows: Tensor, noise: Mapping[str, Noise], step: int) -> Tensor:
@@ -299,13 +299,9 @@ class Shard:
         return columns.to(self._where.device, self._where.dtype)[:, :, None, None]
 
     def _arrays(self, tensors: Mapping[str, Tensor | None]) -> Arrays:
-        """Return copies of tensors by name; a bias loses the axis it has for the batch."""
+        """Return tensors by name as arrays; a bias loses the axis it has for the batch."""
         return {
-            name: (value.squeeze(1) if name.endswith("/bias") else value)
-            .detach()
-            .cpu()
-            .numpy()
-            .copy()
+            name: (value.squeeze(1) if name.endswith("/bias") else value).detach().cpu().numpy()
             for name, value in tensors.items()
             if value is not None
         }
@@ -323,7 +319,7 @@ def _part_of(epoch: EpochPlan, lanes: slice) -> EpochPlan:
 
 
 def _joined(parts: Sequence[Arrays]) -> Arrays:
-    """Join arrays by name along the lanes."""
+    """Join arrays by name along the lanes, always as copies."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -382,6 +382,14 @@ def test_mask_keeps_what_the_definition_keeps(rate):
         np.testing.assert_array_equal(made.numpy(), expected)
 
 
+def test_a_half_at_the_threshold_is_kept():
+    keys = np.random.default_rng(4).integers(0, 2**32, (1, 2), dtype=np.uint32)
+    half = int(reference.halves(keys, 0, 1)[0, 0])
+    for noise in (drawn.HostNoise(keys), drawn.GraphNoise(keys, torch.device("cpu"))):
+        assert noise.kept(0, 1, half).item() is True
+        assert noise.kept(0, 1, half + 1).item() is False
+
+
 def test_dropout_drops_the_inputs_the_stream_says(double):
     network, lanes = a_network(dropout=0.3), 2
     plan = a_plan(network, lanes, first=2)
@@ -553,15 +561,19 @@ def test_a_nan_lane_leaves_the_others_bit_identical(single, optimizer, lanes):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_lanes_are_dealt_out_in_order(threads):
     network = a_network(dropout=0.25)
+    phase = a_phase(network, optimizer={"name": "momentum"})
     backend = entry.open(Settings(precision="float64", threads=threads))
-    plan = a_plan(network, 25)
-    trace, cohort = trained(backend, network, plan)
+    rate = RANDOM.uniform(0.01, 0.3, (25, -(-ROWS // BATCH)))
+    plan = a_plan(network, 25, rate=rate, momentum=1 - rate)
+    trace, cohort = trained(backend, network, plan, phase=phase)
     assert len(cohort._shards) == threads
     scores = cohort.evaluate("valid", ("loss",), probabilities=True)
     gradient = cohort.gradient(Batch(rows=plan.order[:, :4], noise=plan.noise, step=3))
     for seed in (0, 11, 24):
-        one, weights = a_plan(network, 1, seed=seed), first_weights(network, 1, seed)
-        expected, alone = trained(backend, network, one, weights=weights)
+        lane = rate[seed : seed + 1]
+        one = a_plan(network, 1, seed=seed, rate=lane, momentum=1 - lane)
+        weights = first_weights(network, 1, seed)
+        expected, alone = trained(backend, network, one, phase=phase, weights=weights)
         np.testing.assert_allclose(trace.loss[seed], expected.loss[0], rtol=1e-12)
         lone = alone.evaluate("valid", ("loss",), probabilities=True)
         assert scores.metrics["loss"][seed] == pytest.approx(lone.metrics["loss"][0], rel=1e-12)
