@@ -43,9 +43,9 @@ def _panel(axes: Axes, pairs: Pairs, backend: str, shown: Unit, published: list[
         ends = [shown.factor * float(value or 0) for value in (one.baseline, one.treatment)]
         axes.plot([0, 1], ends, color=theme.INK, lw=1.3, ls=dashes)
     means = mean_intervals(np.stack([baseline, treatment], axis=1))
-    errors = [means.estimate - means.low, means.high - means.estimate]
+    errors = np.abs([means.estimate - means.low, means.high - means.estimate])
     axes.errorbar(
-        [0, 1], means.estimate, np.nan_to_num(np.array(errors)), color=theme.INK, lw=2.2,
+        [0, 1], means.estimate, np.nan_to_num(errors), color=theme.INK, lw=2.2,
         marker="o", ms=6, capsize=3, zorder=5,
     )  # fmt: skip
     axes.set_xlim(-0.1, 1.1)

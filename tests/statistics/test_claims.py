@@ -1,0 +1,166 @@
+"""Paired differences, pooled by seed, with every lost pair counted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from manyseeds.statistics import claims_table, comparisons_table, published_table
+from manyseeds.statistics.factor import reached
+
+
+def two(old, new, backend="jax", case="5-6"):
+    return {("old", case, backend): old, ("new", case, backend): new}
+
+
+def noisy(mean, sd, n, seed):
+    return list(np.random.default_rng(seed).normal(mean, sd, n))
+
+
+def test_the_improvement_is_the_mean_of_the_differences_by_seed(suite, records, pooled):
+    old, new = noisy(0.9, 0.01, 30, 1), noisy(0.93, 0.005, 30, 2)
+    row = pooled(claims_table(records(two(old, new)), suite()))
+    difference = np.array(new) - np.array(old)
+    expected = stats.ttest_rel(new, old).confidence_interval()
+    assert row["improvement"] == pytest.approx(difference.mean())
+    assert row["sd"] == pytest.approx(difference.std(ddof=1))
+    assert row["low"] == pytest.approx(expected.low, abs=1e-3)
+    assert row["high"] == pytest.approx(expected.high, abs=1e-3)
+    assert row["verdict"] == "holds"
+    assert np.isnan(row["seeds_to_settle"])
+
+
+def test_correlation_and_what_pairing_bought_are_those_of_the_pairs(suite, records, pooled):
+    common = np.array(noisy(0, 0.01, 200, 3))
+    old, new = common + noisy(0.9, 0.005, 200, 4), common + noisy(0.9, 0.005, 200, 5)
+    row = pooled(claims_table(records(two(list(old), list(new))), suite()))
+    assert row["correlation"] == pytest.approx(stats.pearsonr(old, new).statistic)
+    apart = old.var(ddof=1) + new.var(ddof=1)
+    assert row["variance_ratio"] == pytest.approx((new - old).var(ddof=1) / apart)
+    assert row["variance_ratio"] < 0.4
+
+
+def test_three_identical_backends_are_no_more_seeds_than_one(suite, records, pooled):
+    old, new = noisy(0.9, 0.01, 20, 6), noisy(0.92, 0.01, 20, 7)
+    three = {}
+    for backend in ("pytorch", "tensorflow", "jax"):
+        three |= two(old, new, backend)
+    one = pooled(claims_table(records(two(old, new)), suite()))
+    row = pooled(claims_table(records(three), suite()))
+    for column in ("pairs", "improvement", "low", "high", "sd"):
+        assert row[column] == pytest.approx(one[column])
+
+
+def test_a_seed_is_averaged_over_the_backends_that_have_it(suite, records, pooled):
+    cells = two([0.9, 0.9], [0.92, 0.94], "jax") | two([0.9, "failed"], [0.96, 0.94], "pytorch")
+    table = claims_table(records(cells), suite())
+    assert pooled(table)["improvement"] == pytest.approx((0.04 + 0.04) / 2)
+    assert pooled(table)["lost"] == 0
+    assert pooled(table, backend="pytorch")["lost"] == 1
+
+
+@pytest.mark.parametrize("status", ["diverged", "failed", "timed_out", "missing"])
+def test_a_pair_with_a_row_that_is_not_ok_is_lost_and_counted(suite, records, pooled, status):
+    row = pooled(claims_table(records(two([0.9] * 6, [0.95] * 5 + [status])), suite()))
+    assert (row["promised"], row["pairs"], row["lost"]) == (6, 5, 1)
+    assert row["improvement"] == pytest.approx(0.05)
+
+
+def test_an_ok_row_without_a_number_is_lost_too(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9] * 6, [0.95] * 5 + [np.nan])), suite()))
+    assert (row["pairs"], row["lost"]) == (5, 1)
+
+
+def test_seeds_that_only_one_recipe_has_are_lost_pairs(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9] * 9, [0.95] * 6)), suite()))
+    assert (row["promised"], row["pairs"], row["lost"]) == (9, 6, 3)
+
+
+def test_when_all_diverged_nothing_is_concluded(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9] * 6, ["diverged"] * 6)), suite()))
+    assert (row["pairs"], row["lost"], row["verdict"]) == (0, 6, "inconclusive")
+    assert np.isnan(row["improvement"])
+    assert np.isnan(row["factor_median"])
+
+
+def test_all_ties_are_negligible(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9] * 6, [0.9] * 6)), suite()))
+    assert (row["low"], row["high"], row["verdict"]) == (0, 0, "negligible")
+    assert (row["better"], row["tied"], row["worse"]) == (0, 6, 0)
+
+
+def test_one_seed_has_an_improvement_and_no_verdict(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9], [0.95])), suite()))
+    assert row["improvement"] == pytest.approx(0.05)
+    assert row["verdict"] == "inconclusive"
+
+
+def test_without_records_the_claim_is_still_there(suite, records, pooled):
+    row = pooled(claims_table(records({}), suite()))
+    assert (row["promised"], row["pairs"], row["verdict"]) == (0, 0, "inconclusive")
+
+
+def test_less_loss_is_an_improvement(suite, records, pooled):
+    cells = records(two([0.5] * 6, [0.4] * 6), metric="test_loss")
+    row = pooled(claims_table(cells, suite(metric="test_loss")))
+    assert row["improvement"] == pytest.approx(0.1)
+    assert row["verdict"] == "holds"
+
+
+def test_solo_rows_and_single_streams_are_no_evidence(suite, records, pooled):
+    counted = records(two([0.9] * 6, [0.95] * 6))
+    alone = records(two([0.1] * 6, [0.2] * 6), mode="solo")
+    single = records(two([0.1] * 6, [0.2] * 6), vary="init")
+    everything = pd.concat([alone, counted, single], ignore_index=True)
+    pd.testing.assert_frame_equal(claims_table(everything, suite()), claims_table(counted, suite()))
+
+
+def test_a_treatment_without_errors_has_an_infinite_factor(suite, records, pooled):
+    row = pooled(claims_table(records(two([0.9, 0.9, 1.0], [1.0, 0.98, 1.0])), suite()))
+    assert row["zero_errors"] == 1
+    assert row["factor_median"] == pytest.approx(5)  # of infinity, 5 and 1
+    assert row["factor_reached"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (3, 10), (10, 10), (37, 100)])
+def test_the_interval_of_a_share_is_clopper_and_pearsons(count, n):
+    values = np.array([5.0] * count + [1.0] * (n - count))
+    expected = stats.binomtest(count, n).proportion_ci(0.95)
+    assert reached(values, 5.0) == pytest.approx((count / n, expected.low, expected.high))
+
+
+def test_over_all_cases_a_seed_needs_every_case(suite, records, pooled):
+    cells = two([0.9] * 6, [0.95] * 6, case="5-6") | two(
+        [0.9] * 6, [0.91] * 5 + ["failed"], case="0-1"
+    )
+    table = claims_table(records(cells), suite("[[5, 6], [0, 1]]"))
+    assert list(dict.fromkeys(table["case"])) == ["5-6", "0-1", "all"]
+    over_all = pooled(table, case="all")
+    assert over_all["improvement"] == pytest.approx(0.03)
+    assert (over_all["pairs"], over_all["lost"]) == (5, 1)
+
+
+def test_published_figures_have_their_percentile_among_the_seeds(suite, records):
+    new = [0.93, 0.94, 0.95, 0.96, 0.97]
+    table = published_table(records(two([0.9] * 5, new)), suite())
+    book = table[(table["label"] == "book") & (table["backend"] == "all")].iloc[0]
+    assert book["figure"] == pytest.approx(0.05)
+    assert book["percentile"] == stats.percentileofscore([3, 4, 5, 6, 7], 5, kind="mean")
+    assert book["reached"] == pytest.approx(3 / 5)
+    printed = table[(table["label"] == "printed") & (table["backend"] == "all")].iloc[0]
+    assert printed["reached"] == pytest.approx(1 / 5)  # only 0.97 leaves a third of the errors
+
+
+def test_the_average_over_backends_adds_no_seeds_to_a_percentile(suite, records):
+    cells = two([0.9] * 4, [0.95] * 4, "jax") | two([0.9] * 4, [0.96] * 4, "pytorch")
+    table = published_table(records(cells), suite())
+    book = table[(table["label"] == "book") & (table["backend"] == "all")].iloc[0]
+    assert book["pairs"] == 4
+    assert book["percentile"] == pytest.approx((50 + 0) / 2)
+
+
+def test_every_recipe_is_compared_with_the_claims_baseline(suite, records, pooled):
+    table = comparisons_table(records(two([0.9] * 6, [0.95] * 6)), suite())
+    row = pooled(table)
+    assert (row["treatment"], row["baseline"]) == ("new", "old")
+    assert row["improvement"] == pytest.approx(0.05)
