@@ -57,8 +57,8 @@ def relative_distance(a: NDArray[np.float64], b: NDArray[np.float64], leading: i
     if a.shape != b.shape:
         return float("inf")
     flat = (*a.shape[:leading], -1)
-    distance = np.linalg.norm((a - b).reshape(flat), axis=-1)
-    size = np.linalg.norm(b.reshape(flat), axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
+        distance = np.linalg.norm((a - b).reshape(flat), axis=-1)
+        size = np.linalg.norm(b.reshape(flat), axis=-1)
         ratio = np.where(distance == 0, 0.0, distance / size)
     return float(np.max(np.nan_to_num(ratio, nan=np.inf, posinf=np.inf), initial=0.0))
