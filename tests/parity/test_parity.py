@@ -1,0 +1,87 @@
+"""Parity: a recipe is the same training in NumPy and in every framework that is installed.
+
+Gradients by hand against those of three frameworks, step by step in float64.
+"""
+
+import itertools
+
+import pytest
+
+from manyseeds.backend import backend_entries, missing_modules
+from manyseeds.conformance.mutations import mutations
+from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.conformance.parity import compare
+from manyseeds.conformance.process import trajectories
+
+RECIPES = parity_recipes()
+FEW = {
+    name: RECIPES[name] for name in ("relu_nesterov_exponential", "selu_dropout_sgd", "transfer")
+}
+INSTALLED = [name for name, entry in backend_entries().items() if not missing_modules(entry)]
+PAIRS = list(itertools.combinations(INSTALLED, 2))
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    """Follow a few recipes for 20 steps, each backend once, when it is first asked for."""
+    found = {}
+
+    def follow(backend):
+        if backend not in found:
+            folder = tmp_path_factory.mktemp(backend)
+            found[backend] = trajectories(backend, FEW, 3, 20, "cpu", folder)
+        return found[backend]
+
+    return follow
+
+
+@pytest.fixture(scope="module")
+def followed_whole(tmp_path_factory):
+    """Follow every recipe and every mutation of it for 60 steps."""
+    found = {}
+    requests = dict(RECIPES)
+    for name, recipe in RECIPES.items():
+        requests |= {f"{name}: {m.place}": m.recipe for m in mutations(recipe)}
+
+    def follow(backend):
+        if backend not in found:
+            folder = tmp_path_factory.mktemp(backend)
+            found[backend] = trajectories(backend, requests, 3, 60, "cpu", folder)
+        return found[backend]
+
+    return follow
+
+
+def test_numpy_is_among_the_backends_compared():
+    assert "numpy" in INSTALLED
+    assert PAIRS
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=" and ".join)
+@pytest.mark.parametrize("recipe", FEW)
+def test_a_recipe_is_the_same_training_on_two_backends(followed, recipe, ours, theirs):
+    found = compare(followed(ours)[recipe], followed(theirs)[recipe])
+    assert found.same, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=" and ".join)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_the_same_for_60_steps(followed_whole, recipe, ours, theirs):
+    found = compare(followed_whole(ours)[recipe], followed_whole(theirs)[recipe])
+    assert found.same, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", INSTALLED)
+def test_every_mutation_is_noticed(followed_whole, backend):
+    other = next(name for name in INSTALLED if name != backend)
+    mutated = followed_whole(backend)
+    missed = [
+        name
+        for name in mutated
+        if name not in RECIPES
+        and compare(mutated[name], followed_whole(other)[name.partition(": ")[0]]).same
+    ]
+    assert len(mutated) > 2 * len(RECIPES)
+    assert missed == []
