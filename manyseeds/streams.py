@@ -119,14 +119,17 @@ def training_rows(
     """Return each lane's rows of the training split, [n] per lane.
 
     A lane without a `split` seed has the first `wanted` rows, as the protocol says; a lane with
-    one has `wanted` rows drawn without replacement. None wants all of them.
+    one has `wanted` rows drawn without replacement, in the order of the file: where all are wanted
+    the split stream changes nothing. None wants all of them.
     """
     wanted = available if wanted is None else wanted
     first = np.arange(wanted, dtype=np.int32)
     return [
         first
         if seed is None
-        else generator(seed, "split", task).permutation(available)[:wanted].astype(np.int32)
+        else np.sort(generator(seed, "split", task).permutation(available)[:wanted]).astype(
+            np.int32
+        )
         for seed in seeds
     ]
 
