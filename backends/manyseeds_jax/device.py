@@ -25,6 +25,8 @@ from manyseeds.errors import RequestError
 
 Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+ALIGNMENT = 64
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class Lanes:
         return jax.device_put(filled, NamedSharding(self.mesh, self._each))
 
     def share(self, tree: Tree) -> Tree:
-        """Put arrays that all lanes read on the device."""
-        return jax.device_put(tree, NamedSharding(self.mesh, self._all))
+        """Put arrays that all lanes read on the device, as copies of their own."""
+        return jax.device_put(jax.tree.map(_aligned, tree), NamedSharding(self.mesh, self._all))
 
     def get(self, tree: Tree) -> Tree:
         """Return copies of arrays [lanes, ...] on the host."""
@@ -144,6 +146,15 @@ class Lanes:
             .lower(*arguments)
             .compile(options if self._cpu else None)
         )
+
+
+def _aligned(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a copy aligned as XLA wants it: the CPU's threads then share it as it is."""
+    buffer = np.empty(values.nbytes + ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    copy = buffer[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
+    copy[...] = values
+    return copy
 
 
 def describe(device: OpenDevice) -> Environment:

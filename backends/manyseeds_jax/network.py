@@ -17,10 +17,11 @@ import optax
 
 from manyseeds import noise as definition
 from manyseeds.network import Dense, Loss, Network
-from manyseeds_jax.noise import dropout
+from manyseeds_jax.noise import dropout, halves
 
 Knobs = Mapping[str, Mapping[str, Any]]
-Noise = Mapping[str, jax.Array]
+Noise = tuple[Mapping[str, jax.Array], jax.Array]
+"""The keys of one lane by layer label, and the step in the counter."""
 Parameters = Mapping[str, Mapping[str, jax.Array]]
 
 
@@ -45,11 +46,9 @@ class LaneDropout(nn.Module):
     """Inverted dropout with the shared noise, where `flax.linen.Dropout` draws its own."""
 
     @nn.compact
-    def __call__(
-        self, inputs: jax.Array, key: jax.Array, step: jax.Array, knobs: Mapping[str, Any]
-    ) -> jax.Array:
-        """Return [batch, units] with elements dropped."""
-        return dropout(inputs, key, step, knobs["threshold"], knobs["scale"])
+    def __call__(self, inputs: jax.Array, noise: jax.Array, knobs: Mapping[str, Any]) -> jax.Array:
+        """Return [batch, units] with elements dropped; noise is a half for each of them."""
+        return dropout(inputs, noise, knobs["threshold"], knobs["scale"])
 
 
 class LaneNetwork(nn.Module):
@@ -72,12 +71,12 @@ class LaneNetwork(nn.Module):
         inputs: jax.Array,
         knobs: Knobs,
         noise: Noise | None = None,
-        step: jax.Array | None = None,
     ) -> jax.Array:
         """Return the logits [batch, units of the output] of inputs [batch, features].
 
         Without noise nothing is dropped: that is the network as it predicts.
         """
+        drawn = halves(*noise, self.elements(*inputs.shape)) if noise else {}
         values = inputs
         for layer in self.network.layers:
             if isinstance(layer, Dense):
@@ -90,10 +89,15 @@ class LaneNetwork(nn.Module):
                 )(values)
                 if layer is not self.network.layers[-1]:
                     values = ACTIVATIONS[layer.activation.name](values, **knobs[layer.label])
-            elif noise is not None:
+            elif noise:
                 drop = LaneDropout(name=layer.label)
-                values = drop(values, noise[layer.label], step, knobs[layer.label])
+                values = drop(values, drawn[layer.label], knobs[layer.label])
         return values
+
+    def elements(self, batch: int, features: int) -> dict[str, int]:
+        """Return how many elements enter each dropout layer, by label."""
+        widths = self.network.widths(features)
+        return {layer.label: batch * widths[layer.label] for layer in self.network.dropouts()}
 
 
 def structure(network: Network) -> Hashable:

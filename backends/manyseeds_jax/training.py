@@ -42,8 +42,8 @@ Tree = Any
 
 KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
-EVALUATION_ELEMENTS = 1 << 22
-"""Most elements of one layer's activations at a time in evaluation, on one device."""
+EVALUATION_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
+"""Most elements of one layer's activations at a time in evaluation: on a GPU, on a CPU's thread."""
 
 
 class Shared(NamedTuple):
@@ -53,13 +53,14 @@ class Shared(NamedTuple):
     ----------
     inputs, labels
         A split, [n, features] and [n].
-    knobs
-        The numeric hyperparameters of the network and the optimizer.
+    network, optimizer
+        Their numeric hyperparameters; an optimizer's only for training.
     """
 
     inputs: jax.Array
     labels: jax.Array
-    knobs: Mapping[str, Any]
+    network: networks.Knobs
+    optimizer: optimizers.Knobs
 
 
 class Plan(NamedTuple):
@@ -68,7 +69,7 @@ class Plan(NamedTuple):
     rows: jax.Array
     rate: jax.Array
     momentum: jax.Array
-    noise: networks.Noise
+    keys: Mapping[str, jax.Array]
     step: jax.Array
 
 
@@ -90,17 +91,23 @@ class LaneModel:
     dtype: np.dtype[Any]
 
     def name(self) -> Hashable:
-        """Return what distinguishes its programs."""
-        return (networks.structure(self.network), self.optimizer, str(self.dtype))
+        """Return what distinguishes its programs, but for the optimizer."""
+        return (networks.structure(self.network), str(self.dtype))
 
-    def logits(self, parameters: Tree, inputs: jax.Array, knobs: Tree, *noise: Any) -> jax.Array:
+    def logits(
+        self,
+        parameters: Tree,
+        inputs: jax.Array,
+        shared: Shared,
+        noise: networks.Noise | None = None,
+    ) -> jax.Array:
         """Return the logits [batch, outputs]."""
         module = networks.LaneNetwork(self.network, self.dtype)
-        logits: jax.Array = module.apply({"params": parameters}, inputs, knobs, *noise)
+        logits: jax.Array = module.apply({"params": parameters}, inputs, shared.network, noise)
         return logits
 
     def gradient(
-        self, weights: tuple[Tree, Tree], rows: jax.Array, noise: tuple[Tree, Tree], shared: Shared
+        self, weights: tuple[Tree, Tree], rows: jax.Array, noise: networks.Noise, shared: Shared
     ) -> tuple[jax.Array, Tree]:
         """Return the mean loss of the rows, and its gradient with respect to what is trainable."""
         trainable, frozen = weights
@@ -109,7 +116,7 @@ class LaneModel:
 
         def loss(trainable: Tree) -> jax.Array:
             parameters = {**frozen, **trainable}
-            logits = self.logits(parameters, inputs, shared.knobs["network"], *noise)
+            logits = self.logits(parameters, inputs, shared, noise)
             return jnp.mean(networks.losses(self.network.loss, logits, labels))
 
         return jax.value_and_grad(loss)(trainable)
@@ -135,27 +142,34 @@ class LaneModel:
         What has moved, and the loss of every step before its update, [steps].
         """
         frozen, plan = fixed
+        batch = min(batch, len(plan.rows))
+        steps, rest = len(plan.rate), len(plan.rows) % batch
+
+        def gradient(trainable: Tree, step: Step, size: int) -> tuple[jax.Array, Tree]:
+            noise = (plan.keys, plan.step + step.number)
+            return self.gradient((trainable, frozen), step.rows[:size], noise, shared)
 
         def advance(moving: tuple[Tree, Tree], step: Step) -> tuple[tuple[Tree, Tree], jax.Array]:
             trainable, state = moving
-            noise = (plan.noise, step.number)
-            loss, gradient = self.gradient((trainable, frozen), step.rows, noise, shared)
+            if not rest:
+                loss, slope = gradient(trainable, step, batch)
+            else:
+                loss, slope = jax.lax.cond(
+                    step.number < steps - 1,
+                    partial(gradient, size=batch),
+                    partial(gradient, size=rest),
+                    trainable,
+                    step,
+                )
             optimizer = optimizers.transformation(
-                self.optimizer, step.rate, step.momentum, shared.knobs["optimizer"]
+                self.optimizer, step.rate, step.momentum, shared.optimizer
             )
-            updates, state = optimizer.update(gradient, state, trainable)
+            updates, state = optimizer.update(slope, state, trainable)
             return (optax.apply_updates(trainable, updates), state), loss
 
-        full = len(plan.rows) // batch
-        whole = plan.rows[: full * batch].reshape(full, batch)
-        numbers = plan.step + jnp.arange(len(plan.rate), dtype=jnp.uint32)
-        series = (plan.rate, plan.momentum, numbers)
-        moving, loss = jax.lax.scan(advance, moving, Step(whole, *(part[:full] for part in series)))
-        if full < len(plan.rate):
-            rest = Step(plan.rows[full * batch :], *(part[full] for part in series))
-            moving, last = advance(moving, rest)
-            loss = jnp.append(loss, last)
-        return moving, loss
+        rows = jnp.pad(plan.rows, (0, steps * batch - len(plan.rows))).reshape(steps, batch)
+        numbers = jnp.arange(steps, dtype=jnp.uint32)
+        return jax.lax.scan(advance, moving, Step(rows, plan.rate, plan.momentum, numbers))
 
     def evaluate(
         self, chunk: int, wants_outputs: bool, parameters: Tree, shared: Shared
@@ -165,7 +179,7 @@ class LaneModel:
 
         def score(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
             inputs, labels = part
-            logits = self.logits(parameters, inputs, shared.knobs["network"])
+            logits = self.logits(parameters, inputs, shared)
             outputs = networks.probabilities(kind, logits)
             right = jnp.sum(networks.correct(kind, outputs, labels), dtype=jnp.int32)
             loss = jnp.sum(networks.losses(kind, logits, labels))
@@ -218,7 +232,8 @@ class JaxCohort:
         self._data = data
         self._lanes = Lanes(backend.device, lanes)
         widest = max(layer.units for layer in network.dense())
-        self._chunk = max(1, EVALUATION_ELEMENTS // (self._lanes.at_once * widest))
+        elements = EVALUATION_ELEMENTS[backend.device.kind]
+        self._chunk = max(1, elements // (self._lanes.at_once * widest))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
@@ -235,17 +250,14 @@ class JaxCohort:
         state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
         self._moving = self._lanes.put((parameters, state))
         self._frozen = self._lanes.put(frozen)
-        self._knobs = self._lanes.share(
-            {
-                "network": networks.knobs_of(phase.network, self._dtype),
-                "optimizer": optimizers.knobs_of(phase.optimizer, self._dtype),
-            }
-        )
+        self._network_knobs = self._lanes.share(networks.knobs_of(phase.network, self._dtype))
+        self._optimizer_knobs = self._lanes.share(optimizers.knobs_of(phase.optimizer, self._dtype))
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
-        arguments = (self._moving, (self._frozen, self._plan(epoch)), self._shared("train"))
-        name = ("train", self._model.name(), epoch.batch)
+        shared = self._shared("train", self._optimizer_knobs)
+        arguments = (self._moving, (self._frozen, self._plan(epoch)), shared)
+        name = ("train", self._model.name(), self._model.optimizer, epoch.batch)
         call = _call(name, self._lanes, partial(self._model.train, epoch.batch), arguments)
         self._moving, loss = call.result
         trace = self._lanes.get(loss).astype(np.float64)
@@ -316,9 +328,9 @@ class JaxCohort:
         noise = (dict(epoch.noise), np.full(lanes, epoch.step, np.uint32))
         return Plan(*self._lanes.put((order, *series, *noise)))
 
-    def _shared(self, split: SplitName) -> Shared:
+    def _shared(self, split: SplitName, optimizer: optimizers.Knobs | None = None) -> Shared:
         inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)
-        return Shared(inputs, labels, self._knobs)
+        return Shared(inputs, labels, self._network_knobs, optimizer or {})
 
     def _parameters(self) -> Tree:
         return {**self._frozen, **self._moving[0]}
