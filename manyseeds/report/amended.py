@@ -36,7 +36,7 @@ def _parsed(text: str) -> Any:
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield every leaf with its path; members of a list go by their name or label, if any."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not key):
         for name, inner in value.items():
             yield from _flat(inner, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):

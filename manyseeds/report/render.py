@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from manyseeds.errors import RequestError, RunError, unknown
@@ -48,6 +49,7 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
     for name in formats:
         if name not in FORMATS:
             raise RequestError(unknown("format", name, FORMATS))
+    _prepare(out)
     found = subjects(ledgers)
     names = file_names([subject.suite.name for subject in found])
     pages = []
@@ -74,11 +76,23 @@ def _files(subject: Subject, name: str, formats: Sequence[str]) -> dict[str, byt
     return files
 
 
-def _write(out: Path, files: dict[str, bytes]) -> None:
-    try:
+def _prepare(out: Path) -> None:
+    """Make the folder before anything is computed for it."""
+    with _explained(out):
+        out.mkdir(parents=True, exist_ok=True)
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    with _explained(out):
         for name, content in files.items():
             path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise RunError(f"cannot write the report to {out}: {error.strerror or error}") from error

@@ -93,7 +93,6 @@ def coverage(n, trials=1000):
     return float(((found.low <= 0.985) & (found.high >= 0.985)).mean())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("n", "least"), [(10, 0.86), (20, 0.90), (100, 0.93)])
 def test_nominal_95_per_cent_intervals_cover_nearly_as_often(n, least):
     assert least < coverage(n) < 0.975
