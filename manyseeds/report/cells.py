@@ -174,7 +174,7 @@ def _factor(row: Row) -> str:
     if math.isnan(row["factor"]) or math.isnan(row["factor_median"]):
         return ""
     median, share = number(row["factor_median"], 2), percent(row["factor_reached"])
-    return f"median factor {median}; {share} of seeds reach {row['factor']:g}"
+    return f"median factor {median}; {share} of pairs reach {row['factor']:g}"
 
 
 def _claim_row(row: Row, shown: Unit) -> ClaimRow:

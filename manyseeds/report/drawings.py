@@ -18,8 +18,7 @@ from manyseeds.report.figures.variance import variance_figure
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
 from manyseeds.report.wording import case_name, unit
-from manyseeds.statistics.confession import single_cases
-from manyseeds.statistics.pairs import ALL, Pairs
+from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.statistics.scores import ordinary
 from manyseeds.suite import Claim
 

@@ -32,7 +32,7 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
     if not row["pairs"]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
-    found = [_happened(claim, row, backends), _follows(row, unit(claim.metric))]
+    found = [_happened(claim, row, backends, _cases(row, suite)), _follows(row, unit(claim.metric))]
     found += [*_factor(row), *_pairing(row), *_lost(row), varied(suite)]
     return found
 
@@ -57,11 +57,16 @@ def _nothing(claim: Claim, row: Row) -> str:
     )
 
 
-def _happened(claim: Claim, row: Row, backends: list[str]) -> str:
+def _cases(row: Row, suite: Suite) -> str:
+    """Say over how many cases the row is an average, if it is one."""
+    return f" and {sum(map(bool, suite.cases()))} cases" if row["case"] == ALL else ""
+
+
+def _happened(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
     shown = unit(claim.metric)
     raised = row["treatment_mean"] - row["baseline_mean"]
     verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
-    over = f"Over {_counted(row['pairs'], 'seed')}{_averaged(backends)}, {claim.treatment}"
+    over = f"Over {_counted(row['pairs'], 'seed')}{cases}{_averaged(backends)}, {claim.treatment}"
     if raised == 0:
         return f"{over} left the mean {shown.metric} of {claim.baseline} as it was."
     interval = _interval(row, shown)
@@ -106,19 +111,20 @@ def _settle(row: Row, least: str) -> str:
 def _factor(row: Row) -> Iterator[str]:
     if math.isnan(row["factor_median"]):
         return
-    text = f"The error of the median seed fell by a factor of {number(row['factor_median'], 2)}"
+    median = number(row["factor_median"], 2)
+    text = f"In the median pair of trainings the error fell by a factor of {median}"
     if not math.isnan(row["factor"]):
         text = f"The factor claimed is not part of the verdict. {text}"
         low, high = percent(row["factor_reached_low"]), percent(row["factor_reached_high"])
         text += (
-            f"; {percent(row['factor_reached'])} of the seeds (95{SPACE}% interval {low} to "
+            f"; {percent(row['factor_reached'])} of the pairs (95{SPACE}% interval {low} to "
             f"{high}) reached the {row['factor']:g} claimed"
         )
     yield f"{text}."
     if row["zero_errors"]:
         yield (
-            f"{_counted(row['zero_errors'], 'seed')} made no error at all: the factor counts as "
-            "infinite, or as 1 where the baseline made none either."
+            f"{_counted(row['zero_errors'], 'training')} made no error at all where the baseline "
+            "did: their factor counts as infinite."
         )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals
 from manyseeds.statistics.factor import error_factors, reached
-from manyseeds.statistics.pairs import Pairs, all_pairs
+from manyseeds.statistics.pairs import ALL, Pairs, all_pairs, single_cases
 from manyseeds.statistics.scores import Measure, Scores
 from manyseeds.statistics.verdict import seeds_to_settle, verdict
 from manyseeds.suite import Claim, Suite
@@ -37,8 +37,9 @@ def claims_table(
     `tied`, `worse` (pairs) · `correlation` (Pearson's, of the pairs) and `variance_ratio`
     (variance of the paired difference over that of an unpaired one: what pairing bought) ·
     `verdict` and, where it is inconclusive, `seeds_to_settle` · `factor_median`,
-    `factor_reached` (share of pairs that reach the claimed `factor`, with its interval) and
-    `zero_errors` (pairs whose treatment makes no error).
+    `factor_reached` (share that reach the claimed `factor`, with its interval) and `zero_errors`
+    (treatments without any error) of single trainings: over all backends and cases a seed
+    counts once, with the share of its trainings that reach it.
 
     `pairs` are those of `claim_pairs`, if they are at hand already.
     """
@@ -97,7 +98,8 @@ def _rows(pairs: list[Pairs], claim: Claim) -> Iterator[dict[str, Any]]:
     for row, (one, backend) in zip(improvements(pairs), views, strict=True):
         described = _described(*one.view(backend))
         counted = _counted(one.improvement(backend))
-        factors = _factors(one, backend, claim)
+        singles = single_cases(pairs) if one.case == ALL else [one]
+        factors = _factors(singles, backend, claim)
         yield row | described | counted | _judged(row, described["sd"], claim) | factors
 
 
@@ -136,10 +138,17 @@ _TIE = 1e-12
 """Differences below this are rounding."""
 
 
-def _factors(pairs: Pairs, backend: str, claim: Claim) -> dict[str, float]:
-    if pairs.metric != "test_accuracy":
+def _factors(singles: Sequence[Pairs], backend: str, claim: Claim) -> dict[str, float]:
+    """Describe factors of single trainings: an average over several would hide their spread."""
+    views = [
+        error_factors(one, name)
+        for one in singles
+        for name in (one.backends if backend == ALL else (backend,))
+        if name in one.backends
+    ]
+    if claim.metric != "test_accuracy" or not views:
         return {}
-    factors = error_factors(pairs, backend)
+    factors = np.stack(views)
     seen = factors[~np.isnan(factors)]
     share, low, high = reached(factors, claim.factor) if claim.factor else (np.nan,) * 3
     return {

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.claims import PairsByClaim, claim_pairs
 from manyseeds.statistics.factor import error_factors
-from manyseeds.statistics.pairs import ALL, Pairs
+from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.suite import Suite
 
 _TAIL = 0.1
@@ -65,11 +65,6 @@ def confession_table(
     ]
     whole = pd.concat(curves) if curves else pd.DataFrame(columns=_COLUMNS)
     return whole[_COLUMNS].reset_index(drop=True)
-
-
-def single_cases(pairs: Sequence[Pairs]) -> list[Pairs]:
-    """Return the pairings of single cases, without their average."""
-    return [one for one in pairs if one.case != ALL]
 
 
 def tries(pairs: Sequence[Pairs], backend: str, quantity: str) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaincinv
 
-from manyseeds.statistics.bootstrap import LEVEL, Floats, ratio
+from manyseeds.statistics.bootstrap import LEVEL, Floats, finite_mean, ratio
 from manyseeds.statistics.pairs import Pairs
 
 _NO_ERROR = 1e-9
@@ -28,17 +28,31 @@ def error_factors(pairs: Pairs, backend: str) -> Floats:
     return factors
 
 
-def reached(values: Floats, figure: float) -> tuple[float, float, float]:
-    """Return the share of values that reach a figure, with its exact interval.
+def reached(factors: Floats, figure: float) -> tuple[float, float, float]:
+    """Return the share of factors that reach a figure, with its interval.
 
-    The interval is Clopper and Pearson's (1934). NaN without values.
+    Parameters
+    ----------
+    factors
+        [seeds], or [views, seeds] where several backends or cases have the seed: it counts
+        once, with the share of its views that reach the figure.
+    figure
+        What is to be reached.
+
+    Returns
+    -------
+    tuple[float, float, float]
+        Share, low, high: Clopper and Pearson's (1934) exact interval, of which the beta form
+        takes counts that are not whole as well. NaN without values.
     """
-    values = values[~np.isnan(values)]
-    if not len(values):
+    views = np.atleast_2d(factors)
+    there = (views >= figure - 1e-12 * abs(figure)).astype(float)
+    by_seed = finite_mean(np.where(np.isnan(views), np.nan, there))
+    by_seed = by_seed[np.isfinite(by_seed)]
+    if not len(by_seed):
         return np.nan, np.nan, np.nan
-    n = len(values)
-    count = int((values >= figure - 1e-12 * abs(figure)).sum())
+    n, count = len(by_seed), float(by_seed.sum())
     tail = (1 - LEVEL) / 2
-    low = betaincinv(count, n - count + 1, tail) if count else 0.0
+    low = betaincinv(count, n - count + 1, tail) if count > 0 else 0.0
     high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
     return count / n, float(low), float(high)

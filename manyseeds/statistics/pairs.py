@@ -115,6 +115,11 @@ def shared_cases(scores: Scores, treatment: str, baseline: str) -> tuple[str, ..
     return named or ("",)
 
 
+def single_cases(pairs: Sequence[Pairs]) -> list[Pairs]:
+    """Return the pairings of single cases, without their average."""
+    return [one for one in pairs if one.case != ALL]
+
+
 def averaged(cases: Sequence[Pairs]) -> Pairs:
     """Average the cases by seed; a seed that lacks one of them is lost.
 

@@ -11,9 +11,9 @@ from scipy.stats import percentileofscore
 
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.claims import PairsByClaim, claim_pairs
-from manyseeds.statistics.confession import backends_of, quantities, single_cases, tries
+from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.factor import reached
-from manyseeds.statistics.pairs import ALL, Pairs
+from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.suite import Claim, Reference, Suite
 
 _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percentile", "reached"]

@@ -122,6 +122,16 @@ def test_a_treatment_without_errors_has_an_infinite_factor(suite, records, poole
     assert row["factor_reached"] == pytest.approx(2 / 3)
 
 
+def test_over_backends_a_seed_counts_once_with_the_share_of_its_trainings(suite, records, pooled):
+    cells = two([0.9] * 4, [0.95, 0.95, 0.91, 0.91], "jax")
+    cells |= two([0.9] * 4, [0.91, 0.95, 0.91, 0.91], "pytorch")
+    row = pooled(claims_table(records(cells), suite()))
+    assert row["factor_reached"] == pytest.approx(1.5 / 4)
+    exact = [stats.binomtest(count, 4).proportion_ci(0.95) for count in (1, 2)]
+    assert exact[0].low < row["factor_reached_low"] < exact[1].low
+    assert exact[0].high < row["factor_reached_high"] < exact[1].high
+
+
 @pytest.mark.parametrize(("count", "n"), [(0, 10), (3, 10), (10, 10), (37, 100)])
 def test_the_interval_of_a_share_is_clopper_and_pearsons(count, n):
     values = np.array([5.0] * count + [1.0] * (n - count))
