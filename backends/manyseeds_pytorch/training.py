@@ -186,8 +186,8 @@ class Shard:
             self._stack.dense(layer.label).learns(layer.label not in phase.frozen)
         with torch.no_grad():
             for name, parameter in self._stack.variables().items():
-                given = torch.as_tensor(np.asarray(weights[name]))
-                parameter.copy_(given.view(parameter.shape))
+                given = torch.as_tensor(np.ascontiguousarray(weights[name]))
+                network.canonical(name, parameter).copy_(given)
         learning = [p for p in self._stack.parameters() if p.requires_grad]
         self._optimizer = optimizer(phase.optimizer, learning)
 
@@ -213,7 +213,7 @@ class Shard:
         return self._arrays({n: p.grad for n, p in self._stack.variables().items()})
 
     def weights(self) -> Arrays:
-        """Return the weights, as they stand."""
+        """Return the weights; a bias is a view of what is trained."""
         return self._arrays(self._stack.variables())
 
     def _backward(self, rows: Tensor, noise: Mapping[str, Noise], step: int) -> Tensor:
@@ -299,9 +299,9 @@ class Shard:
         return columns.to(self._where.device, self._where.dtype)[:, :, None, None]
 
     def _arrays(self, tensors: Mapping[str, Tensor | None]) -> Arrays:
-        """Return tensors by name as arrays; a bias loses the axis it has for the batch."""
+        """Return variables by name as arrays in the harness's shapes."""
         return {
-            name: (value.squeeze(1) if name.endswith("/bias") else value).detach().cpu().numpy()
+            name: network.canonical(name, value).detach().cpu().contiguous().numpy()
             for name, value in tensors.items()
             if value is not None
         }
