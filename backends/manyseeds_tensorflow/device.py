@@ -63,10 +63,7 @@ def open_device(settings: Settings) -> OpenDevice:
         # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
-        for gpu in tf.config.list_physical_devices("GPU"):
-            _before_first_use(
-                lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True), "memory"
-            )
+        _before_first_use(_grow_memory, "memory")
     tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -130,8 +127,17 @@ def _no_cuda() -> str:
 
 def _set_threads(count: int) -> None:
     """Set the threads within an operation and between operations."""
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
+    threading = tf.config.threading
+    if threading.get_intra_op_parallelism_threads() != count:
+        threading.set_intra_op_parallelism_threads(count)
+    if threading.get_inter_op_parallelism_threads() != count:
+        threading.set_inter_op_parallelism_threads(count)
+
+
+def _grow_memory() -> None:
+    """Take GPU memory as it is needed, not all of it at once."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _before_first_use(setting: Callable[[], None], what: str) -> None:

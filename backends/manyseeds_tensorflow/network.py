@@ -20,6 +20,8 @@ from manyseeds_tensorflow.noise import dropout
 
 Knobs = Mapping[str, Mapping[str, Any]]
 Noise = Mapping[str, tf.Tensor]
+When = tuple[tf.Tensor, tf.Tensor]
+"""A batch's step in the noise counters, and how many rows it has."""
 
 
 def leaky_relu(inputs: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
@@ -54,10 +56,10 @@ class LaneDropout(keras.layers.Layer):
     """Inverted dropout with the shared noise, where `keras.layers.Dropout` draws its own."""
 
     def call(
-        self, inputs: tf.Tensor, key: tf.Tensor, step: tf.Tensor, knobs: Mapping[str, Any]
+        self, inputs: tf.Tensor, key: tf.Tensor, when: When, knobs: Mapping[str, Any]
     ) -> tf.Tensor:
         """Return [lanes, batch, units] with elements dropped."""
-        return dropout(inputs, key, step, knobs["threshold"], knobs["scale"])
+        return dropout(inputs, key, *when, knobs["threshold"], knobs["scale"])
 
 
 class LaneNetwork(keras.Model):
@@ -78,6 +80,7 @@ class LaneNetwork(keras.Model):
     def __init__(self, network: Network, features: int, lanes: int, dtype: str) -> None:
         super().__init__(dtype=dtype)
         self.network = network
+        self.lanes = lanes
         self.stack: dict[str, keras.layers.Layer] = {}
         width = features
         for layer in network.layers:
@@ -95,7 +98,7 @@ class LaneNetwork(keras.Model):
         inputs: tf.Tensor,
         knobs: Knobs,
         noise: Noise | None = None,
-        step: tf.Tensor | None = None,
+        when: When | None = None,
     ) -> tf.Tensor:
         """Return the logits [lanes, batch, outputs] of inputs [lanes, batch, features].
 
@@ -109,11 +112,11 @@ class LaneNetwork(keras.Model):
                 if layer is not self.network.layers[-1]:
                     values = ACTIVATIONS[layer.activation.name](values, **knobs[layer.label])
             elif noise is not None:
-                values = own(values, noise[layer.label], step, knobs[layer.label])
+                values = own(values, noise[layer.label], when, knobs[layer.label])
         return values
 
     def by_name(self) -> dict[str, keras.Variable]:
-        """Return the variables by "layer/variable": kernels [lanes, in, out], biases [lanes, 1, out]."""
+        """Return the variables by name: kernels [lanes, in, out], biases [lanes, 1, out]."""
         return {
             f"{layer.label}/{name}": getattr(self.stack[layer.label], name)
             for layer in self.network.dense()

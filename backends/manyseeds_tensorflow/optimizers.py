@@ -59,7 +59,7 @@ class LaneMomentum(keras.optimizers.SGD):
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
-        """m <- beta m - eta g, theta <- theta + m, or theta + beta m - eta g for Nesterov."""
+        """Take Eq. 11-4: the velocity holds the rate; or Eq. 11-5 from the look-ahead point."""
         velocity = self.momentums[self._get_variable_index(variable)]
         descent = learning_rate * gradient
         self.assign(velocity, self._now.momentum * velocity - descent)

@@ -22,6 +22,7 @@ from manyseeds.backend import (
     Environment,
     EpochPlan,
     EpochTrace,
+    Floats,
     Metric,
     Scores,
     Settings,
@@ -42,10 +43,10 @@ KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
 KEPT_PROGRAMS = 8
 """How many structures' programs, with their variables, stay."""
-EVALUATION_ROWS = 256
-"""Most rows scored at once."""
-EVALUATION_ELEMENTS = 1 << 23
-"""Most elements of one layer's activations at once in evaluation, over all lanes."""
+EVALUATION_ROWS = (256, 1024)
+"""Rows scored at once, of a small split and of others: two shapes serve splits of any length."""
+EVALUATION_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 26}
+"""Most elements of one layer's activations at once in evaluation; a CPU's cache holds that many."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,56 +79,46 @@ class Trainer:
         self.take_gradient = compiled(self._take_gradient)
 
     def _gradient(
-        self, data: Tree, rows: tf.Tensor, keys: Tree, number: tf.Tensor, knobs: Tree
+        self, data: Tree, batch: tf.Tensor, keys: Tree, when: networks.When, knobs: Tree
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Return a batch's mean loss, [lanes], and its gradient for what is trained."""
-        inputs, labels = (tf.gather(column, rows) for column in data)
+        inputs, labels = (tf.gather(column, batch) for column in data)
+        _, rows = when
+        counts = tf.range(batch.shape[1]) < rows
         variables = [variable.value for variable in self._trained.values()]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self._model(inputs, knobs, keys, number)
-            loss = networks.losses(self._model.network.loss, logits, labels)
-            mean = tf.reduce_mean(loss, axis=-1)
+            logits = self._model(inputs, knobs, keys, when)
+            losses = networks.losses(self._model.network.loss, logits, labels)
+            sums = tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
+            mean = sums / tf.cast(rows, sums.dtype)
         return mean, tape.gradient(mean, variables)
 
     def _take_gradient(
-        self, data: Tree, rows: tf.Tensor, keys: Tree, number: tf.Tensor, knobs: Tree
+        self, data: Tree, batch: tf.Tensor, keys: Tree, step: tf.Tensor, knobs: Tree
     ) -> dict[str, tf.Tensor]:
         """Return the gradient of one batch in all lanes, by the name of its variable."""
-        gradient = self._gradient(data, rows, keys, number, knobs["network"])[1]
+        when = (step, tf.constant(batch.shape[1]))
+        gradient = self._gradient(data, batch, keys, when, knobs["network"])[1]
         return dict(zip(self._trained, gradient, strict=True))
 
-    def _take_steps(
-        self, data: Tree, knobs: Tree, plan: Tree, batch: int, stop: tf.Tensor
-    ) -> tf.Tensor:
+    def _take_steps(self, data: Tree, knobs: Tree, plan: Tree, stop: tf.Tensor) -> tf.Tensor:
         """Take the plan's steps before `stop` in all lanes; return the loss [steps, lanes]."""
-        order, rate, momentum, keys, first = plan
-        lanes, rows = order.shape
-        full = rows // batch
+        batches, rows, rate, momentum, keys, first = plan
+        variables = [variable.value for variable in self._trained.values()]
 
-        def advance(size: int) -> Callable[..., Any]:
-            def step(index: tf.Tensor, trace: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-                seen = tf.slice(order, [0, index * batch], [lanes, size])
-                number = first + tf.cast(index, tf.uint32)
-                loss, gradient = self._gradient(data, seen, keys, number, knobs["network"])
-                self._now.rate = rate[index][:, None, None]
-                self._now.momentum = momentum[index][:, None, None]
-                self._now.knobs = knobs["optimizer"]
-                variables = [variable.value for variable in self._trained.values()]
-                self.optimizer.apply(gradient, variables)
-                return index + 1, trace.write(index, loss)
+        def step(index: tf.Tensor, trace: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            when = (first + tf.cast(index, tf.uint32), rows[index])
+            loss, gradient = self._gradient(data, batches[index], keys, when, knobs["network"])
+            self._now.rate = rate[index][:, None, None]
+            self._now.momentum = momentum[index][:, None, None]
+            self._now.knobs = knobs["optimizer"]
+            self.optimizer.apply(gradient, variables)
+            return index + 1, trace.write(index, loss)
 
-            return step
-
-        trace = tf.TensorArray(rate.dtype, size=rate.shape[0], element_shape=[lanes])
-        # One body for the full batches, one for the last, smaller one: XLA has fixed shapes.
-        for size, start, end in ((batch, 0, full), (rows - full * batch, full, full + 1)):
-            if size and start < end:
-                limit = tf.minimum(stop, end)
-                trace = tf.while_loop(
-                    lambda index, _, limit=limit: index < limit, advance(size), (start, trace)
-                )[1]
-        return trace.stack()
+        steps, lanes = rate.shape
+        trace = tf.TensorArray(rate.dtype, size=steps, element_shape=[lanes])
+        return tf.while_loop(lambda index, _: index < stop, step, (0, trace))[1].stack()
 
 
 class LaneProgram:
@@ -136,9 +127,10 @@ class LaneProgram:
     Its variables belong to one cohort at a time, see `TensorFlowCohort._hold`.
     """
 
-    def __init__(self, network: Network, features: int, lanes: int, dtype: str) -> None:
+    def __init__(self, network: Network, features: int, lanes: int, few: int, dtype: str) -> None:
         self.model = networks.LaneNetwork(network, features, lanes, dtype)
         self.lanes = lanes
+        self._few = networks.LaneNetwork(network, features, few, dtype)
         self.holder: Callable[[], TensorFlowCohort | None] = lambda: None
         self.score = compiled(self._score)
         self._trainers: dict[Hashable, Trainer] = {}
@@ -166,20 +158,30 @@ class LaneProgram:
         self, inputs: tf.Tensor, labels: tf.Tensor, count: tf.Tensor, knobs: Tree, outputs: bool
     ) -> tuple[tf.Tensor, ...]:
         """Score the first `count` rows: sum of losses, number correct, outputs if asked for."""
-        lanes = (self.lanes, *inputs.shape)
-        logits = self.model(tf.broadcast_to(inputs, lanes), knobs["network"])
-        labels = tf.broadcast_to(labels, (self.lanes, *labels.shape))
-        kind = self.model.network.loss
-        probabilities = networks.probabilities(kind, logits)
-        counts = tf.range(inputs.shape[0]) < count
-        losses = networks.losses(kind, logits, labels)
-        loss = tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
-        if kind == "mean_squared_error":
-            right = tf.zeros([self.lanes], tf.int32)
-        else:
-            correct = networks.correct(kind, probabilities, labels) & counts
-            right = tf.reduce_sum(tf.cast(correct, tf.int32), axis=-1)
-        return (loss, right, probabilities) if outputs else (loss, right)
+        few = self._few.lanes
+        inputs, labels = (tf.broadcast_to(each, (few, *each.shape)) for each in (inputs, labels))
+        kind, dtype = self.model.network.loss, inputs.dtype
+        counts = tf.range(inputs.shape[1]) < count
+
+        def part(first: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            weights = [
+                tf.slice(variable.value, [first, 0, 0], [few, *variable.shape[1:]])
+                for variable in self.model.trainable_variables
+            ]
+            logits, _ = self._few.stateless_call(weights, [], inputs, knobs["network"])
+            losses = networks.losses(kind, logits, labels)
+            loss = tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
+            found = networks.probabilities(kind, logits)
+            if kind == "mean_squared_error":
+                right = tf.zeros([few], tf.int32)
+            else:
+                correct = networks.correct(kind, found, labels) & counts
+                right = tf.reduce_sum(tf.cast(correct, tf.int32), axis=-1)
+            return (loss, right, found) if outputs else (loss, right)
+
+        signature = (dtype, tf.int32, dtype) if outputs else (dtype, tf.int32)
+        parts = tf.map_fn(part, tf.range(0, self.lanes, few), fn_output_signature=signature)
+        return tuple(tf.reshape(each, (self.lanes, *each.shape[2:])) for each in parts)
 
 
 class TensorFlowCohort:
@@ -194,8 +196,6 @@ class TensorFlowCohort:
         self._data = data
         self._lanes = lanes
         self._program = backend.program(network, data.train.inputs.shape[1], lanes)
-        widest = max(layer.units for layer in network.dense())
-        self._chunk = max(1, min(EVALUATION_ROWS, EVALUATION_ELEMENTS // (lanes * widest)))
         self._kept: list[NDArray[Any]] | None = None
 
     def begin(self, phase: Phase, weights: Weights) -> None:
@@ -227,13 +227,11 @@ class TensorFlowCohort:
             data, plan = self._columns("train"), self._put(self._plan(epoch))
 
             def take(stop: int) -> tf.Tensor:
-                return self._trainer.take_steps(
-                    data, self._knobs, plan, epoch.batch, tf.constant(stop)
-                ).numpy()
+                return self._trainer.take_steps(data, self._knobs, plan, tf.constant(stop)).numpy()
 
             # Without a step to take, the first call compiles and changes nothing.
             seconds = self._program.compile_seconds(
-                (self._trainer, epoch.batch), (data, self._knobs, plan), lambda: take(0)
+                self._trainer, (data, self._knobs, plan), lambda: take(0)
             )
             trace = take(epoch.steps)
         return EpochTrace(trace.T.astype(np.float64), seconds, int(seconds > 0))
@@ -256,11 +254,11 @@ class TensorFlowCohort:
         """Return the gradient of the training loss on a batch; frozen layers have none."""
         self._hold()
         with tf.device(self._device.name):
-            rows, keys, number = self._put(
+            rows, keys, step = self._put(
                 (np.asarray(batch.rows, np.int32), dict(batch.noise), np.uint32(batch.step))
             )
             data = self._columns("train")
-            return self._flat(self._trainer.take_gradient(data, rows, keys, number, self._knobs))
+            return self._flat(self._trainer.take_gradient(data, rows, keys, step, self._knobs))
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
@@ -268,14 +266,24 @@ class TensorFlowCohort:
         return self._flat(self._program.model.by_name())
 
     def _plan(self, epoch: EpochPlan) -> Tree:
-        """Return a plan as arrays whose first axis is the step, but for the order."""
+        """Return a plan as arrays whose first axis is the step.
+
+        The last, smaller batch is padded with rows of its own, which do not count: one compiled
+        step serves all.
+        """
         dtype = self._device.dtype
+        lanes, total = epoch.order.shape
+        batch = min(epoch.batch, total)
+        starts = np.arange(epoch.steps) * batch
+        rows = np.minimum(batch, total - starts)
+        order = np.pad(np.asarray(epoch.order, np.int32), ((0, 0), (0, batch - rows[-1])), "edge")
         momentum = epoch.momentum
         if momentum is None:
             knob = self._phase.optimizer.hyperparameters().get("momentum", 0.0)
             momentum = np.full(epoch.rate.shape, knob)
         return (
-            np.asarray(epoch.order, np.int32),
+            order.reshape(lanes, epoch.steps, batch).swapaxes(0, 1),
+            rows.astype(np.int32),
             np.asarray(epoch.rate.T, dtype),
             np.asarray(momentum.T, dtype),
             dict(epoch.noise),
@@ -293,24 +301,23 @@ class TensorFlowCohort:
             data = self._columns(split)
             rows = len(data[0])
             parts, seconds = self._score_chunks(data, rows, probabilities)
-        sums = {
-            name: np.sum([part[index].numpy() for part in parts], axis=0, dtype=np.float64)
-            for index, name in enumerate(("loss", "accuracy"))
-        }
+        means: dict[str, Floats] = {}
+        for index, name in enumerate(("loss", "accuracy")):
+            if name in metrics:
+                sums = np.array([part[index].numpy() for part in parts], np.float64)
+                means[name] = np.asarray(sums.sum(axis=0) / rows)
         outputs = [part[2].numpy() for part in parts] if probabilities else None
-        return Scores(
-            {name: sums[name] / rows for name in metrics},
-            np.concatenate(outputs, axis=1)[:, :rows] if outputs else None,
-            seconds,
-            int(seconds > 0),
-        )
+        joined = np.concatenate(outputs, axis=1)[:, :rows] if outputs else None
+        return Scores(means, joined, seconds, int(seconds > 0))
 
     def _score_chunks(self, data: Tree, rows: int, probabilities: bool) -> tuple[list[Tree], float]:
         """Score a split in chunks of one shape, so that all splits share a program."""
         parts, seconds = [], 0.0
-        for start in range(0, rows, self._chunk):
-            chunk = [_padded(column[start : start + self._chunk], self._chunk) for column in data]
-            count = tf.constant(min(self._chunk, rows - start))
+        few, many = EVALUATION_ROWS
+        size = many if rows > 2 * few else few
+        for start in range(0, rows, size):
+            chunk = [_padded(column[start : start + size], size) for column in data]
+            count = tf.constant(min(size, rows - start))
 
             def call(chunk: Tree = chunk, count: tf.Tensor = count) -> Tree:
                 return self._program.score(*chunk, count, self._knobs, probabilities)
@@ -344,9 +351,16 @@ class TensorFlowCohort:
         """Return stacked variables on the host in the shapes of the contract."""
         shapes = self._network.shapes(self._data.train.inputs.shape[1])
         return {
-            name: np.array(value).reshape(self._lanes, *shapes[name])
+            name: value.numpy().reshape(self._lanes, *shapes[name])
             for name, value in stacked.items()
         }
+
+
+def _lanes_at_once(network: Network, features: int, lanes: int, elements: int) -> int:
+    """Return how many lanes to score at once, a divisor of all, within so many elements."""
+    widest = max(features, *(layer.units for layer in network.dense()))
+    most = max(1, elements // (max(EVALUATION_ROWS) * widest))
+    return max(few for few in range(1, min(most, lanes) + 1) if lanes % few == 0)
 
 
 def _padded(column: tf.Tensor, rows: int) -> tf.Tensor:
@@ -382,7 +396,11 @@ class TensorFlowBackend:
         key = (networks.structure(network), features, lanes)
         if key not in self._programs:
             with tf.device(self.device.name):
-                self._programs[key] = LaneProgram(network, features, lanes, str(self.device.dtype))
+                few = _lanes_at_once(
+                    network, features, lanes, EVALUATION_ELEMENTS[self.device.kind]
+                )
+                dtype = str(self.device.dtype)
+                self._programs[key] = LaneProgram(network, features, lanes, few, dtype)
         self._programs.move_to_end(key)
         while len(self._programs) > KEPT_PROGRAMS:
             self._programs.popitem(last=False)
