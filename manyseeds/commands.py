@@ -20,7 +20,7 @@ from manyseeds.ledger import ROW_KEY, Ledger, ledgers
 from manyseeds.outcome import Outcome
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, Planned, make_plan
-from manyseeds.runner import check_unchanged, run
+from manyseeds.runner import check_unchanged, outstanding, run
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names, suites_folder
 from manyseeds.technique import technique_name, techniques
@@ -131,12 +131,12 @@ def _run_folder(name: str, results: Path) -> Path:
 def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
     plan = ledger.plan
     suite = _suite(ledger)
-    delivered = ledger.delivered()
-    done = delivered[delivered["status"].isin(["ok", "diverged"])]["job"].nunique()
+    done = frozenset(job.id for job in plan.jobs) - {job.id for job in outstanding(ledger)}
     rows = len(list(plan.rows()))
     console.print(
         f"[bold]{suite.title}[/] · {ledger.folder} · {rows} trainings in {len(plan.jobs)} jobs",
         highlight=False,
+        soft_wrap=True,
     )
     try:
         with RunDisplay(plan, suite, done, console) as display:

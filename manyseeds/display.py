@@ -1,47 +1,71 @@
-"""What a person sees while a run goes on: bars with time left, and a line for what goes wrong."""
+"""What a person sees while a run goes on: bars with time left, and a line for what goes wrong.
+
+Where the output is no terminal there are no bars, but a line for every job that ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from manyseeds.datasets import dataset
 from manyseeds.plan import Job, Plan
+from manyseeds.recipe import Phase
 from manyseeds.suite import Suite
 from manyseeds.training import Progress as EpochProgress
 
 
-class RunDisplay:
-    """Progress bars on the standard error stream: the run's trainings, and the job's epochs.
+def epoch_work(phase: Phase, lanes: int) -> int:
+    """Return about how much work an epoch is: the examples its lanes see."""
+    task = phase.task
+    described = dataset(task.dataset)
+    kept = len(task.classes) if task.classes else len(described.classes)
+    rows = (described.train - task.valid) * kept // len(described.classes)
+    return lanes * (min(rows, task.train) if task.train else rows)
 
-    The run's bar counts lane-epochs, so that its time left is not fooled by short recipes.
+
+def job_work(plan: Plan, suite: Suite) -> dict[int, int]:
+    """Return each job's work, phases that an earlier job trains for it left out."""
+    trained: set[Any] = set()
+    work: dict[int, int] = {}
+    for job in plan.jobs:
+        recipe = suite.recipe(job.recipe, job.case)
+        work[job.id] = 0
+        for number, phase in enumerate(recipe.phases):
+            shared = (job.backend, job.mode, job.vary, job.seeds, recipe.prefix(number + 1))
+            if shared not in trained:
+                work[job.id] += phase.epochs * epoch_work(phase, len(job.seeds))
+            trained.add(shared)
+    return work
+
+
+class RunDisplay:
+    """Progress on the standard error stream: of the run, and of the job that is on.
+
+    The run's bar counts the examples seen, so that its time left is not fooled by short recipes.
     """
 
-    def __init__(self, plan: Plan, suite: Suite, done: int, console: Console) -> None:
-        self._suite = suite
-        self._console = console
-        self._progress = Progress(
-            TextColumn("[bold]{task.description}", justify="left"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            console=console,
+    def __init__(self, plan: Plan, suite: Suite, done: frozenset[int], console: Console) -> None:
+        self._plan, self._suite, self._console = plan, suite, console
+        self._work = job_work(plan, suite)
+        self._ended = len(done)
+        self._before = self._so_far = sum(self._work[job] for job in done)
+        self._progress = Progress(*_columns(), console=console, disable=not console.is_terminal)
+        self._run = self._progress.add_task(
+            "run", total=max(1, sum(self._work.values())), completed=self._so_far, note=""
         )
-        jobs = len(plan.jobs)
-        self._run = self._progress.add_task("jobs", total=jobs, completed=done, note="")
-        self._job = self._progress.add_task("epochs", total=None, note="", visible=False)
+        self._job = self._progress.add_task("job", total=None, note="", visible=False)
 
     def __enter__(self) -> RunDisplay:
         self._progress.start()
@@ -58,37 +82,55 @@ class RunDisplay:
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
         """Say what a backend runs on."""
         versions = ", ".join(f"{n} {v}" for n, v in environment["versions"].items())
-        self._console.print(
+        self._say(
             f"[bold]{backend}[/]: {environment['device_name']}, "
-            f"{environment['threads']} threads ({versions})",
-            highlight=False,
+            f"{environment['threads']} threads ({versions})"
         )
 
     def started(self, job: Job) -> None:
         """Show which job is on."""
-        recipe = self._suite.recipe(job.recipe, job.case)
-        epochs = sum(phase.epochs for phase in recipe.phases)
-        lanes = f"{len(job.seeds)} lanes" if job.mode == "cohort" else "solo"
-        name = f"{job.recipe} {job.case}".strip()
+        total = sum(phase.epochs for phase in self._suite.recipe(job.recipe, job.case).phases)
         self._progress.reset(
-            self._job, total=epochs, visible=True, note="", description=f"{job.backend} {name}"
+            self._job, total=total, visible=True, note="", description=f"  {_name(job)}"
         )
-        self._progress.update(self._run, note=lanes)
+        self._progress.update(self._run, note=f"job {self._ended + 1} of {len(self._plan.jobs)}")
 
     def epoch(self, job: Job, progress: EpochProgress) -> None:
         """Move on by an epoch."""
-        accuracy = progress.valid_accuracy
+        recipe = self._suite.recipe(job.recipe, job.case)
+        phase = next(phase for phase in recipe.phases if phase.name == progress.phase)
         note = progress.phase
-        if accuracy is not None:
-            note += f"  valid. accuracy {100 * accuracy:.2f} %"
+        if progress.valid_accuracy is not None:
+            note += f"  valid. accuracy {100 * progress.valid_accuracy:.2f} %"
         self._progress.update(self._job, advance=1, note=note)
+        self._progress.update(self._run, advance=epoch_work(phase, len(job.seeds)))
 
     def ended(self, job: Job, statuses: Mapping[str, int], reason: str) -> None:
-        """Move on by a job, with a line if not all is well."""
-        self._progress.update(self._run, advance=1)
-        bad = {status: n for status, n in statuses.items() if status != "ok"}
-        if bad:
-            what = ", ".join(f"{n} {status}" for status, n in bad.items())
-            self._console.print(
-                f"[yellow]{job.backend} {job.recipe}[/]: {what}: {reason}", highlight=False
-            )
+        """Move on by a job; say what became of it if not all is well, or no bar says it."""
+        self._ended += 1
+        self._so_far += self._work[job.id]
+        self._progress.update(self._run, completed=self._so_far)
+        what = ", ".join(f"{n} {status}" for status, n in statuses.items())
+        well = set(statuses) == {"ok"}
+        if not well or not self._console.is_terminal:
+            colour = "green" if well else "yellow"
+            because = f": {reason}" if reason else ""
+            where = f"{self._ended}/{len(self._plan.jobs)}"
+            self._say(f"{where} [{colour}]{_name(job)}[/]: {what}{because}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+def _columns() -> Iterator[Any]:
+    yield TextColumn("[bold]{task.description}")
+    yield BarColumn(bar_width=24)
+    yield TaskProgressColumn()
+    yield TimeElapsedColumn()
+    yield TimeRemainingColumn(compact=True)
+    yield TextColumn("{task.fields[note]}")
+
+
+def _name(job: Job) -> str:
+    lanes = f"{len(job.seeds)} lanes" if job.mode == "cohort" else "solo"
+    return " ".join(part for part in (job.backend, job.recipe, job.case, f"({lanes})") if part)

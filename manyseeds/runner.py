@@ -154,20 +154,21 @@ def run(ledger: Ledger, observer: Observer, *, timeout: float | None = None) -> 
         datasets = {p.task.dataset for c in suite.cells for p in c.recipe.phases}
         sessions = [*ledger.provenance, session(datasets)]
         ledger.write_provenance(sessions)
-        todo = _todo(ledger, plan)
+        todo = outstanding(ledger)
         for backend in plan.backends():
             jobs = [job for job in todo if job.backend == backend]
             if jobs:
                 _BackendRun(ledger, plan, suite, backend, observer, timeout, sessions).run(jobs)
-        if not _todo(ledger, plan):
+        if not outstanding(ledger):
             _clear(ledger.folder / "checkpoints")
 
 
-def _todo(ledger: Ledger, plan: Plan) -> list[Job]:
+def outstanding(ledger: Ledger) -> list[Job]:
+    """Return the jobs with rows that are not `ok` or `diverged` yet, in the plan's order."""
     delivered = ledger.delivered()
     done = delivered[delivered["status"].isin(["ok", "diverged"])]
     rows = set(done[ROW_KEY].itertuples(index=False, name=None))
-    return [job for job in plan.jobs if not rows.issuperset(job.rows())]
+    return [job for job in ledger.plan.jobs if not rows.issuperset(job.rows())]
 
 
 def _clear(folder: Path) -> None:
