@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from manyseeds import commands
-from manyseeds.backend import Device
 from manyseeds.ledger import Ledger
 from manyseeds.outcome import Outcome
 from manyseeds.planner import Options
+from manyseeds.settings import Device
 
 RESULTS = Path("results")
 

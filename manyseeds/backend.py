@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from manyseeds.errors import RequestError, unknown
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase, Recipe
+from manyseeds.settings import Settings as Settings  # noqa: PLC0414  (part of the contract)
 
 GROUP = "manyseeds.backends"
 
@@ -29,33 +30,6 @@ EVALUATION_ROWS = 1024
 
 Floats = NDArray[np.float64]
 Metric = Literal["loss", "accuracy"]
-Device = Literal["cpu", "cuda", "auto"]
-Precision = Literal["float32", "float64"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a backend is opened; recorded with every result.
-
-    Attributes
-    ----------
-    device
-        "auto" is CUDA where the framework sees one, else the CPU. "cuda" without one is an error.
-    precision
-        Of weights, activations and updates.
-    deterministic
-        Only algorithms that repeat bit for bit.
-    tf32
-        Let an NVIDIA GPU round float32 products to TF32.
-    threads
-        CPU threads; None: as many as there are cores.
-    """
-
-    device: Device = "cpu"
-    precision: Precision = "float32"
-    deterministic: bool = True
-    tf32: bool = False
-    threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from manyseeds.backend import Device, backend_entries, missing_modules
+from manyseeds.backend import backend_entries, missing_modules
 from manyseeds.datasets import DATASETS, task_splits
 from manyseeds.display import RunDisplay
 from manyseeds.errors import ManyseedsError, RequestError, unknown
@@ -21,6 +21,7 @@ from manyseeds.outcome import Outcome
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, Planned, make_plan
 from manyseeds.runner import check_unchanged, outstanding, run
+from manyseeds.settings import Device
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names, suites_folder
 from manyseeds.technique import technique_name, techniques

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from manyseeds.backend import EVALUATION_ROWS, Precision
+from manyseeds.backend import EVALUATION_ROWS
 from manyseeds.datasets import dataset
 from manyseeds.recipe import Phase
+from manyseeds.settings import Precision
 
 WEIGHT_COPIES = 8
 """Weights, gradient, up to two optimizer slots, and the copies of moving in, out and updating."""

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from manyseeds.backend import Device, Precision
 from manyseeds.model import Model
+from manyseeds.settings import Device, Precision
 from manyseeds.streams import Stream
 
 Mode = Literal["cohort", "solo"]

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import psutil
 
-from manyseeds.backend import Device, Precision, backend_entries, backend_entry, missing_modules
+from manyseeds.backend import backend_entries, backend_entry, missing_modules
 from manyseeds.datasets import dataset
 from manyseeds.errors import RequestError, unknown
 from manyseeds.memory import lanes_that_fit
 from manyseeds.plan import Job, Mode, Plan, Unsupported
 from manyseeds.recipe import Phase
+from manyseeds.settings import Device, Precision
 from manyseeds.streams import STREAMS, Stream
 from manyseeds.suite import Cell, Suite
 from manyseeds.suite_file import SuiteFile, suites_folder

@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any, TextIO
 
-from manyseeds.backend import Backend, Settings, backend_entry
+from manyseeds.backend import Backend, backend_entry
 from manyseeds.checkpoint import load_state, save_state
 from manyseeds.datasets import task_splits
 from manyseeds.errors import ManyseedsError
@@ -28,6 +28,7 @@ from manyseeds.model import digest
 from manyseeds.plan import Job
 from manyseeds.recipe import Phase, Recipe
 from manyseeds.records import curve_rows, record_rows
+from manyseeds.settings import Settings
 from manyseeds.suite import Suite
 from manyseeds.suite_file import parse_suite
 from manyseeds.training import (

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from manyseeds.backend import Device, backend_entries, backend_entry, missing_modules
+from manyseeds.backend import backend_entries, backend_entry, missing_modules
 from manyseeds.conformance.mutations import mutations
 from manyseeds.conformance.parity import TOLERANCE, compare
 from manyseeds.conformance.process import trajectories
@@ -18,6 +18,7 @@ from manyseeds.conformance.trajectory import Trajectory
 from manyseeds.errors import RequestError, unknown
 from manyseeds.outcome import Outcome
 from manyseeds.recipe import Recipe
+from manyseeds.settings import Device
 from manyseeds.suite_file import parse_suite
 
 LANES = 3

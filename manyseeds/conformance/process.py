@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manyseeds.backend import Settings, backend_entry
+from manyseeds.backend import backend_entry
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError, RunError
 from manyseeds.recipe import Recipe
+from manyseeds.settings import Settings
 from manyseeds.streams import Stream
 from manyseeds.training import seeds_of
 

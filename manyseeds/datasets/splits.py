@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Floats, Precision, Split, Splits
+from manyseeds.backend import Floats, Split, Splits
 from manyseeds.datasets.catalogue import dataset
 from manyseeds.datasets.description import Dataset, Inputs, RawDataset, RawSplit
 from manyseeds.errors import RequestError
 from manyseeds.model import digest
 from manyseeds.recipe import Task
+from manyseeds.settings import Precision
 
 ROWS_AT_ONCE = 4096
 """Rows that are in memory as float64 at the same time."""
