@@ -64,6 +64,14 @@ def test_the_error_is_the_largest_relative_distance_of_a_step_and_lane():
     assert (found.loss, found.gradient, found.weights) == (0, 0, 0)
 
 
+def test_the_error_is_the_largest_over_the_tensors():
+    names = [f"weights/{layer}/bias" for layer in ("hidden1", "hidden2", "output")]
+    plain = {name: np.ones((2, 3)) for name in names}
+    for worst in names:
+        ours = {name: np.full((2, 3), 1 + (1e-3 if name == worst else 1e-6)) for name in names}
+        assert compare(trajectory(**ours), trajectory(**plain)).weights == pytest.approx(1e-3)
+
+
 def test_the_limit_is_the_tolerance():
     assert compare(trajectory(valid_loss=moved(2, 1, 0.9 * TOLERANCE)), trajectory()).same
     assert not compare(trajectory(valid_loss=moved(2, 1, 1.1 * TOLERANCE)), trajectory()).same

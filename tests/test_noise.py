@@ -99,6 +99,15 @@ def test_dropout_keeps_the_share_it_says_and_the_mean(rate):
     assert kept.mean() == pytest.approx(1 - rate, abs=4.5 * sd + 1e-5)
 
 
+def test_an_element_is_dropped_below_the_threshold_and_kept_from_it_on():
+    keys = words(3, 4)[None]
+    halves = noise.halves(keys, 0, 12)[0].astype(int)
+    rate = int(np.sort(halves)[5]) / noise.HALVES
+    kept = noise.kept(keys, 0, 3, 4, rate).ravel()
+    assert (kept == (halves >= np.sort(halves)[5])).all()
+    assert kept.sum() == 7
+
+
 @given(rates=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
 def test_what_a_higher_rate_keeps_a_lower_one_keeps_too(rates):
     keys = words(3, 4)[None]
