@@ -238,7 +238,7 @@ JUNK = st.one_of(
     st.integers(-3, 12),
     st.floats(allow_nan=True),
     st.sampled_from(["", "selu", "all", "pair", "reused", "x"]),
-    st.lists(st.one_of(st.integers(-2, 11), st.text("ab", max_size=3), st.lists(st.integers(0, 9)))),
+    st.lists(st.integers(-2, 11) | st.text("ab", max_size=3) | st.lists(st.integers(0, 9))),
     st.dictionaries(st.sampled_from(["name", "units", "use", "x"]), st.integers(0, 3)),
 )
 
