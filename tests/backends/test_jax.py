@@ -290,6 +290,12 @@ def test_noise_is_bit_identical_to_its_definition(single, step):
         assert ours[label].dtype == expected.dtype
 
 
+def test_the_half_that_is_the_threshold_is_kept(single):
+    noise, threshold = jnp.asarray([0, 99, 100, 65535], jnp.uint16), jnp.uint16(100)
+    dropped = noises.dropout(jnp.ones((2, 2)), noise, threshold, jnp.asarray(1.5))
+    np.testing.assert_array_equal(dropped, [[0, 0], [1.5, 1.5]])
+
+
 def test_dropout_drops_the_shared_noise_in_training_and_nothing_in_evaluation(double):
     """Dropout on the inputs of a linear model: gradient and loss by hand."""
     rate, step, seeds = 0.3, 11, [1, 2, 3]
@@ -490,16 +496,18 @@ def test_the_threads_share_the_data_without_copies(single):
 
 
 def test_weights_are_copies_and_the_first_weights_are_left_alone(single):
-    first = initial_weights(SMALL, FEATURES, [1])
+    first = initial_weights(SMALL, FEATURES, [1, 2, 3])
     kept = {name: value.copy() for name, value in first.items()}
-    cohort = started(single, SMALL, [1], weights=first)
+    cohort = started(single, SMALL, [1, 2, 3], weights=first)
     before = cohort.weights()
     held = {name: value.copy() for name, value in before.items()}
-    cohort.train(plan(SMALL, [1]))
-    for name in first:
+    cohort.train(plan(SMALL, [1, 2, 3]))
+    for name, shape in SMALL.shapes(FEATURES).items():
         np.testing.assert_array_equal(first[name], kept[name])
         np.testing.assert_array_equal(before[name], held[name])
+        assert before[name].shape == (3, *shape)
         assert before[name].dtype == np.float32
+        assert before[name].flags.writeable
 
 
 # Lanes ------------------------------------------------------------------------------------------
