@@ -56,8 +56,8 @@ seeds = 3
 def suite():
     """Return a function that makes the suite, of one case or of several."""
 
-    def make(pairs="[[5, 6]]", metric="test_accuracy"):
-        text = SUITE.replace("PAIRS", pairs).replace("METRIC", f'metric = "{metric}"')
+    def make(pairs="[[5, 6]]", metric="test_accuracy", more=""):
+        text = SUITE.replace("PAIRS", pairs).replace("METRIC", f'metric = "{metric}"') + more
         return parse_suite(text, "s.toml")
 
     return make

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from manyseeds.statistics import claims_table, comparisons_table, published_table
+from manyseeds.statistics.comparisons import against
 from manyseeds.statistics.factor import reached
 
 
@@ -52,7 +53,7 @@ def test_three_identical_backends_are_no_more_seeds_than_one(suite, records, poo
 
 
 def test_a_seed_is_averaged_over_the_backends_that_have_it(suite, records, pooled):
-    cells = two([0.9, 0.9], [0.92, 0.94], "jax") | two([0.9, "failed"], [0.96, 0.94], "pytorch")
+    cells = two([0.9, 0.9], [0.92, 0.94], "jax") | two([0.9, "failed"], [0.96, 0.5], "pytorch")
     table = claims_table(records(cells), suite())
     assert pooled(table)["improvement"] == pytest.approx((0.04 + 0.04) / 2)
     assert pooled(table)["lost"] == 0
@@ -71,9 +72,17 @@ def test_an_ok_row_without_a_number_is_lost_too(suite, records, pooled):
     assert (row["pairs"], row["lost"]) == (5, 1)
 
 
-def test_seeds_that_only_one_recipe_has_are_lost_pairs(suite, records, pooled):
-    row = pooled(claims_table(records(two([0.9] * 9, [0.95] * 6)), suite()))
+@pytest.mark.parametrize(("old", "new"), [(9, 6), (6, 9)])
+def test_seeds_that_only_one_recipe_has_are_lost_pairs(suite, records, pooled, old, new):
+    row = pooled(claims_table(records(two([0.9] * old, [0.95] * new)), suite()))
     assert (row["promised"], row["pairs"], row["lost"]) == (9, 6, 3)
+
+
+def test_a_number_in_a_row_that_is_not_ok_is_no_result(suite, records, pooled):
+    rows = records(two([0.9] * 6, [0.95] * 6))
+    rows.loc[rows["seed"] == 0, ["status", "test_accuracy"]] = ["diverged", 0.1]
+    row = pooled(claims_table(rows, suite()))
+    assert (row["pairs"], row["improvement"]) == (5, pytest.approx(0.05))
 
 
 def test_when_all_diverged_nothing_is_concluded(suite, records, pooled):
@@ -148,6 +157,7 @@ def test_over_all_cases_a_seed_needs_every_case(suite, records, pooled):
     over_all = pooled(table, case="all")
     assert over_all["improvement"] == pytest.approx(0.03)
     assert (over_all["pairs"], over_all["lost"]) == (5, 1)
+    assert over_all["factor_reached"] == pytest.approx((5 * 0.5 + 1) / 6)  # only case 5-6 does
 
 
 def test_published_figures_have_their_percentile_among_the_seeds(suite, records):
@@ -174,3 +184,34 @@ def test_every_recipe_is_compared_with_the_claims_baseline(suite, records, poole
     row = pooled(table)
     assert (row["treatment"], row["baseline"]) == ("new", "old")
     assert row["improvement"] == pytest.approx(0.05)
+
+
+OTHERS = """
+[tasks.more]
+dataset = "fashion-mnist"
+classes = "pair"
+train = 50
+[tasks.other]
+dataset = "mnist"
+[[recipes]]
+name = "more"
+phases = [{ use = "p", task = "more" }]
+[[recipes]]
+name = "other"
+phases = [{ use = "p", task = "other" }]
+[[recipes]]
+name = "other_faster"
+phases = [{ use = "p", task = "other", rate = 1e-2 }]
+"""
+
+
+def test_recipes_are_compared_only_where_the_same_images_score_them(suite):
+    found = against(suite(more=OTHERS))
+    assert found == {"new": "old", "more": "old", "other_faster": "other"}
+
+
+def test_the_claims_baseline_need_not_be_the_suites_first_recipe(suite):
+    claimed = suite(more=OTHERS)
+    claim = claimed.claims[0].model_copy(update={"treatment": "old", "baseline": "new"})
+    found = against(claimed.model_copy(update={"claims": (claim,)}))
+    assert found == {"old": "new", "more": "new", "other_faster": "other"}
