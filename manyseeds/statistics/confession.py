@@ -121,7 +121,9 @@ def _told(n: int) -> Iterator[int]:
 
 
 def _expected(ordered: Floats, at_most: Floats) -> float:
-    return float(ordered @ np.diff(at_most, prepend=0.0))
+    chance = np.diff(at_most, prepend=0.0)
+    possible = chance > 0  # 0 · infinity is no contribution
+    return float(ordered[possible] @ chance[possible])
 
 
 def _quantiles(ordered: Floats, at_most: Floats) -> tuple[float, float, float]:

@@ -14,6 +14,8 @@ from synthetic import SMALL, World
 
 from manyseeds.errors import RequestError, RunError
 from manyseeds.report import claims_table, render, summary_table, variance_table
+from manyseeds.report.figures.forest import forest_figure
+from manyseeds.report.wording import ACCURACY
 
 WORLD = World(text=SMALL, curves=False)
 
@@ -99,9 +101,10 @@ def test_drawings_carry_no_date_and_no_place(small):
         assert str(small[0]) not in text
 
 
-def test_rendering_leaves_matplotlib_as_it_was(small, tmp_path):
+def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
-    render([small[1]], tmp_path, formats=["md"])
+    rows = [{"name": "a", "backend": "all", "improvement": 0.1, "low": 0.0, "high": 0.2}]
+    forest_figure([("one", pd.DataFrame(rows))], "name", ACCURACY, 0.01, "forest", "Forest")
     assert dict(mpl.rcParams) == before
     assert mpl.pyplot.get_fignums() == []
 
@@ -121,13 +124,17 @@ def test_a_whole_run_has_no_banner(small):
 
 
 def test_missing_and_failed_rows_raise_a_banner_and_stay_in_the_table(rendered, tmp_path):
-    page = Elements(rendered(replace(WORLD, change=without(2, 3, status="failed"))))
+    failed, missing = without(2, 3, status="failed"), without(4)
+
+    def change(key):
+        return missing(key) if key.seed == 4 else failed(key)
+
+    page = Elements(rendered(replace(WORLD, change=change)))
     assert "This table is incomplete" in page.text
-    assert "6 failed" in page.text
-    assert "it broke" in page.text
-    other = Elements(rendered(replace(WORLD, run="b", change=without(4)), out="other"))
-    assert "3 missing" in other.text
-    assert "incomplete" in (tmp_path / "other" / "small.md").read_text(encoding="utf-8")
+    assert "75 of 84 promised rows were delivered: 6 failed and 3 missing" in page.text
+    assert "one_rate in JAX: 2 failed and 1 missing (it broke)" in page.text
+    assert "3 promised pairs of 12 could not be used" in page.text
+    assert "incomplete" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
 
 
 def test_divergence_that_a_recipe_expects_is_no_gap(rendered):

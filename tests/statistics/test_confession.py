@@ -44,11 +44,11 @@ def test_a_long_curve_keeps_its_first_hundred_points_and_its_last():
     assert len(curve) < 400
 
 
-def test_infinity_makes_the_mean_infinite_only_where_it_can_be_drawn():
-    curve = best_of([1.0, 2.0, np.inf, np.nan])
-    assert len(curve) == 3
-    assert curve["expected"].tolist() == [np.inf] * 3
-    assert curve["median"].tolist() == [2.0, np.inf, np.inf]
+def test_infinity_makes_the_mean_infinite_and_not_the_median():
+    curve = best_of([1.0, 2.0, 3.0, np.inf, np.inf, np.nan])
+    assert len(curve) == 5
+    assert curve["expected"].tolist() == [np.inf] * 5
+    assert curve["median"].tolist() == [3.0, np.inf, np.inf, np.inf, np.inf]
 
 
 def test_no_values_have_an_empty_curve():
