@@ -458,6 +458,23 @@ def test_a_killed_run_is_resumed_to_exactly_what_was_promised(
     assert ledger.records()["attempt"].max() == 1
 
 
+def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(start, tiny, results, tmp_path):
+    trace = tmp_path / "trace"
+    process = start(
+        "run", tiny(), "--backend", "numpy", "--results", results,
+        MANYSEEDS_NUMPY_FAULT="hang:scratch:0", MANYSEEDS_NUMPY_TRACE=str(trace),
+    )  # fmt: skip
+    wait_for(trace.exists)
+    (worker,) = workers_of(process.pid)
+    process.kill()
+    process.wait()
+    try:
+        worker.wait(10)
+    finally:
+        if worker.is_running():
+            worker.kill()
+
+
 def test_a_run_in_progress_is_not_resumed_by_another(start, resume, tiny, results):
     process = begun(start, tiny(), results)
     answer = resume(newest(results))
