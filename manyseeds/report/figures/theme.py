@@ -97,8 +97,9 @@ def blank(height: float, width: float = WIDTH) -> Figure:
 def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     """Write a figure as SVG and PNG, without dates or versions."""
     svg, png = io.BytesIO(), io.BytesIO()
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # what is laid out once need not be for each file
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # what is laid out once need not be for each file
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
     return Drawn(name, title, reading, svg.getvalue(), png.getvalue())
