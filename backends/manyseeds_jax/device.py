@@ -141,11 +141,8 @@ class Lanes:
         )
         # The threads are busy with lanes of their own; they must not share one lane's products.
         options: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
-        return (
-            jax.jit(spread, donate_argnums=0)
-            .lower(*arguments)
-            .compile(options if self._cpu else None)
-        )
+        lowered = jax.jit(spread, donate_argnums=0).lower(*arguments)
+        return lowered.compile(options if self._cpu else None)
 
 
 def _aligned(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -164,7 +161,7 @@ def describe(device: OpenDevice) -> Environment:
         versions=_versions(device),
         device=device.kind,
         device_name=_device_name(device),
-        threads=threads(device.settings),
+        threads=len(device.jax_devices) if device.kind == "cpu" else threads(device.settings),
         switches={
             "precision": device.settings.precision,
             "deterministic": device.settings.deterministic,

@@ -22,7 +22,6 @@ from manyseeds_jax.noise import dropout, halves
 Knobs = Mapping[str, Mapping[str, Any]]
 Noise = tuple[Mapping[str, jax.Array], jax.Array]
 """The keys of one lane by layer label, and the step in the counter."""
-Parameters = Mapping[str, Mapping[str, jax.Array]]
 
 
 def leaky_relu(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
