@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +81,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._frames: dict[str, tuple[list[tuple[str, int, int]], pd.DataFrame]] = {}
 
     @classmethod
     def create(cls, results: Path, plan: Plan) -> Ledger:
@@ -190,12 +192,16 @@ class Ledger:
         return curves.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
 
     def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
+        """Read all files of a kind; those read before are read again only if one has changed."""
         paths = sorted((self.folder / kind).glob("*.parquet"))
-        tables = [schema.empty_table(), *(_read_table(path, schema) for path in paths)]
-        table = pa.concat_tables(tables, promote_options="default")
-        integers = {pa.int64(): pd.Int64Dtype()}
-        frame: pd.DataFrame = table.to_pandas(types_mapper=integers.get)
-        return frame
+        seen = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+        if kind not in self._frames or self._frames[kind][0] != seen:
+            with ThreadPoolExecutor() as pool:
+                tables = list(pool.map(lambda path: _read_table(path, schema), paths))
+            table = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
+            integers = {pa.int64(): pd.Int64Dtype()}
+            self._frames[kind] = seen, table.to_pandas(types_mapper=integers.get)
+        return self._frames[kind][1].copy()
 
 
 def ledgers(results: Path) -> list[Ledger]:
@@ -217,16 +223,19 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schem
 
 def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        # No partitioning: a folder called "a=b" on the way would add a column.
-        table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        # Not `read_table`: it is slower, and a folder "a=b" on the way would add a column.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
         # The names and types of columns have no checksum.
         stray = [field.name for field in table.schema if field not in list(schema)]
         if stray:
             raise pa.ArrowInvalid(f"unknown columns {', '.join(map(repr, stray))}")
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise RunError(
-            f"{path} is damaged ({error}). Delete it and resume the run to train its rows again."
-        ) from None
+        remedy = {
+            "records": "Delete it and resume the run to train its rows again.",
+            "curves": "Delete it: its rows' records are kept, their curves are lost.",
+        }[path.parent.name]
+        raise RunError(f"{path} is damaged ({error}). {remedy}") from None
     return table
 
 
