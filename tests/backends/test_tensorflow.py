@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,10 +144,11 @@ CLOSED_FORMS = {
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_and_derivatives_are_the_closed_forms_at_the_kink_too(name):
+@pytest.mark.parametrize("xla", [True, False])
+def test_activations_and_derivatives_are_the_closed_forms_at_the_kink_too(name, xla):
     values, slopes, knobs = CLOSED_FORMS[name]
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=xla)
     def both(points):
         knob = {key: tf.constant(value, tf.float64) for key, value in knobs.items()}
         with tf.GradientTape() as tape:
@@ -214,6 +216,35 @@ def test_dropout_keeps_and_scales_what_the_definition_keeps(rate):
     np.testing.assert_array_equal(
         dropped, np.where(kept, inputs * definition.keep_scale(rate), 0.0)
     )
+
+
+def test_dropout_keeps_what_equals_the_threshold():
+    keys = np.array([[5, 6]], np.uint32)
+    noise = definition.halves(keys, 9, 35)[0]
+    dropped = ours.dropout(
+        tf.ones([1, 5, 7]),
+        tf.constant(keys),
+        tf.constant(9, tf.uint32),
+        tf.constant(5),
+        tf.constant(int(noise[12])),
+        tf.constant(1.0),
+    )
+    np.testing.assert_array_equal(np.ravel(dropped), noise >= noise[12])
+
+
+def test_every_step_draws_its_own_noise_the_last_smaller_batch_too(double):
+    layers = [{"name": "dropout", "rate": 0.4}, {"name": "dense", "units": 1}]
+    net = Network.model_validate({"name": "noisy line", "layers": layers})
+    data, start, epoch = splits("targets").train, first_weights(net, 2), plan(net, 2, 5)
+    loss = begun(double, net, 2, kind="targets").train(replace(epoch, rate=0 * epoch.rate)).loss
+    for lane, step in np.ndindex(loss.shape):
+        rows = epoch.order[lane, step * BATCH : (step + 1) * BATCH]
+        keys = epoch.noise["dropout1"][[lane]]
+        kept = definition.kept(keys, epoch.step + step, len(rows), FEATURES, 0.4)[0]
+        inputs = data.inputs[rows] * kept * definition.keep_scale(0.4)
+        outputs = inputs @ start["output/kernel"][lane] + start["output/bias"][lane]
+        wanted = np.mean((outputs[:, 0] - data.labels[rows]) ** 2)
+        assert loss[lane, step] == pytest.approx(wanted, rel=1e-12)
 
 
 def by_equation(kind, theta, gradient, slots, t, rate, momentum):
@@ -368,13 +399,13 @@ def test_binary_accuracy_counts_probabilities_above_one_half(double):
     )
     inputs = np.zeros((4, FEATURES))
     inputs[:, 0] = [-1.0, 0.0, 0.0, 2.0]
-    split = Split(inputs, np.array([1, 0, 1, 1]))
+    split = Split(inputs, np.array([1, 0, 0, 1]))
     cohort = double.cohort(net, Splits(split, split, split, "half"), 1)
     kernel = np.zeros((1, FEATURES, 1))
     kernel[0, 0] = 1
     cohort.begin(phase(net), {"output/kernel": kernel, "output/bias": np.zeros((1, 1))})
     scores = cohort.evaluate("valid", ("accuracy", "loss"), probabilities=True)
-    assert scores.metrics["accuracy"][0] == 0.5
+    assert scores.metrics["accuracy"][0] == 0.75
     probability = 1 / (1 + np.exp(-inputs[:, 0]))
     np.testing.assert_allclose(scores.probabilities[0, :, 0], probability, rtol=1e-14)
     wanted = -np.log(np.where(split.labels, probability, 1 - probability)).mean()
