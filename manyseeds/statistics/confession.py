@@ -46,7 +46,8 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
         at_most = at_most * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
         if k in told:
             rows.append((k, _expected(seen, at_most), *_quantiles(seen, at_most)))
-    return pd.DataFrame(rows, columns=_COLUMNS[3:]).astype({"k": int})
+    types = {"k": int} | dict.fromkeys(_COLUMNS[4:], float)
+    return pd.DataFrame(rows, columns=_COLUMNS[3:]).astype(types)
 
 
 def confession_table(

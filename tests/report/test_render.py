@@ -137,6 +137,14 @@ def test_missing_and_failed_rows_raise_a_banner_and_stay_in_the_table(rendered, 
     assert "incomplete" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
 
 
+def test_a_run_that_stopped_before_a_backend_came_makes_a_page(rendered):
+    def change(key):
+        return None if key.backend == "pytorch" else {}
+
+    page = Elements(rendered(replace(WORLD, change=change)))
+    assert "28 missing" in page.text
+
+
 def test_divergence_that_a_recipe_expects_is_no_gap(rendered):
     text = SMALL.replace('name = "one_rate"\n', 'name = "one_rate"\nexpect_divergence = true\n')
     world = replace(WORLD, text=text, change=without(*range(12), status="diverged"))

@@ -54,6 +54,7 @@ def test_infinity_makes_the_mean_infinite_and_not_the_median():
 def test_no_values_have_an_empty_curve():
     assert best_of([]).empty
     assert best_of([np.nan]).empty
+    assert best_of([]).dtypes.equals(best_of([1.0]).dtypes)
 
 
 def test_the_curve_over_all_backends_is_their_mean_and_no_longer(suite, records):
