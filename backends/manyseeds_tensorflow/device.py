@@ -57,6 +57,11 @@ def open_device(settings: Settings) -> OpenDevice:
     RunError
         TensorFlow was used before in this process, with settings that can no longer change.
     """
+    if keras.backend.backend() != "tensorflow":
+        raise RunError(
+            f"Keras was imported with the backend {keras.backend.backend()!r} in this process "
+            "already. Set KERAS_BACKEND=tensorflow, or open this backend in a process of its own"
+        )
     name = _find(settings.device)
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
