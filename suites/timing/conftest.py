@@ -69,6 +69,7 @@ def tell() -> Callable[..., None]:
 
     def add(*cells: str) -> None:
         _ROWS.append(cells)
+        print("  " + " | ".join(cell for cell in cells if cell))  # kept if the rest is stopped
 
     return add
 
