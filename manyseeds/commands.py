@@ -164,7 +164,7 @@ _COLUMNS = (
     *("promised", "ok", "diverged", "failed", "timed_out", "missing"),
     *("test_accuracy", "sd", "seconds_per_seed"),
 )
-_SHOWN = tuple(name for name in _COLUMNS if name not in {"run", "timed_out"})
+_SHOWN = tuple(name for name in _COLUMNS if name not in {"run", "suite", "timed_out"})
 
 
 def _delivered(targets: Sequence[Ledger]) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_PLAIN_WIDTH = 140
+_PLAIN_WIDTH = 160
 
 
 @dataclass(frozen=True)
