@@ -120,6 +120,15 @@ class Network(Model):
         """Return the labels of the dense layers below the output, from the input upwards."""
         return tuple(layer.label for layer in self.dense()[:-1])
 
+    def structure(self) -> tuple[Any, ...]:
+        """Return what a compiled program depends on: all but the numeric hyperparameters."""
+        return tuple(
+            (layer.label, layer.units, layer.activation.structure(), layer.bias)
+            if isinstance(layer, Dense)
+            else (layer.label, layer.structure())
+            for layer in self.layers
+        )
+
     def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of one lane's weights by "layer/variable", in layer order."""
         shapes: dict[str, tuple[int, ...]] = {}

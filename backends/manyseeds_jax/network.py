@@ -6,7 +6,7 @@ a compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -97,16 +97,6 @@ class LaneNetwork(nn.Module):
         """Return how many elements enter each dropout layer, by label."""
         widths = self.network.widths(features)
         return {layer.label: batch * widths[layer.label] for layer in self.network.dropouts()}
-
-
-def structure(network: Network) -> Hashable:
-    """Return what a compiled program depends on: everything but the numeric hyperparameters."""
-    return tuple(
-        (layer.label, layer.units, layer.activation.structure(), layer.bias)
-        if isinstance(layer, Dense)
-        else (layer.label, layer.structure())
-        for layer in network.layers
-    )
 
 
 def knobs_of(network: Network, dtype: np.dtype[Any]) -> Knobs:

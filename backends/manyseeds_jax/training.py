@@ -92,7 +92,7 @@ class LaneModel:
 
     def name(self) -> Hashable:
         """Return what distinguishes its programs, but for the optimizer."""
-        return (networks.structure(self.network), str(self.dtype))
+        return (self.network.structure(), str(self.dtype))
 
     def logits(
         self,
@@ -237,7 +237,7 @@ class JaxCohort:
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
-        if networks.structure(phase.network) != networks.structure(self._network):
+        if phase.network.structure() != self._network.structure():
             raise RequestError(
                 f"phase {phase.name!r} has a network of another structure than its cohort's"
             )

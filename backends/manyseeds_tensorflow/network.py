@@ -6,7 +6,7 @@ a compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -134,16 +134,6 @@ def _stacked_dense(layer: Dense, dtype: str) -> keras.layers.EinsumDense:
         kernel_initializer="zeros",
         bias_initializer="zeros",
         dtype=dtype,
-    )
-
-
-def structure(network: Network) -> Hashable:
-    """Return what a compiled program depends on: everything but the numeric hyperparameters."""
-    return tuple(
-        (layer.label, layer.units, layer.activation.structure(), layer.bias)
-        if isinstance(layer, Dense)
-        else (layer.label, layer.structure())
-        for layer in network.layers
     )
 
 

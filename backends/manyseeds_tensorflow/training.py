@@ -200,7 +200,7 @@ class TensorFlowCohort:
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
-        if networks.structure(phase.network) != networks.structure(self._network):
+        if phase.network.structure() != self._network.structure():
             raise RequestError(
                 f"phase {phase.name!r} has a network of another structure than its cohort's"
             )
@@ -393,7 +393,7 @@ class TensorFlowBackend:
 
     def program(self, network: Network, features: int, lanes: int) -> LaneProgram:
         """Return the program of a structure; the latest `KEPT_PROGRAMS` stay."""
-        key = (networks.structure(network), features, lanes)
+        key = (network.structure(), features, lanes)
         if key not in self._programs:
             with tf.device(self.device.name):
                 few = _lanes_at_once(
