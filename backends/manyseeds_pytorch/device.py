@@ -16,7 +16,7 @@ from manyseeds.backend import Environment, Settings, Split, Splits
 from manyseeds.errors import RequestError
 from manyseeds.network import Network
 
-_LEAST_LANES = 8
+_LEAST_LANES = 4
 """Lanes that keep a thread busy for longer than Python needs to tell it what to do."""
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}

@@ -33,28 +33,34 @@ _PLAIN: dict[str, type[nn.Module]] = {
 
 
 class _Affine(Function):
-    """x W + b, whose backward pass writes the gradients of W and b into `.grad` as it stands.
+    """x W + b, whose backward pass leaves the gradients of W and b in the room made in `.grad`.
 
     Autograd would allocate them anew at every step; for many lanes that maps so much fresh memory
-    that it takes longer than the products.
+    that it takes longer than the products. `keep` says whether they are added to what stands
+    there, as PyTorch's own backward pass does, or written over it.
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, inputs: Tensor, kernel: Tensor, bias: Tensor | None, keep: bool
+    ) -> Tensor:
         ctx.save_for_backward(inputs, kernel)
-        ctx.bias = bias
+        ctx.bias, ctx.keep = bias, keep
         return _affine(inputs, kernel, bias)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, None, None]:
         inputs, kernel = ctx.saved_tensors
         (gradient,) = gradients
+        # First what needs the kernel: the room in `.grad` may be the kernel itself.
         below = torch.bmm(gradient, kernel) if ctx.needs_input_grad[0] else None
         if kernel.requires_grad:
-            torch.bmm(gradient.mT, inputs, out=kernel.grad)
+            room = kernel.grad
+            torch.baddbmm(room, gradient.mT, inputs, beta=float(ctx.keep), out=room)
         if ctx.bias is not None and ctx.bias.requires_grad:
-            torch.sum(gradient, dim=1, keepdim=True, out=ctx.bias.grad)
-        return below, None, None
+            found = gradient.sum(1, keepdim=True)
+            ctx.bias.grad.add_(found) if ctx.keep else ctx.bias.grad.copy_(found)
+        return below, None, None, None
 
 
 def _affine(inputs: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -71,6 +77,8 @@ class Dense(nn.Module):
         [lanes, units, fan_in], as `nn.Linear` keeps it: its gradient is then a third faster.
     bias
         [lanes, 1, units], or None.
+    keep
+        Whether the backward pass adds to what stands in `.grad`, or overwrites it.
     """
 
     def __init__(self, layer: definition.Dense, fan_in: int, lanes: int, where: Placement) -> None:
@@ -79,10 +87,11 @@ class Dense(nn.Module):
         self.kernel = _parameter(kernel, where)
         self.bias = _parameter(bias, where) if layer.bias else None
         self.activation = activation(layer.activation)
+        self.keep = False
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the outputs [lanes, batch, units] of inputs [lanes, batch, fan_in]."""
-        return self.activation(_Affine.apply(inputs, self.kernel, self.bias))
+        return self.activation(_Affine.apply(inputs, self.kernel, self.bias, self.keep))
 
     def predict(self, inputs: Tensor, lanes: slice) -> Tensor:
         """Return what `forward` does, for some of the lanes, without a gradient."""
@@ -90,13 +99,10 @@ class Dense(nn.Module):
         return self.activation(_affine(inputs, self.kernel[lanes], bias))
 
     def learns(self, learns: bool) -> None:
-        """Set whether the layer has gradients, and make the room for them."""
+        """Set whether the layer has gradients."""
         for parameter in self.parameters():
             parameter.requires_grad_(learns)
-            if not learns:
-                parameter.grad = None
-            elif parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = None
 
 
 def _parameter(shape: tuple[int, ...], where: Placement) -> nn.Parameter:
@@ -148,6 +154,17 @@ class Stack(nn.Module):
             self.dense(layer.label).activation = activation(layer.activation)
         # The losses start from the logits.
         self.dense(network.output.label).activation = nn.Identity()
+
+    def collect(self, rooms: Mapping[str, Tensor], *, keep: bool) -> None:
+        """Set where the backward pass leaves what it finds for every variable that learns.
+
+        With `keep` it adds to what stands there.
+        """
+        for name, parameter in self.variables().items():
+            parameter.grad = rooms.get(name)
+        for layer in self.layers.values():
+            if isinstance(layer, Dense):
+                layer.keep = keep
 
     def dense(self, label: str) -> Dense:
         """Return a dense layer by label."""

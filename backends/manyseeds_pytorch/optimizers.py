@@ -1,7 +1,7 @@
 """The optimizers of `manyseeds.optimizers`, with a rate and a momentum for every lane.
 
-`torch.optim`'s own classes take one rate for all; these subclasses take tensors. The equations are
-`torch.optim`'s where it has the canonical ones, see each class.
+`torch.optim`'s own classes take one rate for all lanes. The equations are `torch.optim`'s where it
+has the canonical ones, see each class.
 """
 
 from __future__ import annotations
@@ -16,49 +16,61 @@ from manyseeds import optimizers as definition
 Tensors = list[Tensor]
 
 
-class LaneOptimizer(torch.optim.Optimizer):
+class LaneOptimizer:
     """Base: parameters [lanes, ...], updated in tiles of lanes.
 
     Parameters
     ----------
     parameters
-        What is trained; each has its `.grad` already, which stays the same tensor.
+        What is trained.
 
     Attributes
     ----------
+    absorbs
+        Whether the backward pass itself adds -eta g to `rooms`, so that g is never written down and
+        read again: that is a third of a step's traffic with the memory. Otherwise it leaves g
+        there.
     slots
         How many tensors an optimizer keeps for every parameter; they start at zero.
     tile_bytes
         On a CPU, how many bytes of parameters are updated at a time; None: all of them.
     """
 
+    absorbs = False
     slots = 0
     tile_bytes: int | None = None
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        super().__init__(parameters, defaults={"lr": None, "momentum": None})
-        self._kept = [
-            [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters]
-            for _ in range(self.slots)
-        ]
-        values = [parameter.detach() for parameter in parameters]
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self._values = [parameter.detach() for parameter in parameters]
+        self._kept = [[torch.zeros_like(v) for v in self._values] for _ in range(self.slots)]
+        self.rooms = self.make_rooms()
+        roles = (self._values, self.rooms, *self._kept)
         self._tiles = [
-            (span, [[tensor[span] for tensor in role] for role in (values, gradients, *self._kept)])
-            for span in _tiles(values, self.tile_bytes)
+            (span, [[tensor[span] for tensor in role] for role in roles])
+            for span in _tiles(self._values, self.tile_bytes)
         ]
         self.steps = 0
 
-    def schedule(self, rate: Tensor, momentum: Tensor | None) -> None:
-        """Set the next step's rate and momentum, [lanes, 1, 1]."""
-        self.param_groups[0].update(lr=rate, momentum=momentum)
+    def make_rooms(self) -> Tensors:
+        """Return where the backward pass leaves what it finds, a tensor for each parameter."""
+        return [torch.zeros_like(value) for value in self._values]
+
+    def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
+        """Prepare a step, with its rate and momentum [lanes, 1, 1].
+
+        Returns
+        -------
+        Tensor
+            What the gradient of every lane's loss starts from, [lanes]: 1, or -eta.
+        """
+        self.steps += 1
+        self._rate, self._momentum = rate, momentum
+        return -rate.view(-1) if self.absorbs else torch.ones_like(rate).view(-1)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Take a step, with the gradients as they stand in `.grad`."""
-        self.steps += 1
-        group = self.param_groups[0]
-        rate, momentum = group["lr"], group["momentum"]
+    def step(self) -> None:
+        """Take the step, with what the backward pass left."""
+        rate, momentum = self._rate, self._momentum
         for span, roles in self._tiles:
             size = len(roles[0])
             self.update(
@@ -68,17 +80,21 @@ class LaneOptimizer(torch.optim.Optimizer):
             )
 
     def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
-        """Update parameters in place, given (parameters, gradients, what is kept ...)."""
+        """Update parameters in place, given (parameters, rooms, what is kept ...)."""
         raise NotImplementedError
 
 
 class Sgd(LaneOptimizer):
-    """theta <- theta - eta g, as `torch.optim.SGD`."""
+    """theta <- theta - eta g, as `torch.optim.SGD`: the backward pass does it all."""
 
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
-        """Update in place."""
-        theta, g = roles
-        torch._foreach_addcmul_(theta, g, rate, value=-1.0)
+    absorbs = True
+
+    def make_rooms(self) -> Tensors:
+        """Return the parameters themselves."""
+        return self._values
+
+    def step(self) -> None:
+        """Do nothing more."""
 
 
 class Momentum(LaneOptimizer):
@@ -87,13 +103,17 @@ class Momentum(LaneOptimizer):
     `torch.optim.SGD` keeps the velocity without the rate: another path once the rate changes.
     """
 
-    slots = 1
+    absorbs = True
+
+    def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
+        """Multiply the velocities by beta; the backward pass adds -eta g."""
+        assert momentum is not None
+        torch._foreach_mul_(self.rooms, [momentum] * len(self.rooms))
+        return super().begin(rate, momentum)
 
     def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
         """Update in place."""
-        theta, g, m = roles
-        torch._foreach_mul_(m, momentum)
-        torch._foreach_addcmul_(m, g, rate, value=-1.0)
+        theta, m = roles
         torch._foreach_add_(theta, m)
 
 

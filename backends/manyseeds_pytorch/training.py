@@ -188,8 +188,7 @@ class Shard:
             for name, parameter in self._stack.variables().items():
                 given = torch.as_tensor(np.ascontiguousarray(weights[name]))
                 network.canonical(name, parameter).copy_(given)
-        learning = [p for p in self._stack.parameters() if p.requires_grad]
-        self._optimizer = optimizer(phase.optimizer, learning)
+        self._optimizer = optimizer(phase.optimizer, list(self._learning().values()))
 
     def train(self, epoch: EpochPlan) -> Floats:
         """Take the plan's steps and return the losses, [lanes, steps]."""
@@ -199,25 +198,36 @@ class Shard:
         rate = self._each_step(epoch.rate)
         momentum = None if epoch.momentum is None else self._each_step(epoch.momentum)
         noise = layer_noise(epoch.noise, self._where)
+        rooms = dict(zip(self._learning(), self._optimizer.rooms, strict=True))
+        self._stack.collect(rooms, keep=self._optimizer.absorbs)
         losses = []
         for step in range(epoch.steps):
             rows = order[:, step * epoch.batch : (step + 1) * epoch.batch]
-            losses.append(self._backward(rows, noise, epoch.step + step))
-            self._optimizer.schedule(rate[step], None if momentum is None else momentum[step])
+            start = self._optimizer.begin(rate[step], None if momentum is None else momentum[step])
+            losses.append(self._backward(rows, noise, epoch.step + step, start))
             self._optimizer.step()
         return _floats(torch.stack(losses, dim=1))
 
     def gradient(self, batch: Batch) -> Arrays:
         """Return the gradient of the training loss on a batch, without frozen layers."""
-        self._backward(self._rows(batch.rows), layer_noise(batch.noise, self._where), batch.step)
-        return self._arrays({n: p.grad for n, p in self._stack.variables().items()})
+        rooms = {name: torch.empty_like(p) for name, p in self._learning().items()}
+        self._stack.collect(rooms, keep=False)
+        start = torch.ones(self._lanes, device=self._where.device, dtype=self._where.dtype)
+        noise = layer_noise(batch.noise, self._where)
+        self._backward(self._rows(batch.rows), noise, batch.step, start)
+        return self._arrays(rooms)
 
     def weights(self) -> Arrays:
         """Return the weights; a bias is a view of what is trained."""
         return self._arrays(self._stack.variables())
 
-    def _backward(self, rows: Tensor, noise: Mapping[str, Noise], step: int) -> Tensor:
-        """Leave the gradients of a batch in `.grad` and return its loss, [lanes]."""
+    def _learning(self) -> dict[str, torch.nn.Parameter]:
+        return {name: p for name, p in self._stack.variables().items() if p.requires_grad}
+
+    def _backward(
+        self, rows: Tensor, noise: Mapping[str, Noise], step: int, start: Tensor
+    ) -> Tensor:
+        """Collect `start` times the gradient of a batch's loss, and return the loss, [lanes]."""
         inputs, labels = self._data["train"]
         flat = rows.flatten()
         shape = (*rows.shape, -1)
@@ -225,8 +235,7 @@ class Shard:
         wanted = labels.index_select(0, flat).view(*rows.shape, *labels.shape[1:])
         logits = self._stack(batch, self._masks(noise, step, rows.shape[1]))
         loss = network.losses(self._network.loss, logits, wanted).mean(1)
-        # A gradient of one for every lane: what one lane's loss is never meets another's.
-        loss.backward(torch.ones_like(loss))
+        loss.backward(start)  # One for each lane: what one lane's loss is never meets another's.
         return loss.detach()
 
     def _masks(self, noise: Mapping[str, Noise], step: int, batch: int) -> dict[str, Tensor]:
@@ -298,12 +307,11 @@ class Shard:
         columns = torch.from_numpy(np.ascontiguousarray(values.T))
         return columns.to(self._where.device, self._where.dtype)[:, :, None, None]
 
-    def _arrays(self, tensors: Mapping[str, Tensor | None]) -> Arrays:
+    def _arrays(self, tensors: Mapping[str, Tensor]) -> Arrays:
         """Return variables by name as arrays in the harness's shapes."""
         return {
             name: network.canonical(name, value).detach().cpu().contiguous().numpy()
             for name, value in tensors.items()
-            if value is not None
         }
 
 
