@@ -10,10 +10,10 @@ In every array that crosses this line the first axis is the lane, and everything
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,25 @@ class Scores:
     probabilities: NDArray[np.floating[Any]] | None = None
     compile_seconds: float = 0.0
     compilations: int = 0
+
+
+def check_metrics(network: Network, metrics: Collection[str], probabilities: bool) -> None:
+    """Refuse what a network cannot be scored by.
+
+    Raises
+    ------
+    RequestError
+        A metric is unknown, or the network has a linear output and the accuracy or the
+        probabilities are asked for.
+    """
+    for name in metrics:
+        if name not in get_args(Metric):
+            raise RequestError(unknown("metric", name, get_args(Metric)))
+    if network.loss == "mean_squared_error" and ("accuracy" in metrics or probabilities):
+        raise RequestError(
+            f"network {network.name!r} has a linear output, which has no accuracy and no "
+            "probabilities; ask for 'loss'."
+        )
 
 
 @dataclass(frozen=True)

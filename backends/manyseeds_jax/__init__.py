@@ -25,8 +25,8 @@ class Entry:
 
     def open(self, settings: Settings) -> Backend:
         """Import JAX, Flax and Optax and apply the settings; once per process."""
-        training = importlib.import_module("manyseeds_jax.training")
-        backend: Backend = training.JaxBackend(settings)
+        cohort = importlib.import_module("manyseeds_jax.cohort")
+        backend: Backend = cohort.JaxBackend(settings)
         return backend
 
 

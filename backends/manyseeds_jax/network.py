@@ -12,10 +12,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from manyseeds import noise as definition
 from manyseeds.network import Dense, Loss, Network
 from manyseeds_jax.noise import dropout, halves
 
@@ -97,21 +95,6 @@ class LaneNetwork(nn.Module):
         """Return how many elements enter each dropout layer, by label."""
         widths = self.network.widths(features)
         return {layer.label: batch * widths[layer.label] for layer in self.network.dropouts()}
-
-
-def knobs_of(network: Network, dtype: np.dtype[Any]) -> Knobs:
-    """Return the numeric hyperparameters by layer label, as arrays of no axes."""
-    knobs: dict[str, dict[str, Any]] = {}
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            values = layer.activation.hyperparameters()
-            knobs[layer.label] = {name: np.asarray(value, dtype) for name, value in values.items()}
-        else:
-            knobs[layer.label] = {
-                "threshold": np.asarray(definition.threshold(layer.rate), np.uint16),
-                "scale": np.asarray(definition.keep_scale(layer.rate), dtype),
-            }
-    return knobs
 
 
 def losses(kind: Loss, logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -11,10 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-
-from manyseeds.optimizers import Optimizer
 
 Knobs = Mapping[str, Any]
 
@@ -57,12 +54,3 @@ def initial_state(kind: str, parameters: Any) -> optax.OptState:
     zero = jnp.zeros(())
     knobs = {"beta1": zero, "beta2": zero, "epsilon": zero}
     return transformation(kind, zero, zero, knobs).init(parameters)
-
-
-def knobs_of(optimizer: Optimizer, dtype: np.dtype[Any]) -> Knobs:
-    """Return the hyperparameters that do not change from step to step, no axes."""
-    return {
-        name: np.asarray(value, dtype)
-        for name, value in optimizer.hyperparameters().items()
-        if name != "momentum"
-    }

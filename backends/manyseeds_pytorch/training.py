@@ -1,166 +1,28 @@
-"""Training a cohort in PyTorch: the loop over an epoch's steps, evaluation, gradients, weights.
-
-PyTorch runs eagerly here: nothing is compiled, so every account of compilation is zero.
-"""
+"""The loop over an epoch's steps: some lanes in lockstep, one tensor for all of them."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyseeds.backend import (
-    Batch,
-    Environment,
-    EpochPlan,
-    EpochTrace,
-    Floats,
-    Metric,
-    Scores,
-    Settings,
-    Splits,
-)
-from manyseeds.errors import RequestError, unknown
+from manyseeds.backend import Batch, EpochPlan, Floats, Metric
 from manyseeds.network import Network, Weights
 from manyseeds.noise import threshold
 from manyseeds.recipe import Phase
-from manyseeds_pytorch import device, network
+from manyseeds_pytorch import network
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.noise import Noise, layer_noise, mask
 from manyseeds_pytorch.optimizers import LaneOptimizer, optimizer
 
-_KEPT_DATA = 2
-"""Tasks whose data stay on the device: transfer goes back and forth between two."""
+PROBABILITIES = "probabilities"
+"""Among the scores of a shard, beside the metrics."""
 
-_METRICS = ("loss", "accuracy")
-
-_PROBABILITIES = "probabilities"
-
-T = TypeVar("T")
 Arrays = dict[str, NDArray[Any]]
-
-
-class PyTorchBackend:
-    """PyTorch, opened with its settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._placement = device.place(settings)
-        self._data: OrderedDict[tuple[str, str], DeviceSplits] = OrderedDict()
-        self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
-
-    def describe(self) -> Environment:
-        """Say what this backend runs on."""
-        return device.describe(self._placement)
-
-    def peak_memory(self) -> int:
-        """Return the most device memory used so far, in bytes; 0 on a CPU."""
-        return device.peak_memory(self._placement)
-
-    def cohort(self, network: Network, data: Splits, lanes: int) -> PyTorchCohort:
-        """Return a cohort of so many lanes; its data stay on the device for the next."""
-        tensors = self._on_device(network, data)
-        return PyTorchCohort(network, tensors, lanes, self._placement, self._pool)
-
-    def _on_device(self, network: Network, data: Splits) -> DeviceSplits:
-        key = (data.key, network.loss)
-        if key not in self._data:
-            self._data[key] = device.on_device(network, data, self._placement)
-        self._data.move_to_end(key)
-        while len(self._data) > _KEPT_DATA:
-            self._data.popitem(last=False)
-        return self._data[key]
-
-
-class PyTorchCohort:
-    """The networks of many seeds, dealt out in shards, each of which trains in lockstep.
-
-    Parameters
-    ----------
-    wanted
-        The network's structure.
-    data
-        The splits, on the device.
-    lanes
-        How many networks.
-    where
-        Device, precision and threads.
-    pool
-        Threads to deal the lanes out to.
-    """
-
-    def __init__(
-        self,
-        wanted: Network,
-        data: DeviceSplits,
-        lanes: int,
-        where: Placement,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        self._data, self._where, self._pool = data, where, pool
-        self._parts = where.shards(lanes)
-        self._shards = [Shard(wanted, data, part.stop - part.start, where) for part in self._parts]
-
-    def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
-        for shard, part in zip(self._shards, self._parts, strict=True):
-            shard.begin(phase, {name: value[part] for name, value in weights.items()})
-
-    def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Take the plan's steps in all lanes."""
-        losses = self._each(lambda shard, part: shard.train(_part_of(epoch, part)))
-        return EpochTrace(loss=np.concatenate(losses))
-
-    def evaluate(
-        self,
-        split: Literal["train", "valid"],
-        metrics: tuple[Metric, ...],
-        *,
-        probabilities: bool = False,
-    ) -> Scores:
-        """Score the lanes on a split, nothing dropped, in pieces of bounded memory."""
-        return self._score(split, metrics, probabilities)
-
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
-        return self._score("test", metrics, probabilities)
-
-    def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
-
-        def gradient(shard: Shard, part: slice) -> Arrays:
-            noise = {label: keys[part] for label, keys in batch.noise.items()}
-            return shard.gradient(replace(batch, rows=batch.rows[part], noise=noise))
-
-        return _joined(self._each(gradient))
-
-    def weights(self) -> Weights:
-        """Return a copy of the weights, in the cohort's precision."""
-        return _joined([shard.weights() for shard in self._shards])
-
-    def _score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
-        parts = self._each(lambda shard, _: shard.score(split, metrics, probabilities))
-        joined = _joined(parts)
-        chances = joined.pop(_PROBABILITIES, None)
-        return Scores(metrics=joined, probabilities=chances)
-
-    def _each(self, work: Callable[[Shard, slice], T]) -> list[T]:
-        """Do something with every shard and its lanes, each in a thread of its own."""
-        threads = max(1, self._where.threads // len(self._shards))
-
-        def work_in_thread(shard: Shard, part: slice) -> T:
-            torch.set_num_threads(threads)  # Of the operations that this thread calls.
-            return work(shard, part)
-
-        if len(self._shards) == 1:
-            return [work_in_thread(self._shards[0], self._parts[0])]
-        return list(self._pool.map(work_in_thread, self._shards, self._parts))
 
 
 class Shard:
@@ -257,7 +119,6 @@ class Shard:
     def score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Arrays:
         """Return the metrics [lanes] and, where asked for, the probabilities [lanes, n, units]."""
         kind = self._network.loss
-        self._check(metrics, probabilities)
         inputs, labels = self._data[split]
         sums = {
             name: torch.zeros(self._lanes, dtype=torch.float64, device=self._where.device)
@@ -277,7 +138,7 @@ class Shard:
             if probabilities:
                 chances[lanes, rows] = network.probabilities(kind, logits).cpu()
         scores: Arrays = {name: _floats(value) / len(inputs) for name, value in sums.items()}
-        return scores | ({_PROBABILITIES: chances.numpy()} if probabilities else {})
+        return scores | ({PROBABILITIES: chances.numpy()} if probabilities else {})
 
     def _pieces(self, rows: int) -> Iterator[tuple[slice, slice]]:
         """Yield lanes and rows so that no activation has more than the bound's elements."""
@@ -288,16 +149,6 @@ class Shard:
         for lane in range(0, self._lanes, width):
             for row in range(0, rows, length):
                 yield slice(lane, min(lane + width, self._lanes)), slice(row, row + length)
-
-    def _check(self, metrics: tuple[Metric, ...], probabilities: bool) -> None:
-        for name in metrics:
-            if name not in _METRICS:
-                raise RequestError(unknown("metric", name, _METRICS))
-        if self._network.loss == "mean_squared_error" and ("accuracy" in metrics or probabilities):
-            raise RequestError(
-                f"network {self._network.name!r} has a linear output, which has no accuracy and "
-                "no probabilities; ask for 'loss'."
-            )
 
     def _rows(self, rows: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(rows.astype(np.int64)).to(self._where.device)
@@ -313,22 +164,6 @@ class Shard:
             name: network.canonical(name, value).detach().cpu().contiguous().numpy()
             for name, value in tensors.items()
         }
-
-
-def _part_of(epoch: EpochPlan, lanes: slice) -> EpochPlan:
-    """Return some lanes' part of a plan."""
-    return replace(
-        epoch,
-        order=epoch.order[lanes],
-        rate=epoch.rate[lanes],
-        momentum=None if epoch.momentum is None else epoch.momentum[lanes],
-        noise={label: keys[lanes] for label, keys in epoch.noise.items()},
-    )
-
-
-def _joined(parts: Sequence[Arrays]) -> Arrays:
-    """Join arrays by name along the lanes, always as copies."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _floats(values: Tensor) -> Floats:

@@ -1,4 +1,4 @@
-"""The TensorFlow wing: Keras layers and optimizers over stacked lanes, compiled by XLA.
+"""The TensorFlow wing: Keras layers over stacked lanes, compiled by XLA.
 
 Importing this package imports no framework; `entry.open` does.
 """
@@ -28,8 +28,8 @@ class Entry:
         """Import TensorFlow and Keras and apply the settings; once per process."""
         os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        training = importlib.import_module("manyseeds_tensorflow.training")
-        backend: Backend = training.TensorFlowBackend(settings)
+        cohort = importlib.import_module("manyseeds_tensorflow.cohort")
+        backend: Backend = cohort.TensorFlowBackend(settings)
         return backend
 
 

@@ -65,6 +65,8 @@ def open_device(settings: Settings) -> OpenDevice:
     name = _find(settings.device)
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
+        # The threads are busy with lanes of their own; they must not share one lane's products.
+        _add_flag("--xla_cpu_multi_thread_eigen=false")
         # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
@@ -107,6 +109,12 @@ def peak_memory(device: OpenDevice) -> int:
     if device.kind == "cpu":
         return 0
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+def _add_flag(flag: str) -> None:
+    """Append a flag to XLA_FLAGS, after the user's own, so that it wins; XLA reads it when used."""
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
 
 
 def _find(wanted: str) -> str:

@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from manyseeds import noise as definition
 from manyseeds.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.network import Dense, Loss, Network
 from manyseeds_tensorflow.noise import dropout
@@ -115,8 +113,24 @@ class LaneNetwork(keras.Model):
                 values = own(values, noise[layer.label], when, knobs[layer.label])
         return values
 
+    def logits(
+        self,
+        weights: Mapping[str, tf.Tensor],
+        inputs: tf.Tensor,
+        knobs: Knobs,
+        noise: Noise | None = None,
+        when: When | None = None,
+    ) -> tf.Tensor:
+        """Return what `call` does with these weights instead of its variables.
+
+        Kernels are [lanes, in, out], biases [lanes, 1, out], by "layer/variable".
+        """
+        names = {id(variable): name for name, variable in self.by_name().items()}
+        values = [weights[names[id(variable)]] for variable in self.trainable_variables]
+        return self.stateless_call(values, [], inputs, knobs, noise, when)[0]
+
     def by_name(self) -> dict[str, keras.Variable]:
-        """Return the variables by name: kernels [lanes, in, out], biases [lanes, 1, out]."""
+        """Return the variables by name."""
         return {
             f"{layer.label}/{name}": getattr(self.stack[layer.label], name)
             for layer in self.network.dense()
@@ -135,21 +149,6 @@ def _stacked_dense(layer: Dense, dtype: str) -> keras.layers.EinsumDense:
         bias_initializer="zeros",
         dtype=dtype,
     )
-
-
-def knobs_of(network: Network, dtype: np.dtype[Any]) -> Knobs:
-    """Return the numeric hyperparameters by layer label, as arrays of no axes."""
-    knobs: dict[str, dict[str, Any]] = {}
-    for layer in network.layers:
-        if isinstance(layer, Dense):
-            values = layer.activation.hyperparameters()
-            knobs[layer.label] = {name: np.asarray(value, dtype) for name, value in values.items()}
-        else:
-            knobs[layer.label] = {
-                "threshold": np.asarray(definition.threshold(layer.rate), np.int32),
-                "scale": np.asarray(definition.keep_scale(layer.rate), dtype),
-            }
-    return knobs
 
 
 def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -1,107 +1,82 @@
-"""The canonical optimizers as Keras optimizers over stacked lanes.
+"""The canonical optimizers as functions of stacked tensors, for use inside a compiled program.
 
-Rates, momenta and hyperparameters are read from a `Now`, filled in inside the compiled step with
-that step's values: [lanes, 1, 1], so that they broadcast over weights of any layer.
+Keras' optimizers change variables of their own, and two threads cannot train with the same ones:
+these take everything as arguments. Where Keras has the canonical equations they give the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-from manyseeds.optimizers import Optimizer
-
 Knobs = Mapping[str, Any]
+Slots = tuple[tf.Tensor, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Now:
     """The step that is being taken.
 
     Attributes
     ----------
+    number
+        Of steps since the phase began, with this one; no axes, in the weights' precision.
     rate, momentum
         Of this step, [lanes, 1, 1]; optimizers without a momentum ignore it.
     knobs
         The other hyperparameters by name, no axes.
     """
 
-    rate: tf.Tensor = None
-    momentum: tf.Tensor = None
-    knobs: Knobs = field(default_factory=dict)
+    number: tf.Tensor
+    rate: tf.Tensor
+    momentum: tf.Tensor
+    knobs: Knobs
 
 
-_PLAIN: Mapping[str, Any] = {
-    "weight_decay": None,
-    "clipnorm": None,
-    "clipvalue": None,
-    "global_clipnorm": None,
-    "use_ema": False,
-    "loss_scale_factor": None,
-    "gradient_accumulation_steps": None,
+@dataclass(frozen=True)
+class Rule:
+    """An optimizer: how many tensors it keeps for every variable, from zero, and its equations.
+
+    `update(theta, g, kept, now)` returns the variable and what is kept, all [lanes, ...].
+    """
+
+    slots: int
+    update: Callable[[tf.Tensor, tf.Tensor, Slots, Now], tuple[tf.Tensor, Slots]]
+
+
+def _sgd(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+    return theta - now.rate * g, kept
+
+
+def _momentum(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+    """Eq. 11-4: the velocity holds the rate, where Keras' SGD has it too."""
+    m = now.momentum * kept[0] - now.rate * g
+    return theta + m, (m,)
+
+
+def _nesterov(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+    """Eq. 11-5 from the look-ahead point."""
+    m = now.momentum * kept[0] - now.rate * g
+    return theta + now.momentum * m - now.rate * g, (m,)
+
+
+def _adam(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+    """Kingma and Ba 2015, Algorithm 1: epsilon after the bias correction; Keras adds it before."""
+    beta1, beta2 = now.knobs["beta1"], now.knobs["beta2"]
+    m = beta1 * kept[0] + (1 - beta1) * g
+    s = beta2 * kept[1] + (1 - beta2) * tf.square(g)
+    unbiased = m / (1 - tf.pow(beta1, now.number))
+    root = tf.sqrt(s / (1 - tf.pow(beta2, now.number)))
+    return theta - now.rate * unbiased / (root + now.knobs["epsilon"]), (m, s)
+
+
+RULES: Mapping[str, Rule] = {
+    "sgd": Rule(0, _sgd),
+    "momentum": Rule(1, _momentum),
+    "nesterov": Rule(1, _nesterov),
+    "adam": Rule(2, _adam),
 }
-"""What Keras could add to any optimizer, and shall not."""
-
-
-class LaneMomentum(keras.optimizers.SGD):
-    """Momentum with a value per lane and step, where Keras' SGD has one Python float."""
-
-    def __init__(self, now: Now, *, nesterov: bool) -> None:
-        # Any momentum but 0 makes Keras keep velocities; the one used is `now.momentum`.
-        super().__init__(lambda: now.rate, momentum=1.0, nesterov=nesterov, **_PLAIN)
-        self._now = now
-
-    def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        """Take Eq. 11-4: the velocity holds the rate; or Eq. 11-5 from the look-ahead point."""
-        velocity = self.momentums[self._get_variable_index(variable)]
-        descent = learning_rate * gradient
-        self.assign(velocity, self._now.momentum * velocity - descent)
-        step = self._now.momentum * velocity - descent if self.nesterov else velocity
-        self.assign_add(variable, step)
-
-
-class LaneAdam(keras.optimizers.Adam):
-    """Adam with epsilon after the bias correction, where Keras adds it before."""
-
-    def __init__(self, now: Now) -> None:
-        super().__init__(lambda: now.rate, amsgrad=False, **_PLAIN)
-        self._now = now
-
-    def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        """Kingma and Ba 2015, Algorithm 1, with betas and epsilon as run-time values."""
-        index = self._get_variable_index(variable)
-        mean, square = self._momentums[index], self._velocities[index]
-        beta1, beta2 = self._now.knobs["beta1"], self._now.knobs["beta2"]
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        self.assign(mean, beta1 * mean + (1 - beta1) * gradient)
-        self.assign(square, beta2 * square + (1 - beta2) * tf.square(gradient))
-        unbiased = mean / (1 - tf.pow(beta1, step))
-        root = tf.sqrt(square / (1 - tf.pow(beta2, step)))
-        self.assign_sub(variable, learning_rate * unbiased / (root + self._now.knobs["epsilon"]))
-
-
-def lane_optimizer(kind: str, now: Now) -> keras.optimizers.Optimizer:
-    """Return a fresh optimizer by name, which reads its step's values from `now`."""
-    if kind == "sgd":
-        return keras.optimizers.SGD(lambda: now.rate, momentum=0.0, nesterov=False, **_PLAIN)
-    if kind in ("momentum", "nesterov"):
-        return LaneMomentum(now, nesterov=kind == "nesterov")
-    return LaneAdam(now)
-
-
-def knobs_of(optimizer: Optimizer, dtype: np.dtype[Any]) -> Knobs:
-    """Return the hyperparameters that do not change from step to step, no axes."""
-    return {
-        name: np.asarray(value, dtype)
-        for name, value in optimizer.hyperparameters().items()
-        if name != "momentum"
-    }
+"""By the optimizer's name."""

@@ -21,8 +21,9 @@ from manyseeds.errors import RequestError
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 from manyseeds.streams import batch_order, initial_weights, noise_keys, training_rows
+from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
-from manyseeds_jax import entry, training
+from manyseeds_jax import entry
 from manyseeds_jax import network as networks
 from manyseeds_jax import noise as noises
 
@@ -103,7 +104,8 @@ def started(backend, net, seeds, data=None, weights=None, **fields):
 def trained(backend, net, seeds, epochs=2, data=None, weights=None, rate=0.1, **fields):
     """Return the losses [lanes, steps] and the weights after some epochs."""
     cohort = started(backend, net, seeds, data, weights, **fields)
-    losses = [cohort.train(plan(net, seeds, epoch, rate)).loss for epoch in range(epochs)]
+    momentum = phase(net, **fields).optimizer.hyperparameters().get("momentum")
+    losses = [cohort.train(plan(net, seeds, epoch, rate, momentum)).loss for epoch in range(epochs)]
     return np.concatenate(losses, axis=1), cohort.weights()
 
 
@@ -348,7 +350,7 @@ def logits_of(weights, inputs, lane):
 def test_softmax_scores_are_the_closed_form_in_chunks_or_whole(
     double, monkeypatch, split, elements
 ):
-    monkeypatch.setitem(training.EVALUATION_ELEMENTS, "cpu", elements)
+    monkeypatch.setitem(cohorts.EVALUATION_ELEMENTS, "cpu", elements)
     data, seeds = examples(), [1, 2, 3]
     cohort = started(double, SMALL, seeds, data)
     ask = cohort.score if split == "test" else lambda *a, **k: cohort.evaluate(split, *a, **k)
@@ -456,7 +458,7 @@ def test_a_second_cohort_and_a_second_phase_compile_nothing(single, monkeypatch)
         assert (trace.compile_seconds > 0) == (trace.compilations > 0)
         return trace.compilations, scores.compilations, trace.loss
 
-    monkeypatch.setattr(training, "_PROGRAMS", {})
+    monkeypatch.setattr(cohorts, "_PROGRAMS", {})
     cohort = single.cohort(tuned(0.1, 0.2), examples(), 2)
     *compiled, first = everything(tuned(0.1, 0.2))
     assert compiled == [1, 1]
@@ -477,12 +479,12 @@ def test_a_phase_of_another_structure_is_refused(single):
 
 
 def test_data_stay_on_the_device_and_only_the_latest_are_kept(single):
-    for seed in range(training.KEPT_TASKS + 2):
+    for seed in range(cohorts.KEPT_TASKS + 2):
         trained(single, SMALL, [1], data=examples(seed=seed))
     placed = single._kept[examples(seed=seed).key]
     before = dict(placed)
     trained(single, SMALL, [1], data=examples(seed=seed))
-    assert len(single._kept) == training.KEPT_TASKS
+    assert len(single._kept) == cohorts.KEPT_TASKS
     assert all(before[key] is placed[key] for key in before)
 
 
@@ -567,7 +569,7 @@ def test_lanes_side_by_side_as_on_a_gpu_are_the_lanes_one_by_one(double, monkeyp
     """The program a GPU gets, run on the CPU."""
     one_by_one = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     monkeypatch.setattr(devices.OpenDevice, "kind", "cuda")
-    monkeypatch.setattr(training, "_PROGRAMS", {})
+    monkeypatch.setattr(cohorts, "_PROGRAMS", {})
     side_by_side = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     np.testing.assert_allclose(side_by_side[0], one_by_one[0], rtol=1e-9)
     assert distance(side_by_side[1], one_by_one[1]) < 1e-9

@@ -621,9 +621,10 @@ def test_environment_says_what_is_set():
 def test_data_stay_on_the_device_by_key(double):
     network = a_network()
     data = some_data(key="kept")
-    one = double.cohort(network, data, 1)
-    two = double.cohort(network, replace(data), 2)
-    assert one._data is two._data
+    double.cohort(network, data, 1)
+    kept = double._data[data.key, network.loss]
+    double.cohort(network, replace(data), 2)
+    assert double._data[data.key, network.loss] is kept
     for number in range(3):
         double.cohort(network, some_data(key=f"other{number}"), 1)
     assert len(double._data) <= 2

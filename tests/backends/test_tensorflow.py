@@ -305,26 +305,27 @@ def test_optimizers_follow_their_equations_with_a_rate_of_each_lane_and_step(dou
         np.testing.assert_allclose(value, theta[name], rtol=1e-11)
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-def test_momentum_is_keras_sgd_where_rate_and_momentum_stay(nesterov):
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov"])
+def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
     start = np.random.default_rng(1).normal(size=(2, 3, 4))
+    momentum = 0.0 if kind == "sgd" else 0.875
     now = lane_optimizers.Now(
+        number=tf.constant(1.0, tf.float64),
         rate=tf.fill([2, 1, 1], tf.constant(0.03, tf.float64)),
-        momentum=tf.fill([2, 1, 1], tf.constant(0.875, tf.float64)),
+        momentum=tf.fill([2, 1, 1], tf.constant(momentum, tf.float64)),
+        knobs={},
     )
     plain = keras.optimizers.SGD(
-        lambda: tf.constant(0.03, tf.float64), momentum=0.875, nesterov=nesterov
+        lambda: tf.constant(0.03, tf.float64), momentum=momentum, nesterov=kind == "nesterov"
     )
-    ends = []
-    for optimizer in (
-        lane_optimizers.lane_optimizer("nesterov" if nesterov else "momentum", now),
-        plain,
-    ):
-        variable = keras.Variable(start, dtype="float64")
-        for _ in range(20):
-            optimizer.apply([tf.sin(variable.value)], [variable])
-        ends.append(variable.numpy())
-    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-13)
+    variable = keras.Variable(start, dtype="float64")
+    rule = lane_optimizers.RULES[kind]
+    theta = tf.constant(start)
+    kept = (tf.zeros_like(theta),) * rule.slots
+    for _ in range(20):
+        plain.apply([tf.sin(variable.value)], [variable])
+        theta, kept = rule.update(theta, tf.sin(theta), kept, now)
+    np.testing.assert_allclose(theta, variable.numpy(), rtol=1e-13)
 
 
 def keras_twin(weights, activation):
@@ -529,7 +530,7 @@ def test_the_environment_says_what_was_used(single):
     assert found.backend == entry.name
     assert found.versions["tensorflow"] == tf.__version__
     assert found.device == "cpu"
-    assert found.threads == tf.config.threading.get_intra_op_parallelism_threads() > 0
+    assert found.threads == tf.config.threading.get_inter_op_parallelism_threads() > 0
     assert found.switches["deterministic"] is True
     assert found.switches["tf32"] is False
     assert single.peak_memory() == 0
