@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -223,15 +223,49 @@ class BackendEntry(Protocol):
         """Import the framework and apply the settings; once per process."""
 
 
+@dataclass(frozen=True)
+class BrokenEntry:
+    """Stands for a backend whose entry point cannot be loaded: the others go on without it."""
+
+    name: str
+    reason: str
+    install: str
+    requires: tuple[str, ...] = ()
+
+    def unsupported(self, recipe: Recipe) -> str | None:
+        """Return why nothing can be trained."""
+        del recipe
+        return self.reason
+
+    def open(self, settings: Settings) -> Backend:
+        """Raise a `RequestError`."""
+        del settings
+        raise RequestError(f"backend {self.name!r} cannot be used: {self.reason}")
+
+
 def backend_entries() -> dict[str, BackendEntry]:
-    """Return every backend that has an entry point, by name, installed or not."""
+    """Return every backend that has an entry point, by name, usable or not."""
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: found[name].load() for name in sorted(found)}
+    return {name: _load(found[name]) for name in sorted(found)}
 
 
-def missing_modules(entry: BackendEntry) -> tuple[str, ...]:
-    """Return the modules a backend requires that are not installed."""
-    return tuple(name for name in entry.requires if importlib.util.find_spec(name) is None)
+def _load(point: EntryPoint) -> BackendEntry:
+    try:
+        entry: BackendEntry = point.load()
+    except Exception as error:
+        reason = f"its entry point {point.value!r} fails with {type(error).__name__}: {error}"
+        package = point.dist.name if point.dist else point.value
+        return BrokenEntry(point.name, reason, f"pip install --force-reinstall {package}")
+    return entry
+
+
+def absence(entry: BackendEntry) -> str | None:
+    """Return why a backend cannot be opened here and what to do about it, or None if it can."""
+    remedy = f"install it with: {entry.install}"
+    if isinstance(entry, BrokenEntry):
+        return f"{entry.reason} ({remedy})"
+    missing = [name for name in entry.requires if importlib.util.find_spec(name) is None]
+    return f"no module {', '.join(missing)} ({remedy})" if missing else None
 
 
 def backend_entry(name: str) -> BackendEntry:
@@ -239,9 +273,6 @@ def backend_entry(name: str) -> BackendEntry:
     entries = backend_entries()
     if name not in entries:
         raise RequestError(unknown("backend", name, entries))
-    if absent := missing_modules(entries[name]):
-        raise RequestError(
-            f"backend {name!r} is not installed: no module {', '.join(absent)}. "
-            f"Install it with: {entries[name].install}"
-        )
+    if reason := absence(entries[name]):
+        raise RequestError(f"backend {name!r} is not installed: {reason}")
     return entries[name]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from manyseeds.backend import backend_entries, missing_modules
+from manyseeds.backend import absence, backend_entries
 from manyseeds.datasets import DATASETS, task_splits
 from manyseeds.display import RunDisplay
 from manyseeds.errors import ManyseedsError, RequestError, unknown
@@ -330,8 +330,8 @@ def _list_datasets() -> Outcome:
 def _list_backends() -> Outcome:
     rows = []
     for name, entry in backend_entries().items():
-        absent = missing_modules(entry)
-        state = f"not installed: {entry.install}" if absent else "installed"
+        reason = absence(entry)
+        state = f"not installed: {reason}" if reason else "installed"
         rows.append((name, ", ".join(entry.requires), state))
     return Outcome("Backends", ("name", "requires", "state"), tuple(rows))
 
@@ -343,9 +343,9 @@ def examine() -> Outcome:
         ("cores", "ok", str(os.cpu_count())),
     ]
     for name, entry in backend_entries().items():
-        absent = missing_modules(entry)
-        versions = ", ".join(f"{m} {_version(m)}" for m in entry.requires if m not in absent)
-        rows.append((f"backend {name}", "absent" if absent else "ok", versions or entry.install))
+        reason = absence(entry)
+        versions = ", ".join(f"{module} {_version(module)}" for module in entry.requires)
+        rows.append((f"backend {name}", "absent" if reason else "ok", reason or versions))
     for name, described in DATASETS.items():
         try:
             described.load()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from manyseeds.backend import backend_entries, backend_entry, missing_modules
+from manyseeds.backend import absence, backend_entries, backend_entry
 from manyseeds.datasets import dataset
 from manyseeds.errors import RequestError, unknown
 from manyseeds.memory import lanes_that_fit
@@ -189,16 +189,13 @@ def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, 
     if asked:
         return tuple(dict.fromkeys(backend_entry(name).name for name in asked)), ()
     entries = backend_entries()
-    absent = {name: missing_modules(entry) for name, entry in entries.items()}
+    absent = {name: absence(entry) for name, entry in entries.items()}
     present = tuple(name for name in entries if not absent[name])
     if not present:
         ways = "; ".join(entry.install for entry in entries.values())
         raise RequestError(f"no backend is installed. Install one with: {ways}")
     return present, tuple(
-        f"backend {name!r} is left out: no module {', '.join(modules)} "
-        f"(install it with: {entries[name].install})"
-        for name, modules in absent.items()
-        if modules
+        f"backend {name!r} is left out: {reason}" for name, reason in absent.items() if reason
     )
 
 

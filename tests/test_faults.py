@@ -266,6 +266,36 @@ def test_an_absent_backend_not_asked_for_is_left_out_and_told(
     assert set(newest(results).records()["backend"]) == {"numpy"}
 
 
+@pytest.fixture
+def broken_package(tmp_path, monkeypatch):
+    """Another package's backend is installed, and its module cannot be imported."""
+    site = tmp_path / "broken"
+    info = site / "acme-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[manyseeds.backends]\nacme = acme_backend:entry\n")
+    (site / "acme_backend.py").write_text("raise OSError('libacme.so is gone')\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
+
+
+def test_a_package_that_cannot_be_imported_stops_nobody_else(
+    manyseeds, tiny, results, broken_package
+):
+    fault = "its entry point 'acme_backend:entry' fails with OSError: libacme.so is gone"
+    remedy = "pip install --force-reinstall acme"
+    asked = manyseeds("run", tiny(), "--backend", "acme", "--results", results)
+    assert asked.status == 2
+    assert fault in asked.err
+    assert remedy in asked.err
+    listed = manyseeds("list", "backends", "--json")
+    assert listed.status == 0
+    assert fault in listed.out
+    assert "numpy" in listed.out
+    examined = manyseeds("doctor")
+    assert "acme" in examined.out
+
+
 def test_a_backend_that_refuses_to_open_is_told(train, tiny, monkeypatch):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "refuse")
     answer, ledger = train(tiny())

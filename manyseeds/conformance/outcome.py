@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from manyseeds.backend import backend_entries, backend_entry, missing_modules
+from manyseeds.backend import absence, backend_entries, backend_entry
 from manyseeds.conformance.mutations import mutations
 from manyseeds.conformance.parity import TOLERANCE, compare
 from manyseeds.conformance.process import trajectories
@@ -88,7 +88,7 @@ def _backends(asked: Sequence[str]) -> list[str]:
     if asked:
         names = [backend_entry(name).name for name in asked]
     else:
-        names = [name for name, entry in backend_entries().items() if not missing_modules(entry)]
+        names = [name for name, entry in backend_entries().items() if not absence(entry)]
     if len(set(names)) < 2:
         raise RequestError(
             f"parity compares backends: two are needed, found {', '.join(names) or 'none'}"

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from manyseeds.backend import backend_entries, missing_modules
+from manyseeds.backend import absence, backend_entries
 from manyseeds.conformance.mutations import mutations
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.parity import compare
@@ -15,7 +15,7 @@ from manyseeds.conformance.process import trajectories
 
 RECIPES = parity_recipes()
 FEW = {name: RECIPES[name] for name in ("relu_nesterov_exponential", "selu_dropout_sgd")}
-INSTALLED = [name for name, entry in backend_entries().items() if not missing_modules(entry)]
+INSTALLED = [name for name, entry in backend_entries().items() if not absence(entry)]
 PAIRS = [
     pytest.param(*pair, id=" and ".join(pair)) for pair in itertools.combinations(INSTALLED, 2)
 ]
