@@ -223,7 +223,7 @@ class BackendEntry(Protocol):
         """Import the framework and apply the settings; once per process."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class BrokenEntry:
     """Stands for a backend whose entry point cannot be loaded: the others go on without it."""
 

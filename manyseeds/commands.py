@@ -23,7 +23,7 @@ from manyseeds.planner import Options, Planned, make_plan
 from manyseeds.runner import check_unchanged, outstanding, run
 from manyseeds.settings import Device
 from manyseeds.suite import Suite
-from manyseeds.suite_file import find_suite, parse_suite, read_suite, suite_names, suites_folder
+from manyseeds.suite_file import find_suite, planned_suite, read_suite, suite_names, suites_folder
 from manyseeds.technique import technique_name, techniques
 
 
@@ -131,7 +131,7 @@ def _run_folder(name: str, results: Path) -> Path:
 
 def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
     plan = ledger.plan
-    suite = _suite(ledger)
+    suite = planned_suite(ledger.plan)
     done = frozenset(job.id for job in plan.jobs) - {job.id for job in outstanding(ledger)}
     rows = len(list(plan.rows()))
     console.print(
@@ -189,7 +189,7 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
 
 def _delivered_rows(ledger: Ledger, records: pd.DataFrame) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    every = "+".join(_suite(ledger).varied)
+    every = "+".join(planned_suite(ledger.plan).varied)
     groups = [name for name in ROW_KEY if name != "seed"]
     for cell, group in records.groupby(groups, sort=False):
         counts = group["status"].value_counts()
@@ -212,18 +212,13 @@ def _delivered_rows(ledger: Ledger, records: pd.DataFrame) -> list[tuple[Any, ..
     return rows
 
 
-def _suite(ledger: Ledger) -> Suite:
-    plan = ledger.plan
-    return parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
-
-
 def _or_none(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
 def complete(ledger: Ledger, records: pd.DataFrame) -> bool:
     """Return whether every promised row is ok, or diverged where its recipe expects that."""
-    suite = _suite(ledger)
+    suite = planned_suite(ledger.plan)
     expected = {cell.recipe.name for cell in suite.cells if cell.recipe.expect_divergence}
     fine = (records["status"] == "ok") | (
         (records["status"] == "diverged") & records["recipe"].isin(expected)

@@ -25,7 +25,7 @@ from manyseeds.plan import Job, Plan
 from manyseeds.provenance import session
 from manyseeds.records import unfinished_rows
 from manyseeds.suite import Suite
-from manyseeds.suite_file import parse_suite
+from manyseeds.suite_file import planned_suite
 from manyseeds.training import Progress
 
 Message = dict[str, Any]
@@ -150,7 +150,7 @@ def run(ledger: Ledger, observer: Observer, *, timeout: float | None = None) -> 
     """
     with ledger.writing():
         plan = ledger.plan
-        suite = parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
+        suite = planned_suite(plan)
         datasets = {p.task.dataset for c in suite.cells for p in c.recipe.phases}
         sessions = [*ledger.provenance, session(datasets)]
         ledger.write_provenance(sessions)

@@ -26,6 +26,7 @@ from manyseeds.errors import RequestError, unknown
 from manyseeds.explain import explained
 from manyseeds.model import Model, digest_text
 from manyseeds.network import Network
+from manyseeds.plan import Plan
 from manyseeds.recipe import Phase, Recipe, Task
 from manyseeds.suite import Cell, Claim, Suite, VarianceStudy
 
@@ -85,6 +86,23 @@ def read_suite(name: str, *, quick: bool = False) -> SuiteFile:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"{path}: cannot be read: {error}") from None
     return SuiteFile(parse_suite(text, str(path), quick=quick), path, text, quick)
+
+
+def planned_suite(plan: Plan) -> Suite:
+    """Return the suite of a plan, as it was when the plan was made.
+
+    Raises
+    ------
+    RequestError
+        This version of manyseeds no longer reads its text.
+    """
+    try:
+        return parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
+    except RequestError as error:
+        raise RequestError(
+            f"run {plan.run!r} was planned by a version of manyseeds that read other suites than "
+            f"this one: use the version in its provenance.json, or name other runs. {error}"
+        ) from error
 
 
 def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:

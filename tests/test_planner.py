@@ -9,7 +9,7 @@ from manyseeds.errors import RequestError
 from manyseeds.memory import bytes_per_lane, lanes_that_fit
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, make_plan
-from manyseeds.suite_file import read_suite
+from manyseeds.suite_file import planned_suite, read_suite
 
 VARIANCE = '[variance]\nrecipes = ["scratch"]\nstreams = ["init", "order"]\nseeds = 2\n\n[[claims]]'
 NUMPY = ("numpy",)
@@ -100,6 +100,14 @@ def test_a_plan_holds_the_suite_as_read_and_its_digest(planned, tiny):
     along = make_plan(read_suite("transfer", quick=True), Options(backends=NUMPY)).plan
     assert along.suite_file == "transfer.toml"
     assert along.run.startswith("transfer-quick-")
+
+
+def test_a_plan_whose_suite_is_no_longer_read_is_named_with_the_fault(planned, tiny):
+    plan = planned().plan
+    assert planned_suite(plan) == read_suite(str(tiny())).suite
+    other = plan.model_copy(update={"suite_text": "sed = 3\n" + plan.suite_text})
+    with pytest.raises(RequestError, match=rf"run '{plan.run}' was planned by.*provenance.*'sed'"):
+        planned_suite(other)
 
 
 def test_two_plans_have_two_names(planned):

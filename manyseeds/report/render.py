@@ -28,7 +28,8 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
     ledgers
         Runs; which of them a page is about is told in `manyseeds.report.subject`.
     out
-        Folder; made if it is not there. Files of the same names are replaced.
+        Folder; made if it is not there. Files of the same names are replaced, and figures and
+        tables of an earlier report of a suite that this one does not have are removed.
     formats
         Pages to write: "html", "md".
 
@@ -56,6 +57,7 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
     for subject in found:
         files = _files(subject, names[subject.suite.name], formats)
         _write(out, files)
+        _remove_others(out / names[subject.suite.name], files)
         pages += [out / name for name in files if "/" not in name]
     return pages
 
@@ -88,6 +90,15 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
             path = out / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
+
+
+def _remove_others(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Remove figures and tables that are not among the files of this report."""
+    kept = {folder.parent / name for name in files}
+    with _explained(folder):
+        for path in sorted(folder.iterdir()):
+            if path.suffix in {".svg", ".png", ".csv"} and path not in kept:
+                path.unlink()
 
 
 @contextmanager

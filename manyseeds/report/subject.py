@@ -19,7 +19,7 @@ from manyseeds.ledger import ROW_KEY, Ledger
 from manyseeds.plan import Plan
 from manyseeds.report.amended import changes
 from manyseeds.suite import Suite
-from manyseeds.suite_file import parse_suite
+from manyseeds.suite_file import planned_suite
 
 SETTINGS = ("device", "precision", "deterministic", "tf32", "threads")
 
@@ -99,7 +99,7 @@ def _subject(found: list[tuple[Plan, Ledger]]) -> Subject:
     joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, found, strict=True) if run.used}
     return Subject(
         plan=chosen,
-        suite=parse_suite(chosen.suite_text, chosen.suite_file, quick=chosen.quick),
+        suite=planned_suite(chosen),
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
         runs=runs,
         ledgers=joined,

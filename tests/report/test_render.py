@@ -1,6 +1,7 @@
 """A report: the same every time, whole, safe, and honest about what is missing."""
 
 import re
+import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -73,6 +74,20 @@ def test_the_same_ledger_gives_the_same_bytes_wherever_it_lies(small, tmp_path):
     first, second = contents(small[0]), contents(tmp_path / "another place")
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_what_an_earlier_report_drew_and_this_one_does_not_is_removed(small, tmp_path):
+    folder, ledger = small
+    again = tmp_path / "reports"
+    shutil.copytree(folder, again)
+    (page,) = again.glob("*.html")
+    stale, own = again / page.stem / "an-older-figure.svg", again / page.stem / "notes.txt"
+    stale.write_text("<svg/>")
+    own.write_text("mine")
+    render([ledger], again)
+    assert not stale.exists()
+    own.unlink()
+    assert contents(again) == contents(folder)
 
 
 def test_a_page_needs_nothing_else_and_no_two_parts_share_an_identifier(small):
