@@ -118,7 +118,18 @@ class EpochTrace:
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics by name, [lanes], float64; probabilities [lanes, n, classes] where asked for."""
+    """What lanes were scored.
+
+    Attributes
+    ----------
+    metrics
+        By name, [lanes], float64.
+    probabilities
+        Where asked for, in the cohort's precision: of every class, [lanes, n, classes]; for a
+        logistic output of class 1 alone, [lanes, n, 1].
+    compile_seconds, compilations
+        As for `EpochTrace`.
+    """
 
     metrics: Mapping[str, Floats]
     probabilities: NDArray[np.floating[Any]] | None = None
@@ -147,7 +158,17 @@ def check_metrics(network: Network, metrics: Collection[str], probabilities: boo
 
 @dataclass(frozen=True)
 class Batch:
-    """The same step for every lane: rows of the training split, [lanes, batch], and the noise."""
+    """The same step for every lane.
+
+    Attributes
+    ----------
+    rows
+        Of the training split, [lanes, batch].
+    noise
+        As for `EpochPlan`: a key for every dropout layer; none for a network without.
+    step
+        The step's number in the noise counter.
+    """
 
     rows: NDArray[np.int32]
     noise: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
