@@ -23,7 +23,7 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
     """Return what is known before a backend is opened; backends are added as they open."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["manyseeds", *sys.argv[1:]],
+        "command": ["manyseeds", *map(_portable, sys.argv[1:])],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
@@ -35,6 +35,13 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
         "datasets": {name: dict(dataset(name).sha256) for name in sorted(set(datasets))},
         "backends": {},
     }
+
+
+def _portable(argument: str) -> str:
+    """Return an argument without the folders of this machine: ledgers are passed on."""
+    option, equals, value = argument.rpartition("=")
+    path = Path(value)
+    return f"{option}{equals}{path.name}" if path.is_absolute() else argument
 
 
 def _versions() -> dict[str, str]:
