@@ -219,6 +219,10 @@ class _BackendRun:
             self.worker = self.worker or self._open()
         except RunError as error:
             self.broken = str(error)
+        except RequestError as error:
+            if len(self.plan.backends()) == 1:
+                raise
+            self.broken = str(error)  # the other backends' rows are still wanted
         if self.worker is None:
             return {"type": "failed", "reason": self.broken}
         request = {"job": job.model_dump(mode="json"), "attempt": attempt}

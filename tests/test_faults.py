@@ -8,6 +8,7 @@ signals, the command has a process of its own.
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -226,7 +227,6 @@ def test_recipes_that_are_not_asked_for_need_no_data(train, tiny, no_data):
 @pytest.fixture
 def absent_pytorch(tmp_path, monkeypatch):
     """PyTorch is the one backend of manyseeds itself, and it is not installed."""
-    import sys
 
     site = tmp_path / "site"
     # Found before the installed distribution of this name, whose entry points it hides.
@@ -294,6 +294,46 @@ def test_a_package_that_cannot_be_imported_stops_nobody_else(
     assert "numpy" in listed.out
     examined = manyseeds("doctor")
     assert "acme" in examined.out
+
+
+@pytest.fixture
+def second_backend(tmp_path, monkeypatch):
+    """Another backend, which refuses nothing; it comes after `numpy`."""
+    site = tmp_path / "second"
+    info = site / "second-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: second\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[manyseeds.backends]\nsecond = second_np:entry\n")
+    (site / "second_np.py").write_text(
+        "from manyseeds_numpy import Entry\n"
+        "class Second(Entry):\n"
+        "    name = 'second'\n"
+        "    def open(self, settings):\n"
+        "        from manyseeds_numpy.training import NumpyBackend\n"
+        "        return NumpyBackend(settings)\n"
+        "entry = Second()\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
+    yield
+    sys.modules.pop("second_np", None)
+
+
+def test_a_backend_that_refuses_to_open_does_not_end_the_others(
+    manyseeds, tiny, results, second_backend, monkeypatch
+):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "refuse")
+    both = ("--backend", "numpy", "--backend", "second")
+    answer = manyseeds("run", tiny(), *both, "--recipe", "scratch", "--results", results)
+    assert answer.status == 1
+    records = newest(results).records().set_index("backend")
+    assert set(records.loc["second", "status"]) == {"ok"}
+    assert set(records.loc["numpy", "status"]) == {"failed"}
+    assert "asked to refuse" in records.loc["numpy", "reason"].iloc[0]
+    monkeypatch.delenv("MANYSEEDS_NUMPY_FAULT")
+    again = manyseeds("run", "--resume", newest(results).folder, "--results", results)
+    assert again.status == 0
+    assert set(newest(results).records()["status"]) == {"ok"}
 
 
 def test_a_backend_that_refuses_to_open_is_told(train, tiny, monkeypatch):
