@@ -118,7 +118,7 @@ class TensorFlowCohort:
             first = self._parts[0]
             # Without a step to take, the first call compiles and changes nothing.
             seconds = self._program.compile_seconds(
-                ("train", kind),
+                ("train", kind, *sorted(first.frozen)),
                 (first.moving, first.frozen, puts[0], data),
                 lambda: take(first, puts[0], 0),
             )
