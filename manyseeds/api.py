@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manyseeds import commands
+from manyseeds import commands, inventory
 from manyseeds.ledger import Ledger
 from manyseeds.outcome import Outcome
 from manyseeds.planner import Options
@@ -102,22 +102,22 @@ def parity(
 
 def suites() -> pd.DataFrame:
     """Return the suites that come along."""
-    return _frame(commands.listing("suites"))
+    return _frame(inventory.listing("suites"))
 
 
 def techniques() -> pd.DataFrame:
     """Return every technique with its source."""
-    return _frame(commands.listing("techniques"))
+    return _frame(inventory.listing("techniques"))
 
 
 def datasets() -> pd.DataFrame:
     """Return the data sets and how each is had."""
-    return _frame(commands.listing("datasets"))
+    return _frame(inventory.listing("datasets"))
 
 
 def backends() -> pd.DataFrame:
     """Return the backends and whether they are installed."""
-    return _frame(commands.listing("backends"))
+    return _frame(inventory.listing("backends"))
 
 
 def _records(ledger: Ledger) -> pd.DataFrame:

@@ -156,6 +156,14 @@ def check_metrics(network: Network, metrics: Collection[str], probabilities: boo
         )
 
 
+def check_structure(network: Network, phase: Phase) -> None:
+    """Refuse a phase whose network has another structure than its cohort was made for."""
+    if phase.network.structure() != network.structure():
+        raise RequestError(
+            f"phase {phase.name!r} has a network of another structure than its cohort's"
+        )
+
+
 @dataclass(frozen=True)
 class Batch:
     """The same step for every lane.

@@ -181,7 +181,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List suites, techniques, datasets or backends."""
-    from manyseeds.commands import listing
+    from manyseeds.inventory import listing
 
     outcome = listing(kind.value)
     _print(outcome.as_json() if as_json else outcome.show, as_json)
@@ -190,7 +190,7 @@ def list_(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Say what is installed, which devices there are and which data can be had."""
-    from manyseeds.commands import examine
+    from manyseeds.inventory import examine
 
     outcome = examine()
     _print(outcome.as_json() if as_json else outcome.show, as_json)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from manyseeds.backend import absence, backend_entries
-from manyseeds.datasets import DATASETS, task_splits
+from manyseeds.datasets import task_splits
 from manyseeds.display import RunDisplay
 from manyseeds.errors import ManyseedsError, RequestError, unknown
 from manyseeds.ledger import ROW_KEY, Ledger, ledgers
@@ -24,7 +20,6 @@ from manyseeds.runner import check_unchanged, outstanding, run
 from manyseeds.settings import Device
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, planned_suite, read_suite, suite_names, suites_folder
-from manyseeds.technique import technique_name, techniques
 
 
 def run_suites(suites: Sequence[str], options: Options, **how: Any) -> Outcome:
@@ -171,9 +166,9 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
     rows: list[tuple[Any, ...]] = []
     status, notes = 0, []
     for ledger in targets:
-        records = ledger.records()
-        rows += _delivered_rows(ledger, records)
-        if not complete(ledger, records):
+        records, suite = ledger.records(), planned_suite(ledger.plan)
+        rows += _delivered_rows(ledger, suite, records)
+        if not complete(suite, records):
             status = 1
             counts = records["status"].value_counts()
             found = ", ".join(f"{count} {name}" for name, count in counts.items())
@@ -187,9 +182,9 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
     return Outcome("Delivered", _COLUMNS, tuple(rows), status, tuple(notes), _SHOWN)
 
 
-def _delivered_rows(ledger: Ledger, records: pd.DataFrame) -> list[tuple[Any, ...]]:
+def _delivered_rows(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    every = "+".join(planned_suite(ledger.plan).varied)
+    every = "+".join(suite.varied)
     groups = [name for name in ROW_KEY if name != "seed"]
     for cell, group in records.groupby(groups, sort=False):
         counts = group["status"].value_counts()
@@ -216,9 +211,8 @@ def _or_none(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def complete(ledger: Ledger, records: pd.DataFrame) -> bool:
+def complete(suite: Suite, records: pd.DataFrame) -> bool:
     """Return whether every promised row is ok, or diverged where its recipe expects that."""
-    suite = planned_suite(ledger.plan)
     expected = {cell.recipe.name for cell in suite.cells if cell.recipe.expect_divergence}
     fine = (records["status"] == "ok") | (
         (records["status"] == "diverged") & records["recipe"].isin(expected)
@@ -234,7 +228,9 @@ def report_runs(
 
     chosen = chosen_ledgers(runs, results)
     pages = render(chosen, out)
-    unfinished = [ledger for ledger in chosen if not complete(ledger, ledger.records())]
+    unfinished = [
+        ledger for ledger in chosen if not complete(planned_suite(ledger.plan), ledger.records())
+    ]
     found = claims_table(chosen)
     columns = (
         "suite",
@@ -284,77 +280,3 @@ def check_parity(
     from manyseeds.conformance import parity_outcome
 
     return parity_outcome(backends, recipes, steps=steps, mutations=mutations, device=device)
-
-
-def listing(kind: str) -> Outcome:
-    """List what there is of a kind."""
-    return {
-        "suites": _list_suites,
-        "techniques": _list_techniques,
-        "datasets": _list_datasets,
-        "backends": _list_backends,
-    }[kind]()
-
-
-def _list_suites() -> Outcome:
-    suites = [read_suite(name).suite for name in suite_names()]
-    rows = tuple(
-        (suite.name, suite.title, len(suite.recipes()), len(suite.cases()), suite.seeds)
-        for suite in suites
-    )
-    return Outcome("Suites", ("name", "title", "recipes", "cases", "seeds"), rows)
-
-
-def _list_techniques() -> Outcome:
-    rows = tuple(
-        (cls.kind, technique_name(cls), (cls.__doc__ or "").split("\n")[0], cls.source)
-        for cls in techniques()
-    )
-    return Outcome("Techniques", ("kind", "name", "definition", "source"), rows)
-
-
-def _list_datasets() -> Outcome:
-    rows = tuple(
-        (d.name, d.title, d.train, d.test, d.features, len(d.classes), d.had, d.licence)
-        for d in DATASETS.values()
-    )
-    columns = ("name", "title", "train", "test", "features", "classes", "had", "licence")
-    return Outcome("Datasets", columns, rows)
-
-
-def _list_backends() -> Outcome:
-    rows = []
-    for name, entry in backend_entries().items():
-        reason = absence(entry)
-        state = f"not installed: {reason}" if reason else "installed"
-        rows.append((name, ", ".join(entry.requires), state))
-    return Outcome("Backends", ("name", "requires", "state"), tuple(rows))
-
-
-def examine() -> Outcome:
-    """Look at everything a run needs."""
-    rows: list[tuple[str, str, str]] = [
-        ("python", "ok", sys.version.split()[0]),
-        ("cores", "ok", str(os.cpu_count())),
-    ]
-    for name, entry in backend_entries().items():
-        reason = absence(entry)
-        versions = ", ".join(f"{module} {_version(module)}" for module in entry.requires)
-        rows.append((f"backend {name}", "absent" if reason else "ok", reason or versions))
-    for name, described in DATASETS.items():
-        try:
-            described.load()
-            rows.append((f"dataset {name}", "ok", described.had))
-        except ManyseedsError as error:
-            rows.append((f"dataset {name}", "absent", str(error)))
-    usable = any(name.startswith("backend") and state == "ok" for name, state, _ in rows)
-    return Outcome("Doctor", ("what", "state", "detail"), tuple(rows), 0 if usable else 1)
-
-
-def _version(module: str) -> str:
-    for package in (module, f"{module}-cpu"):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return "?"

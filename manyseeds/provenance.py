@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from manyseeds.datasets import dataset
+from manyseeds.host import processor
 
 _PACKAGES = ("manyseeds", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "scikit-learn")
 
@@ -26,7 +27,7 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
         "command": ["manyseeds", *map(_portable, sys.argv[1:])],
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "versions": _versions(),
@@ -52,14 +53,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _processor() -> str:
-    """Return the processor's name as its vendor gives it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _dirty() -> bool | None:

@@ -225,28 +225,43 @@ def test_recipes_that_are_not_asked_for_need_no_data(train, tiny, no_data):
 
 
 @pytest.fixture
-def absent_pytorch(tmp_path, monkeypatch):
-    """PyTorch is the one backend of manyseeds itself, and it is not installed."""
+def install(tmp_path, monkeypatch):
+    """Install a distribution with one backend, for this process and those it starts."""
+    modules = []
 
-    site = tmp_path / "site"
+    def place(distribution, version, backend, text):
+        site = tmp_path / distribution
+        info = site / f"{distribution}-{version}.dist-info"
+        info.mkdir(parents=True)
+        described = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (info / "METADATA").write_text(described)
+        module = f"{distribution}_{backend}_backend"
+        (info / "entry_points.txt").write_text(
+            f"[manyseeds.backends]\n{backend} = {module}:entry\n"
+        )
+        (site / f"{module}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
+        modules.append(module)
+
+    yield place
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def absent_pytorch(install):
+    """PyTorch is the one backend of manyseeds itself, and it is not installed."""
     # Found before the installed distribution of this name, whose entry points it hides.
-    info = site / "manyseeds-0.1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: manyseeds\nVersion: 0.1.0\n")
-    entry = "[manyseeds.backends]\npytorch = absent_pytorch:entry\n"
-    (info / "entry_points.txt").write_text(entry)
-    (site / "absent_pytorch.py").write_text(
+    install(
+        "manyseeds", "0.1.0", "pytorch",
         "from manyseeds_numpy import Entry\n"
         "class Absent(Entry):\n"
         "    name = 'pytorch'\n"
         "    requires = ('torch_that_is_not_there',)\n"
         "    install = 'pip install manyseeds[pytorch]'\n"
-        "entry = Absent()\n"
-    )
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
-    yield
-    sys.modules.pop("absent_pytorch", None)
+        "entry = Absent()\n",
+    )  # fmt: skip
 
 
 def test_an_absent_backend_asked_for_by_name_is_refused(manyseeds, tiny, results, absent_pytorch):
@@ -267,22 +282,15 @@ def test_an_absent_backend_not_asked_for_is_left_out_and_told(
 
 
 @pytest.fixture
-def broken_package(tmp_path, monkeypatch):
+def broken_package(install):
     """Another package's backend is installed, and its module cannot be imported."""
-    site = tmp_path / "broken"
-    info = site / "acme-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[manyseeds.backends]\nacme = acme_backend:entry\n")
-    (site / "acme_backend.py").write_text("raise OSError('libacme.so is gone')\n")
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
+    install("acme", "1.0", "acme", "raise OSError('libacme.so is gone')\n")
 
 
 def test_a_package_that_cannot_be_imported_stops_nobody_else(
     manyseeds, tiny, results, broken_package
 ):
-    fault = "its entry point 'acme_backend:entry' fails with OSError: libacme.so is gone"
+    fault = "its entry point 'acme_acme_backend:entry' fails with OSError: libacme.so is gone"
     remedy = "pip install --force-reinstall acme"
     asked = manyseeds("run", tiny(), "--backend", "acme", "--results", results)
     assert asked.status == 2
@@ -297,26 +305,18 @@ def test_a_package_that_cannot_be_imported_stops_nobody_else(
 
 
 @pytest.fixture
-def second_backend(tmp_path, monkeypatch):
+def second_backend(install):
     """Another backend, which refuses nothing; it comes after `numpy`."""
-    site = tmp_path / "second"
-    info = site / "second-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: second\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[manyseeds.backends]\nsecond = second_np:entry\n")
-    (site / "second_np.py").write_text(
+    install(
+        "second", "1.0", "second",
         "from manyseeds_numpy import Entry\n"
         "class Second(Entry):\n"
         "    name = 'second'\n"
         "    def open(self, settings):\n"
         "        from manyseeds_numpy.training import NumpyBackend\n"
         "        return NumpyBackend(settings)\n"
-        "entry = Second()\n"
-    )
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
-    yield
-    sys.modules.pop("second_np", None)
+        "entry = Second()\n",
+    )  # fmt: skip
 
 
 def test_a_backend_that_refuses_to_open_does_not_end_the_others(

@@ -6,11 +6,11 @@ Programs are compiled ahead of time and kept by structure and shapes.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import cachetools
 import jax
 import numpy as np
 
@@ -25,8 +25,8 @@ from manyseeds.backend import (
     Split,
     Splits,
     check_metrics,
+    check_structure,
 )
-from manyseeds.errors import RequestError
 from manyseeds.knobs import network_knobs, optimizer_knobs
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
@@ -84,10 +84,7 @@ class JaxCohort:
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
-        if phase.network.structure() != self._network.structure():
-            raise RequestError(
-                f"phase {phase.name!r} has a network of another structure than its cohort's"
-            )
+        check_structure(self._network, phase)
         self._phase = phase
         self._model = LaneModel(phase.network, phase.optimizer.name, self._dtype)
         parameters = self._nested(weights)
@@ -198,7 +195,8 @@ class JaxBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._kept: OrderedDict[str, dict[Hashable, Tree]] = OrderedDict()
+        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
+        self._kept = cachetools.LRUCache(KEPT_TASKS)
 
     def describe(self) -> Environment:
         """Say what this backend runs on."""
@@ -218,9 +216,6 @@ class JaxBackend:
         Only the latest `KEPT_TASKS` tasks stay.
         """
         task = self._kept.setdefault(data.key, {})
-        self._kept.move_to_end(data.key)
-        while len(self._kept) > KEPT_TASKS:
-            self._kept.popitem(last=False)
         classes = network.loss == "sparse_cross_entropy"
         key = (split, classes, lanes.mesh)
         if key not in task:

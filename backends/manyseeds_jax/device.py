@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import distributions, version
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -21,7 +19,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from manyseeds.backend import Environment, Settings
+from manyseeds.dealing import dealt
 from manyseeds.errors import RequestError
+from manyseeds.host import add_xla_flag, cores, nvidia_versions, processor
 
 Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -78,9 +78,7 @@ def open_device(settings: Settings) -> OpenDevice:
 
 def threads(settings: Settings) -> int:
     """Return the CPU threads asked for; all cores this process may use unless said."""
-    if settings.threads or not hasattr(os, "sched_getaffinity"):
-        return settings.threads or os.cpu_count() or 1
-    return len(os.sched_getaffinity(0))
+    return settings.threads or cores()
 
 
 class Lanes:
@@ -99,11 +97,11 @@ class Lanes:
 
     def __init__(self, device: OpenDevice, lanes: int) -> None:
         self._cpu = device.kind == "cpu"
-        used = min(lanes, len(device.jax_devices))
-        self.mesh = Mesh(np.array(device.jax_devices[:used]), ("lanes",))
+        shares = dealt(lanes, len(device.jax_devices))
+        self.mesh = Mesh(np.array(device.jax_devices[: len(shares)]), ("lanes",))
         self._each = PartitionSpec("lanes")
         self._all = PartitionSpec()
-        self._source = np.minimum(np.arange(-(-lanes // used) * used), lanes - 1)
+        self._source = shares.ravel()
         self._lanes = lanes
 
     @property
@@ -187,13 +185,7 @@ def _set_environment(settings: Settings) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ["NPROC"] = str(threads(settings))  # the size of XLA's CPU thread pool
     if settings.deterministic and settings.device != "cpu":
-        _add_flag("--xla_gpu_deterministic_ops=true")
-
-
-def _add_flag(flag: str) -> None:
-    """Append a flag to XLA_FLAGS, after the user's own, so that it wins."""
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
+        add_xla_flag("--xla_gpu_deterministic_ops=true")
 
 
 def _split_cpu(wanted: int) -> None:
@@ -232,24 +224,12 @@ def _versions(device: OpenDevice) -> dict[str, str]:
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     if device.kind == "cpu":
         return versions
-    for distribution in distributions():
-        name = distribution.metadata["Name"] or ""
-        if name.startswith(("jax-cuda", "nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")):
-            versions[name] = distribution.version
     versions["platform"] = " ".join(device.jax_devices[0].client.platform_version.split())
-    driver = Path("/proc/driver/nvidia/version")
-    if driver.exists() and (found := re.search(r"\d+\.\d+(\.\d+)?", driver.read_text())):
-        versions["nvidia-driver"] = found.group()
+    versions |= nvidia_versions("jax-cuda", "nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")
     return versions
 
 
 def _device_name(device: OpenDevice) -> str:
     if device.kind == "cuda":
         return str(device.jax_devices[0].device_kind)
-    information = Path("/proc/cpuinfo")
-    models = (
-        re.findall(r"model name\s*:\s*(.+)", information.read_text())
-        if information.exists()
-        else []
-    )
-    return models[0] if models else platform.processor() or platform.machine()
+    return processor()

@@ -5,12 +5,12 @@ PyTorch runs eagerly here: nothing is compiled, so every account of compilation 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal, TypeVar
 
+import cachetools
 import numpy as np
 import torch
 
@@ -24,6 +24,7 @@ from manyseeds.backend import (
     Settings,
     Splits,
     check_metrics,
+    check_structure,
 )
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
@@ -31,8 +32,8 @@ from manyseeds_pytorch import device
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.training import PROBABILITIES, Arrays, Shard
 
-_KEPT_DATA = 2
-"""Tasks whose data stay on the device: transfer goes back and forth between two."""
+KEPT_TASKS = 3
+"""How many tasks' data stay on the device."""
 
 T = TypeVar("T")
 
@@ -42,7 +43,8 @@ class PyTorchBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._placement = device.place(settings)
-        self._data: OrderedDict[tuple[str, str], DeviceSplits] = OrderedDict()
+        self._data: cachetools.LRUCache[tuple[str, str], DeviceSplits]
+        self._data = cachetools.LRUCache(KEPT_TASKS)
         self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
 
     def describe(self) -> Environment:
@@ -62,9 +64,6 @@ class PyTorchBackend:
         key = (data.key, network.loss)
         if key not in self._data:
             self._data[key] = device.on_device(network, data, self._placement)
-        self._data.move_to_end(key)
-        while len(self._data) > _KEPT_DATA:
-            self._data.popitem(last=False)
         return self._data[key]
 
 
@@ -99,6 +98,7 @@ class PyTorchCohort:
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
+        check_structure(self._network, phase)
         for shard, part in zip(self._shards, self._parts, strict=True):
             shard.begin(phase, {name: value[part] for name, value in weights.items()})
 

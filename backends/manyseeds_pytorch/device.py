@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from manyseeds.backend import Environment, Settings, Split, Splits
 from manyseeds.errors import RequestError
+from manyseeds.host import cores, nvidia_versions, processor
 from manyseeds.network import Network
 
 _LEAST_LANES = 4
@@ -68,7 +68,7 @@ class Placement:
 def place(settings: Settings) -> Placement:
     """Apply the settings to PyTorch, for the whole process, and return where things go."""
     device = _resolve(settings.device)
-    threads = settings.threads or _cores()
+    threads = settings.threads or cores()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(settings.deterministic)
     # Filling what is about to be overwritten costs a pass over memory and decides no result.
@@ -89,13 +89,13 @@ def describe(placement: Placement) -> Environment:
         versions |= {
             "cuda": str(torch.version.cuda),
             "cudnn": str(torch.backends.cudnn.version()),
-            "driver": _driver(),
+            **nvidia_versions(),
         }
     return Environment(
         backend="pytorch",
         versions=versions,
         device=placement.device.type,
-        device_name=torch.cuda.get_device_name() if cuda else _processor(),
+        device_name=torch.cuda.get_device_name() if cuda else processor(),
         threads=placement.threads,
         switches={
             "precision": str(placement.dtype).removeprefix("torch."),
@@ -151,30 +151,3 @@ def _resolve(wanted: str) -> torch.device:
             "device 'cpu' or 'auto'."
         )
     return torch.device("cuda" if found and wanted != "cpu" else "cpu")
-
-
-def _cores() -> int:
-    """Return the cores this process may use, where the system says; else those there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _driver() -> str:
-    """Return the version of NVIDIA's driver, which PyTorch itself does not tell."""
-    try:
-        with open("/proc/driver/nvidia/version", encoding="utf-8") as file:
-            return file.readline().strip()
-    except OSError:
-        return "unknown"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [
-                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()

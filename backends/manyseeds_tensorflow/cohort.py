@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
+import cachetools
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -23,8 +23,9 @@ from manyseeds.backend import (
     Split,
     Splits,
     check_metrics,
+    check_structure,
 )
-from manyseeds.errors import RequestError
+from manyseeds.dealing import dealt
 from manyseeds.knobs import network_knobs, optimizer_knobs
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
@@ -74,15 +75,12 @@ class TensorFlowCohort:
         self._data = data
         self._lanes = lanes
         self._features = data.train.inputs.shape[1]
-        self._parts = [Part(part) for part in _dealt(lanes, backend.threads)]
+        self._parts = [Part(part) for part in dealt(lanes, backend.threads)]
         self._program = backend.program(network, self._features, len(self._parts[0].lanes))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
-        if phase.network.structure() != self._network.structure():
-            raise RequestError(
-                f"phase {phase.name!r} has a network of another structure than its cohort's"
-            )
+        check_structure(self._network, phase)
         self._phase, self._taken = phase, 0
         slots = optimizers.RULES[phase.optimizer.name].slots
         dtype = self._device.dtype
@@ -243,14 +241,6 @@ class TensorFlowCohort:
         }
 
 
-def _dealt(lanes: int, threads: int) -> list[NDArray[np.int64]]:
-    """Deal lanes out to threads, an equal share each; copies of the last lane fill it up."""
-    used = min(lanes, threads)
-    share = -(-lanes // used)
-    filled = np.minimum(np.arange(share * used), lanes - 1)
-    return list(filled.reshape(used, share))
-
-
 def _stacked(name: str, value: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a variable as the layers keep it: biases [lanes, units] with an axis for the rows."""
     value = np.asarray(value, dtype)
@@ -287,8 +277,10 @@ class TensorFlowBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._data: OrderedDict[str, dict[Hashable, Tree]] = OrderedDict()
-        self._programs: OrderedDict[Hashable, LaneProgram] = OrderedDict()
+        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
+        self._kept = cachetools.LRUCache(KEPT_TASKS)
+        self._programs: cachetools.LRUCache[Hashable, LaneProgram]
+        self._programs = cachetools.LRUCache(KEPT_PROGRAMS)
         self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
         self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
 
@@ -319,9 +311,6 @@ class TensorFlowBackend:
                 self._programs[key] = LaneProgram(
                     network, features, str(self.device.dtype), group=group, scored=scored
                 )
-        self._programs.move_to_end(key)
-        while len(self._programs) > KEPT_PROGRAMS:
-            self._programs.popitem(last=False)
         return self._programs[key]
 
     def columns(self, data: Splits, split: SplitName, network: Network) -> Tree:
@@ -329,10 +318,7 @@ class TensorFlowBackend:
 
         Only the latest `KEPT_TASKS` tasks stay.
         """
-        task = self._data.setdefault(data.key, {})
-        self._data.move_to_end(data.key)
-        while len(self._data) > KEPT_TASKS:
-            self._data.popitem(last=False)
+        task = self._kept.setdefault(data.key, {})
         classes = network.loss == "sparse_cross_entropy"
         if (split, classes) not in task:
             columns: Split = getattr(data, split)

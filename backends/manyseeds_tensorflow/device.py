@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import distributions, version
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
 import keras
@@ -21,6 +19,7 @@ import tensorflow as tf
 
 from manyseeds.backend import Environment, Settings
 from manyseeds.errors import RequestError, RunError
+from manyseeds.host import add_xla_flag, cores, nvidia_versions, processor
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def open_device(settings: Settings) -> OpenDevice:
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
         # The threads are busy with lanes of their own; they must not share one lane's products.
-        _add_flag("--xla_cpu_multi_thread_eigen=false")
+        add_xla_flag("--xla_cpu_multi_thread_eigen=false")
         # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
@@ -79,7 +78,7 @@ def open_device(settings: Settings) -> OpenDevice:
 
 def threads(settings: Settings) -> int:
     """Return the CPU threads asked for; all cores this process may use unless said."""
-    return settings.threads or len(os.sched_getaffinity(0))
+    return settings.threads or cores()
 
 
 def describe(device: OpenDevice) -> Environment:
@@ -109,12 +108,6 @@ def peak_memory(device: OpenDevice) -> int:
     if device.kind == "cpu":
         return 0
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-
-
-def _add_flag(flag: str) -> None:
-    """Append a flag to XLA_FLAGS, after the user's own, so that it wins; XLA reads it when used."""
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
 
 
 def _find(wanted: str) -> str:
@@ -173,15 +166,9 @@ def _versions(device: OpenDevice) -> dict[str, str]:
     }
     if device.kind == "cpu":
         return versions
-    for distribution in distributions():
-        name = distribution.metadata["Name"] or ""
-        if name.startswith(("nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")):
-            versions[name] = distribution.version
     build = tf.sysconfig.get_build_info()
     versions |= {f"built for {key}": build[key] for key in build if key.endswith("_version")}
-    driver = Path("/proc/driver/nvidia/version")
-    if driver.exists() and (found := re.search(r"\d+\.\d+(\.\d+)?", driver.read_text())):
-        versions["nvidia-driver"] = found.group()
+    versions |= nvidia_versions("nvidia-cublas", "nvidia-cudnn", "nvidia-cuda-runtime")
     return versions
 
 
@@ -189,10 +176,4 @@ def _device_name(device: OpenDevice) -> str:
     if device.kind == "cuda":
         gpu = tf.config.list_physical_devices("GPU")[0]
         return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
-    information = Path("/proc/cpuinfo")
-    models = (
-        re.findall(r"model name\s*:\s*(.+)", information.read_text())
-        if information.exists()
-        else []
-    )
-    return models[0] if models else platform.processor() or platform.machine()
+    return processor()

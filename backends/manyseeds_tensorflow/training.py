@@ -6,7 +6,6 @@ rates, momenta and dropout rates never compile anything again.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -74,19 +73,17 @@ class LaneProgram:
         self.gradient = compiled(self._all_gradients)
         self.score = compiled(self._score)
         self._called: set[Hashable] = set()
-        self._lock = threading.Lock()
 
     def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:
         """Make the first call for arguments of these shapes, if it is one; return its seconds."""
         leaves = tf.nest.flatten(arguments)
         key = (name, tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves))
-        with self._lock:
-            if key in self._called:
-                return 0.0
-            start = time.perf_counter()
-            call()
-            self._called.add(key)
-            return time.perf_counter() - start
+        if key in self._called:
+            return 0.0
+        start = time.perf_counter()
+        call()
+        self._called.add(key)
+        return time.perf_counter() - start
 
     def _train(
         self, kind: str, moving: Moving, frozen: Tree, plan: Plan, shared: tuple[Tree, ...]
@@ -150,7 +147,7 @@ class LaneProgram:
             everything = {**frozen, **weights}
             logits = self._training.logits(everything, inputs, knobs["network"], keys, when)
             losses = networks.losses(self._training.network.loss, logits, labels)
-            sums = tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
+            sums = _sum_of(losses, counts)
             mean = sums / tf.cast(rows, sums.dtype)
         return mean, tape.gradient(mean, weights)
 
@@ -182,7 +179,7 @@ class LaneProgram:
         def score(weights: Tree) -> tuple[tf.Tensor, ...]:
             logits = self._scoring.logits(weights, inputs, knobs["network"])
             losses = networks.losses(kind, logits, labels)
-            loss = tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
+            loss = _sum_of(losses, counts)
             found = networks.probabilities(kind, logits)
             if kind == "mean_squared_error":
                 right = tf.zeros([lanes], tf.int32)
@@ -194,6 +191,11 @@ class LaneProgram:
         like = tuple(tf.zeros([], of) for of in (dtype, tf.int32, dtype)[: 3 if outputs else 2])
         scores: tuple[tf.Tensor, ...] = _by_groups(score, (weights,), like, lanes)
         return scores
+
+
+def _sum_of(losses: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Return the sum of the losses [lanes, rows] that count, [lanes]."""
+    return tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
 
 
 def _by_groups(function: Callable[..., Tree], each: Tree, like: Tree, group: int) -> Tree:

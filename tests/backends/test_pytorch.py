@@ -627,7 +627,13 @@ def test_data_stay_on_the_device_by_key(double):
     assert double._data[data.key, network.loss] is kept
     for number in range(3):
         double.cohort(network, some_data(key=f"other{number}"), 1)
-    assert len(double._data) <= 2
+    assert len(double._data) <= 3
+
+
+def test_a_phase_of_another_structure_is_refused(double):
+    cohort = double.cohort(a_network(), some_data(), 1)
+    with pytest.raises(RequestError, match="another structure"):
+        cohort.begin(a_phase(a_network("linear", 1)), {})
 
 
 def test_targets_that_do_not_fit_the_output_are_refused(double):
