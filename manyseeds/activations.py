@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from manyseeds.technique import Technique, by_name
 
@@ -60,6 +60,36 @@ class LeakyRelu(_Activation):
     alpha: float = Field(default=0.01, ge=0)
 
 
+class RRelu(_Activation):
+    """z if z > 0, else a z; a is drawn from [lower, upper] for each element in training.
+
+    In evaluation a is the mean of the two. Slopes as PyTorch counts them, not Xu et al.'s divisors.
+    The slope of element e is lower + (upper - lower) (h + 1/2) / 65536 with the half h of
+    `manyseeds.noise` of its layer; the derivative at 0 is the slope.
+    """
+
+    source: ClassVar[str] = "Xu et al. 2015"
+    name: Literal["rrelu"] = "rrelu"
+    lower: float = Field(default=1 / 8, ge=0)
+    upper: float = Field(default=1 / 3, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> RRelu:
+        if self.lower > self.upper:
+            raise ValueError(f"lower is {self.lower:g}, above upper, {self.upper:g}")
+        return self
+
+
+class PRelu(_Activation):
+    """z if z > 0, else a z; the slope a is learned, one per unit, from 0; derivative a at 0.
+
+    Its layer has the variable "slope", [units].
+    """
+
+    source: ClassVar[str] = "He et al. 2015"
+    name: Literal["prelu"] = "prelu"
+
+
 class Elu(_Activation):
     """z if z > 0, else alpha (exp(z) - 1); derivative alpha at 0."""
 
@@ -82,9 +112,26 @@ class Selu(_Activation):
     name: Literal["selu"] = "selu"
 
 
+class Softplus(_Activation):
+    """log(1 + exp(z))."""
+
+    source: ClassVar[str] = "Dugas et al. 2001; Géron 2019, ch. 10"
+    name: Literal["softplus"] = "softplus"
+
+
 Activation = Annotated[
     Annotated[
-        Linear | Logistic | Softmax | Tanh | Relu | LeakyRelu | Elu | Selu,
+        Linear
+        | Logistic
+        | Softmax
+        | Tanh
+        | Relu
+        | LeakyRelu
+        | RRelu
+        | PRelu
+        | Elu
+        | Selu
+        | Softplus,
         Field(discriminator="name"),
     ],
     BeforeValidator(by_name),

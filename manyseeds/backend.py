@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from manyseeds.augmentation import Changes
 from manyseeds.errors import RequestError, unknown
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase, Recipe
@@ -27,6 +28,8 @@ GROUP = "manyseeds.backends"
 
 EVALUATION_ROWS = 1024
 """Rows of a split that a backend may hold in all lanes at once when it evaluates."""
+SAMPLING_ROWS = 1000
+"""Rows of a split that one step of noise serves in Monte Carlo dropout."""
 
 Floats = NDArray[np.float64]
 Metric = Literal["loss", "accuracy"]
@@ -81,9 +84,12 @@ class EpochPlan:
     momentum
         Momentum of every step, [lanes, steps], for optimizers that have one, else None.
     noise
-        Keys of the noise, layer label -> [lanes, 2] uint32 (`manyseeds.noise`).
+        Keys of the noise, noise label (`Network.noises`) -> [lanes, 2] uint32 (`manyseeds.noise`).
     step
         The first step's number in the noise counter: steps this network has taken before.
+    changes
+        What is done to the images, [lanes, n, ...], in the order they are seen; None where the
+        phase augments nothing.
     """
 
     order: NDArray[np.int32]
@@ -92,6 +98,7 @@ class EpochPlan:
     momentum: Floats | None
     noise: Mapping[str, NDArray[np.uint32]]
     step: int
+    changes: Changes | None = None
 
     @property
     def steps(self) -> int:
@@ -106,12 +113,16 @@ class EpochTrace:
     Attributes
     ----------
     loss
-        Training loss of every step before its update, [lanes, steps], float64.
+        Training loss of every step before its update, without penalties, [lanes, steps], float64.
+    penalty
+        Sum of the network's penalties at every step before its update, [lanes, steps], float64;
+        None where it has none.
     compile_seconds, compilations
         Time spent tracing and compiling in this call, and how many programs; apart from training.
     """
 
     loss: Floats
+    penalty: Floats | None = None
     compile_seconds: float = 0.0
     compilations: int = 0
 
@@ -173,18 +184,63 @@ class Batch:
     rows
         Of the training split, [lanes, batch].
     noise
-        As for `EpochPlan`: a key for every dropout layer; none for a network without.
+        As for `EpochPlan`: a key for every noise of the network; none for a network without.
     step
         The step's number in the noise counter.
+    changes
+        As for `EpochPlan`, [lanes, batch, ...].
     """
 
     rows: NDArray[np.int32]
     noise: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
     step: int = 0
+    changes: Changes | None = None
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What leaves a layer, over some examples; each [lanes], float64.
+
+    Attributes
+    ----------
+    mean, sd
+        The mean over the units of each unit's mean, and of its standard deviation (with n).
+    dead
+        The share of units whose output is 0 for every example.
+    """
+
+    mean: Floats
+    sd: Floats
+    dead: Floats
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to predict with dropout on: Monte Carlo dropout.
+
+    Sample s of the rows 1000 b to 1000 b + 999 of a split of n rows has the step
+    s ceil(n / `SAMPLING_ROWS`) + b in the noise counter, its elements counted over those rows.
+    Only dropout and alpha dropout are on: the other layers are as in prediction.
+
+    Attributes
+    ----------
+    samples
+        How many predictions are averaged.
+    noise
+        As for `EpochPlan`; at least the keys of the dropout and alpha dropout layers.
+    """
+
+    samples: int
+    noise: Mapping[str, NDArray[np.uint32]]
 
 
 class TrainingCohort(Protocol):
     """The networks of many seeds in training: all that the epoch driver can reach.
+
+    A training step: change the images; forward, in training mode; the loss with its penalties;
+    backward; clip the gradient; let the optimizer move what is trained; then rescale what is beyond
+    its max-norm, and put back zeros that are kept. Batch normalisation moves its averages in the
+    forward pass.
 
     A lane is the same training as that seed alone; what happens in one lane, NaN included, never
     touches another.
@@ -210,7 +266,18 @@ class TrainingCohort(Protocol):
         """Score the lanes on a split, nothing dropped, `EVALUATION_ROWS` rows at a time at most."""
 
     def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
+        """Return the gradient of the training loss on a batch, by trained variable.
+
+        With penalties, before clipping. Frozen layers and moving averages have none; nothing moves.
+        """
+
+    def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
+        """Return what leaves each layer on rows of the training split, by label, in order.
+
+        In training mode as in a training step, with the batch's noise and its own statistics
+        (nothing moves); else as in prediction. The output layer's is that of its activation. Lanes
+        are taken in pieces of bounded memory: a batch may be the whole split.
+        """
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
@@ -219,8 +286,18 @@ class TrainingCohort(Protocol):
 class Cohort(TrainingCohort, Protocol):
     """A cohort with its test split, which only the worker scores, once, after training."""
 
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
+    def score(
+        self,
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Scores:
+        """Score the lanes on the test split.
+
+        With `sampling` the probabilities are means over samples, and the metrics are theirs: the
+        loss is the mean of -log p of the label, the accuracy that of the most probable class.
+        """
 
 
 class Backend(Protocol):

@@ -138,6 +138,25 @@ class Constant(_Initialiser):
         return np.full(shape, self.value)
 
 
+class Fixup(_Initialiser):
+    """For the layers of residual branches without normalisation: he_normal, scaled down.
+
+    he_normal times branches^(-1 / (2 layers - 2)), for `branches` of `layers` layers each; zero for
+    the last layer of a branch.
+    """
+
+    source: ClassVar[str] = "Zhang, Dauphin and Ma 2019, rules 1 and 2"
+    name: Literal["fixup"] = "fixup"
+    branches: int = Field(default=1, ge=1)
+    layers: int = Field(default=2, ge=2)
+    last: bool = False
+
+    def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Return a kernel of `shape` [fan_in, fan_out]."""
+        scale = 0.0 if self.last else self.branches ** (-1 / (2 * self.layers - 2))
+        return HeNormal().draw(generator, shape) * scale
+
+
 Initialiser = Annotated[
     Annotated[
         GlorotUniform
@@ -148,7 +167,8 @@ Initialiser = Annotated[
         | LecunUniform
         | LecunNormal
         | StandardNormal
-        | Constant,
+        | Constant
+        | Fixup,
         Field(discriminator="name"),
     ],
     BeforeValidator(by_name),

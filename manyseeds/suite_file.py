@@ -4,8 +4,8 @@ A suite file has `[tasks.*]`, `[networks.*]` and `[phases.*]` by name, `[[recipe
 phases (by name, or `{use = "name", rate = 1e-4}` to change some keys), `[[claims]]`, and
 `[quick]`: a partial suite laid over the full one for the quick form.
 
-What is short to write: `hidden = [300, 100]` with one `activation` and `initialiser` for a dense
-stack; `reuse = 5` for the five hidden layers next to the input; `frozen = "reused"`;
+What is short to write: `hidden = [300, 100]` with what `manyseeds.stack` knows for a stack of
+dense layers; `reuse = 5` for the five hidden layers next to the input; `frozen = "reused"`;
 `classes = "pair"` or `"rest"` for the classes in, or outside, each pair of `pairs`.
 """
 
@@ -28,6 +28,7 @@ from manyseeds.model import Model, digest_text
 from manyseeds.network import Network
 from manyseeds.plan import Plan
 from manyseeds.recipe import Phase, Recipe, Task
+from manyseeds.stack import dense_stack
 from manyseeds.suite import Cell, Claim, Suite, VarianceStudy
 
 Table = Mapping[str, Any]
@@ -187,6 +188,9 @@ class _Reader:
         table["task"] = self._task(table.get("task"), f"{key}.task", pair)
         network = self._network(table.get("network"), f"{key}.network")
         table["network"] = network
+        if isinstance(table.get("reuse"), dict):
+            table["reuse_from"] = tuple(table["reuse"].items())
+            table["reuse"] = tuple(table["reuse"])
         if isinstance(table.get("reuse"), int):
             table["reuse"] = self._lowest(network, table["reuse"], f"{key}.reuse")
         if table.get("frozen") == "reused":
@@ -194,12 +198,14 @@ class _Reader:
         return self._model(Phase, table, key)
 
     def _lowest(self, network: Network, count: int, key: str) -> tuple[str, ...]:
+        """Return the labels of everything with weights up to the dense layer after the lowest."""
         hidden = network.hidden_labels()
         if not 1 <= count <= len(hidden):
             raise self._wrong(
                 key, f"{count} hidden layers asked for, the network has {len(hidden)}"
             )
-        return hidden[:count]
+        labels = network.labels()
+        return labels[: labels.index(network.dense()[count].label)]
 
     def _task(self, name: Any, key: str, pair: Pair) -> Task:
         table = dict(self._named("tasks", name, key))
@@ -224,12 +230,12 @@ class _Reader:
         units = table.pop("hidden")
         if not isinstance(units, list):
             raise self._wrong(f"{key}.hidden", "expected a list of numbers of units")
-        shared = {k: table.pop(k) for k in ("activation", "initialiser", "bias") if k in table}
         if "output" not in table:
             raise self._wrong(f"{key}.output", "a network with `hidden` needs an `output` table")
         output = table.pop("output")
-        hidden = [{"name": "dense", "units": number, **shared} for number in units]
-        return [*hidden, {"name": "dense", **output} if isinstance(output, dict) else output]
+        if isinstance(output, dict):
+            output = {"name": "dense", **output}
+        return [*dense_stack(units, table), output]
 
     def _pairs(self) -> tuple[Pair, ...]:
         pairs = self.document.get("pairs", [[5, 6]])

@@ -27,17 +27,16 @@ class Technique(Model):
     name: str
 
     def hyperparameters(self) -> dict[str, float]:
-        """Return the numeric fields by name: what a backend passes as run-time arguments."""
-        return {
-            key: float(value)
-            for key, value in self
-            if isinstance(value, int | float) and not isinstance(value, bool)
-        }
+        """Return the real numbers by name: what a backend passes as run-time arguments."""
+        return {key: value for key, value in self if isinstance(value, float)}
 
     def structure(self) -> tuple[Any, ...]:
-        """Return what a compiled program depends on: the name and every non-numeric field."""
-        numeric = self.hyperparameters()
-        return tuple((key, value) for key, value in self if key not in numeric)
+        """Return what a compiled program depends on: all but real numbers, all the way down."""
+        return tuple(
+            (key, value.structure() if isinstance(value, Technique) else value)
+            for key, value in self
+            if not isinstance(value, float)
+        )
 
 
 def by_name(value: Any) -> Any:
@@ -47,9 +46,22 @@ def by_name(value: Any) -> Any:
 
 def techniques() -> Iterator[type[Technique]]:
     """Yield every technique known, in order of kind and definition."""
-    from manyseeds import activations, initialisers, network, optimizers, recipe, schedules
+    from manyseeds import (
+        activations,
+        augmentation,
+        clipping,
+        initialisers,
+        layers,
+        optimizers,
+        recipe,
+        regularisation,
+        schedules,
+    )
 
-    modules = (initialisers, activations, network, optimizers, schedules, recipe)
+    modules = (
+        *(initialisers, activations, layers, regularisation, clipping, optimizers, schedules),
+        *(augmentation, recipe),
+    )
     for module in modules:
         for cls in vars(module).values():
             if _is_technique(cls) and cls.__module__ == module.__name__:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds import streams
-from manyseeds.backend import EpochPlan, Floats, Scores, Splits, TrainingCohort
+from manyseeds.augmentation import Changes
+from manyseeds.backend import EpochPlan, Floats, Scores, Split, Splits, TrainingCohort
 from manyseeds.network import Weights
 from manyseeds.recipe import EarlyStopping, Phase, Recipe
 from manyseeds.schedules import Clock
@@ -132,11 +133,21 @@ class Lanes:
 def first_weights(phase: Phase, state: State, lanes: Lanes, features: int) -> Weights:
     """Return the weights a phase starts from: reused layers from `state`, the rest drawn."""
     drawn = streams.initial_weights(phase.network, features, lanes.of("init"))
-    reused = set(phase.reused())
+    sources = phase.sources()
     return {
-        name: state.weights[name] if name.split("/")[0] in reused else values
+        name: state.weights[f"{sources[label]}/{variable}"] if label in sources else values
         for name, values in drawn.items()
+        for label, variable in [name.split("/")]
     }
+
+
+def noise_keys(phase: Phase, lanes: Lanes, *path: str) -> Mapping[str, NDArray[np.uint32]]:
+    """Return the keys of the noises of a phase's network; `path` is for another purpose."""
+    seeds: dict[streams.Stream, list[int]] = {
+        "dropout": lanes.of("dropout"),
+        "augment": lanes.of("augment"),
+    }
+    return streams.noise_keys(phase.network, seeds, *path)
 
 
 @dataclass(frozen=True)
@@ -159,20 +170,22 @@ class Timetable:
     noise: Mapping[str, NDArray[np.uint32]]
     first_epoch: int
     first_step: int
+    features: int
 
     @classmethod
-    def of(cls, phase: Phase, state: State, lanes: Lanes, available: int) -> Timetable:
-        """Return the timetable of a phase that follows `state`, of `available` training rows."""
+    def of(cls, phase: Phase, state: State, lanes: Lanes, train: Split) -> Timetable:
+        """Return the timetable of a phase that follows `state`, on this training split."""
         task = phase.task
         return cls(
             phase=phase,
             lanes=lanes,
             rows=streams.training_rows(
-                task.name, available, task.train, [lane.split for lane in lanes.seeds]
+                task.name, len(train), task.train, [lane.split for lane in lanes.seeds]
             ),
-            noise=streams.noise_keys(phase.network, lanes.of("dropout")),
+            noise=noise_keys(phase, lanes),
             first_epoch=state.epochs_on_task.get(task.name, 0),
             first_step=state.steps_of_network.get(phase.network.name, 0),
+            features=train.inputs.shape[1],
         )
 
     @property
@@ -186,15 +199,31 @@ class Timetable:
         clock = Clock(epoch=epoch, steps=self.steps, epochs=phase.epochs)
         rate = phase.schedule.rates(phase.rate, clock, valid_loss)
         momentum = phase.optimizer.hyperparameters().get("momentum")
+        momenta = None if momentum is None else phase.schedule.momenta(momentum, clock)
         return EpochPlan(
             order=streams.batch_order(
                 phase.task.name, self.rows, self.lanes.of("order"), self.first_epoch + epoch
             ),
             batch=phase.batch,
             rate=rate,
-            momentum=None if momentum is None else np.full_like(rate, momentum),
+            momentum=None if momenta is None else np.broadcast_to(momenta, rate.shape).copy(),
             noise=self.noise,
             step=self.first_step + epoch * self.steps,
+            changes=self._changes(epoch),
+        )
+
+    def _changes(self, epoch: int) -> Changes | None:
+        """Return what is done to the images of an epoch, from 0."""
+        phase = self.phase
+        if not phase.augmentation:
+            return None
+        return streams.image_changes(
+            phase.task.name,
+            phase.augmentation,
+            self.lanes.of("augment"),
+            self.first_epoch + epoch,
+            len(self.rows[0]),
+            self.features,
         )
 
 
@@ -238,7 +267,7 @@ class _PhaseRun:
     curves: list[EpochCurves] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.timetable = Timetable.of(self.phase, self.state, self.lanes, len(self.data.train))
+        self.timetable = Timetable.of(self.phase, self.state, self.lanes, self.data.train)
         self.diverged = list(self.state.diverged)
         self.stopped = np.array([bool(reason) for reason in self.diverged])
         self.best = _Best.start(self.phase.early_stopping, len(self.lanes))
@@ -314,7 +343,7 @@ class _PhaseRun:
         task, network = self.phase.task.name, self.phase.network.name
         return replace(
             done,
-            weights=self.best.merged(self.cohort.weights()),
+            weights=pruned(self.phase, self.best.merged(self.cohort.weights())),
             epochs_on_task={**done.epochs_on_task, task: done.epochs_on_task.get(task, 0) + epochs},
             steps_of_network={
                 **done.steps_of_network,
@@ -378,6 +407,17 @@ class _Best:
     def epoch_or(self, last: int) -> NDArray[np.int64]:
         """Return each lane's epoch of the weights it ends with."""
         return np.where(self.kept > 0, self.kept, last)
+
+
+def pruned(phase: Phase, weights: Weights) -> Weights:
+    """Return the weights a phase leaves: those its pruning does not keep are 0."""
+    if phase.pruning is None:
+        return weights
+    kept = phase.pruning.kept
+    return {
+        name: np.where(kept(values), values, 0) if name.endswith("/kernel") else values
+        for name, values in weights.items()
+    }
 
 
 def with_layers(source: Weights, layers: Sequence[str], weights: Weights) -> Weights:

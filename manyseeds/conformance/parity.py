@@ -46,8 +46,8 @@ def compare(ours: Trajectory, theirs: Trajectory) -> Comparison:
     errors = {"loss": 0.0, "gradient": 0.0, "weights": 0.0, "scores": 0.0}
     for name, theirs_ in theirs.items():
         kind = name.split("/")[1]
-        key = {"valid_loss": "scores"}.get(kind, kind)
-        leading = 2 if kind in {"loss", "gradient"} else 1
+        key = {"penalty": "loss"}.get(kind, kind)
+        leading = 2 if kind in {"loss", "penalty", "gradient"} else 1
         errors[key] = max(errors[key], relative_distance(ours[name], theirs_, leading))
     return Comparison(**errors)
 

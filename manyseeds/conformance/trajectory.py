@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Backend, Batch, EpochPlan, Splits, TrainingCohort
+from manyseeds.backend import Backend, Batch, Cohort, EpochPlan, Sampling, Splits, TrainingCohort
 from manyseeds.datasets import task_splits
+from manyseeds.layers import AlphaDropout, Dropout
 from manyseeds.recipe import Phase, Recipe
-from manyseeds.training import Lanes, State, Timetable, first_weights
+from manyseeds.training import Lanes, State, Timetable, first_weights, noise_keys, pruned
 
 Trajectory = Mapping[str, NDArray[np.float64]]
 """Arrays by name, the lane first: "PHASE/loss" [lanes, steps], "PHASE/gradient/LAYER/VARIABLE"
-[lanes, steps, ...], "PHASE/weights/LAYER/VARIABLE" [lanes, ...], "PHASE/valid_loss" [lanes]."""
+[lanes, steps, ...], "PHASE/weights/LAYER/VARIABLE" and "PHASE/scores/…" [lanes, ...]."""
+
+_SAMPLES = 3
 
 
 def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajectory:
@@ -33,22 +36,44 @@ def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajec
 
 
 def _follow_phase(
-    cohort: TrainingCohort, phase: Phase, state: State, data: Splits, lanes: Lanes, steps: int
+    cohort: Cohort, phase: Phase, state: State, data: Splits, lanes: Lanes, steps: int
 ) -> dict[str, NDArray[Any]]:
     cohort.begin(phase, first_weights(phase, state, lanes, data.train.inputs.shape[1]))
-    timetable = Timetable.of(phase, state, lanes, len(data.train))
-    losses, gradients = [], []
+    timetable = Timetable.of(phase, state, lanes, data.train)
+    losses, penalties, gradients = [], [], []
     for plan in single_steps(timetable, steps):
-        batch = Batch(rows=plan.order, noise=plan.noise, step=plan.step)
+        batch = Batch(rows=plan.order, noise=plan.noise, step=plan.step, changes=plan.changes)
         gradients.append(cohort.gradient(batch))
-        losses.append(cohort.train(plan).loss)
-    scores = cohort.evaluate("valid", ("loss",))
+        trace = cohort.train(plan)
+        losses.append(trace.loss)
+        penalties.append(np.zeros_like(trace.loss) if trace.penalty is None else trace.penalty)
     return {
         "loss": np.concatenate(losses, axis=1),
-        "valid_loss": scores.metrics["loss"],
+        "penalty": np.concatenate(penalties, axis=1),
         **{f"gradient/{n}": np.stack([g[n] for g in gradients], axis=1) for n in gradients[0]},
         **{f"weights/{name}": np.asarray(v) for name, v in cohort.weights().items()},
+        **{f"scores/{name}": v for name, v in _scores(cohort, phase, lanes, batch).items()},
     }
+
+
+def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return everything a backend says of the weights a phase ends with."""
+    classifies = phase.network.loss != "mean_squared_error"
+    valid = cohort.evaluate("valid", ("loss",), probabilities=classifies)
+    found: dict[str, NDArray[Any]] = {"valid_loss": valid.metrics["loss"]}
+    if valid.probabilities is not None:
+        found["probabilities"] = valid.probabilities
+    for mode, training in (("training", True), ("prediction", False)):
+        for label, activity in cohort.activity(batch, training=training).items():
+            moments = (activity.mean, activity.sd, activity.dead)
+            found[f"{mode}/{label}"] = np.stack(moments, axis=1)
+    if any(isinstance(layer, Dropout | AlphaDropout) for layer in phase.network.layers):
+        sampling = Sampling(_SAMPLES, noise_keys(phase, lanes, "mc"))
+        sampled = cohort.score(("loss",), probabilities=True, sampling=sampling)
+        found["sampled_loss"] = sampled.metrics["loss"]
+        if sampled.probabilities is not None:
+            found["sampled"] = sampled.probabilities
+    return found
 
 
 def single_steps(timetable: Timetable, steps: int) -> Iterator[EpochPlan]:
@@ -65,6 +90,7 @@ def single_steps(timetable: Timetable, steps: int) -> Iterator[EpochPlan]:
             rate=plan.rate[:, here],
             momentum=None if plan.momentum is None else plan.momentum[:, here],
             step=plan.step + step,
+            changes=None if plan.changes is None else plan.changes[:, rows],
         )
 
 
@@ -73,7 +99,7 @@ def _after(state: State, phase: Phase, cohort: TrainingCohort, steps: int) -> St
     return replace(
         state,
         phases=state.phases + 1,
-        weights=cohort.weights(),
+        weights=pruned(phase, cohort.weights()),
         epochs_on_task={**state.epochs_on_task, task: state.epochs_on_task.get(task, 0) + 1},
         steps_of_network={
             **state.steps_of_network,
