@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from manyseeds.diagnostics import Diagnosis
 from manyseeds.training import EpochCurves, Seconds, State
 
 
@@ -26,12 +27,15 @@ def save_state(path: Path, state: State) -> None:
         "diverged": state.diverged,
         "seconds": asdict(state.seconds),
         "curves": [[curve.phase, curve.epoch] for curve in state.curves],
+        "diagnoses": [[d.phase, d.epoch, d.step, d.layer, d.quantity] for d in state.diagnoses],
     }
     arrays: dict[str, Any] = {"facts": np.array(json.dumps(facts)), "best_epoch": state.best_epoch}
     arrays |= {f"weights/{name}": values for name, values in state.weights.items()}
     arrays |= {f"source/{name}": values for name, values in state.source.items()}
     for index, curve in enumerate(state.curves):
         arrays |= {f"curve/{index}/{name}": values for name, values in curve.values.items()}
+    if state.diagnoses:
+        arrays["diagnoses"] = np.stack([diagnosis.values for diagnosis in state.diagnoses])
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
@@ -63,6 +67,10 @@ def load_state(path: Path) -> State | None:
         epochs_on_task=facts["epochs_on_task"],
         steps_of_network=facts["steps_of_network"],
         curves=curves,
+        diagnoses=tuple(
+            Diagnosis(*moment, values)
+            for moment, values in zip(facts["diagnoses"], arrays.get("diagnoses", ()), strict=True)
+        ),
         diverged=tuple(facts["diverged"]),
         best_epoch=arrays["best_epoch"],
         seconds=Seconds(**facts["seconds"]),

@@ -4,6 +4,7 @@
     results/<run>/provenance.json      versions, devices, data: one entry a session of the run
     results/<run>/records/*.parquet    one row a training, whatever became of it
     results/<run>/curves/*.parquet     one row an epoch
+    results/<run>/diagnostics/*.parquet  what was seen inside the networks, where recipes ask
     results/<run>/checkpoints/*.npz    weights after shared phases, removed when the run is whole
 
 Files are written beside, flushed to disk and renamed, never changed after. Parquet pages carry
@@ -36,13 +37,11 @@ _TEXT = ("suite", "recipe", "case", "backend", "mode", "vary", "recipe_sha256", 
 _SEEDS = ("seed", "seed_init", "seed_order", "seed_dropout", "seed_augment", "seed_split")
 _COUNTS = ("job", "attempt", "lanes", "epochs", "best_epoch", "compilations", "peak_memory_bytes")
 METRICS = (
-    "train_loss",
-    "valid_loss",
-    "valid_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "source_accuracy_before",
-    "source_accuracy_after",
+    *("train_loss", "train_penalty", "fitted_loss", "fitted_accuracy"),
+    *("valid_loss", "valid_accuracy"),
+    *("test_loss", "test_accuracy", "test_brier", "test_ece"),
+    *("mc_loss", "mc_accuracy", "mc_brier", "mc_ece"),
+    *("source_accuracy_before", "source_accuracy_after", "zero_share"),
 )
 SECONDS = ("seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared")
 
@@ -58,8 +57,12 @@ RECORD_SCHEMA = pa.schema(
 seconds are those of the whole cohort (divide by `lanes` for one seed's share): `seconds_train`
 and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of tracing and
 compiling, `seconds_shared` of phases that were trained once for several recipes, which every
-row that builds on them repeats. `source_accuracy_*` is the previous network's test accuracy on
-its own task before and after a phase that shares its layers.
+row that builds on them repeats. `train_loss` is the mean over the last epoch's steps, without
+`train_penalty`; `fitted_*` are of the whole training split after training, nothing dropped.
+`*_brier` and `*_ece` are calibration errors (`manyseeds.calibration`), `mc_*` those of Monte Carlo
+dropout on the same weights. `source_accuracy_*` is the previous network's test accuracy on its own
+task before and after a phase that shares its layers. `zero_share` is the share of kernel weights
+that are 0.
 """
 
 CURVE_SCHEMA = pa.schema(
@@ -68,12 +71,22 @@ CURVE_SCHEMA = pa.schema(
     + [pa.field("phase", pa.string()), pa.field("epoch", pa.int64())]
     + [
         pa.field(name, pa.float64())
-        for name in ("rate", "train_loss", "valid_loss", "valid_accuracy")
+        for name in ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy")
     ]
 )
 """Columns of a curve: `epoch` counts from 1 over all phases; `rate` is the epoch's last step's."""
 
+DIAGNOSTICS_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("recipe", "case", "backend", "mode", "vary")]
+    + [pa.field("seed", pa.int64()), pa.field("job", pa.int64()), pa.field("attempt", pa.int64())]
+    + [pa.field("phase", pa.string()), pa.field("epoch", pa.int64()), pa.field("step", pa.int64())]
+    + [pa.field("layer", pa.string()), pa.field("quantity", pa.string())]
+    + [pa.field("value", pa.float64())]
+)
+"""Columns of diagnostics: see `manyseeds.diagnostics.Diagnosis`."""
+
 ROW_KEY = list(RowKey._fields)
+Rows = Sequence[Mapping[str, Any]]
 
 
 class Ledger:
@@ -96,7 +109,7 @@ class Ledger:
                     f"{folder} exists already: a run never writes into another. "
                     f"Resume it with --resume {plan.run}, or choose another --results folder."
                 ) from None
-            for name in ("records", "curves", "checkpoints"):
+            for name in ("records", "curves", "diagnostics", "checkpoints"):
                 (folder / name).mkdir()
             _write(folder / "plan.json", plan.model_dump_json(indent=1).encode())
         return cls(folder)
@@ -156,15 +169,16 @@ class Ledger:
         with _explained(self.folder):
             _write(self.folder / "provenance.json", text.encode())
 
-    def append(
-        self, job: int, records: Sequence[Mapping[str, Any]], curves: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Add a job's records and curves; the records last, for they make it count."""
+    def append(self, job: int, records: Rows, curves: Rows = (), diagnostics: Rows = ()) -> None:
+        """Add a job's records, curves and diagnostics; records last, for they make it count."""
         attempt = records[0]["attempt"]
         name = f"{job:05d}-{attempt:02d}.parquet"
         with _explained(self.folder):
             if curves:
                 _write_table(self.folder / "curves" / name, curves, CURVE_SCHEMA)
+            if diagnostics:
+                (self.folder / "diagnostics").mkdir(exist_ok=True)  # not in older runs
+                _write_table(self.folder / "diagnostics" / name, diagnostics, DIAGNOSTICS_SCHEMA)
             _write_table(self.folder / "records" / name, records, RECORD_SCHEMA)
 
     def delivered(self) -> pd.DataFrame:
@@ -187,9 +201,15 @@ class Ledger:
 
     def curves(self) -> pd.DataFrame:
         """Return the curves of each row's last attempt."""
-        curves = self._read("curves", CURVE_SCHEMA)
+        return self._of_last_attempts(self._read("curves", CURVE_SCHEMA))
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Return the diagnostics of each row's last attempt."""
+        return self._of_last_attempts(self._read("diagnostics", DIAGNOSTICS_SCHEMA))
+
+    def _of_last_attempts(self, rows: pd.DataFrame) -> pd.DataFrame:
         last = self.delivered()[[*ROW_KEY, "attempt"]]
-        return curves.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
+        return rows.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
 
     def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
         """Read all files of a kind; those read before are read again only if one has changed."""
@@ -234,6 +254,7 @@ def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
         remedy = {
             "records": "Delete it and resume the run to train its rows again.",
             "curves": "Delete it: its rows' records are kept, their curves are lost.",
+            "diagnostics": "Delete it: its rows' records are kept, their diagnostics are lost.",
         }[path.parent.name]
         raise RunError(f"{path} is damaged ({error}). {remedy}") from None
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from manyseeds.ledger import METRICS
@@ -72,20 +73,48 @@ def curve_rows(job: Job, attempt: int, state: State) -> list[Row]:
                 continue
             rows.append(
                 {
-                    "recipe": job.recipe,
-                    "case": job.case,
-                    "backend": job.backend,
-                    "mode": job.mode,
-                    "vary": job.vary,
-                    "seed": seed,
-                    "job": job.id,
-                    "attempt": attempt,
+                    **_training(job, seed, attempt),
                     "phase": curve.phase,
                     "epoch": curve.epoch,
                     **values,
                 }
             )
     return rows
+
+
+def diagnostics_rows(job: Job, attempt: int, diagnoses: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return a job's diagnostics, one row a lane and diagnosis, from `diagnosis_messages`."""
+    return [
+        {
+            **_training(job, seed, attempt),
+            **{key: value for key, value in diagnosis.items() if key != "values"},
+            "value": value,
+        }
+        for diagnosis in diagnoses
+        for seed, value in zip(job.seeds, diagnosis["values"], strict=True)
+    ]
+
+
+def diagnosis_messages(state: State) -> list[dict[str, Any]]:
+    """Return the diagnoses as they travel to the runner: values that are not finite are None."""
+    return [
+        asdict(diagnosis) | {"values": [_or_none(float(value)) for value in diagnosis.values]}
+        for diagnosis in state.diagnoses
+    ]
+
+
+def _training(job: Job, seed: int, attempt: int) -> Row:
+    """Return what names a training in curves and diagnostics."""
+    return {
+        "recipe": job.recipe,
+        "case": job.case,
+        "backend": job.backend,
+        "mode": job.mode,
+        "vary": job.vary,
+        "seed": seed,
+        "job": job.id,
+        "attempt": attempt,
+    }
 
 
 def _identity(suite: Suite, job: Job, lanes: Lanes, lane: int) -> Row:
@@ -111,7 +140,8 @@ def _last_curves(state: State, lane: int) -> dict[str, float]:
         return {}
     values = state.curves[epoch - 1].values
     return {
-        name: float(values[name][lane]) for name in ("train_loss", "valid_loss", "valid_accuracy")
+        name: float(values[name][lane])
+        for name in ("train_loss", "train_penalty", "valid_loss", "valid_accuracy")
     }
 
 

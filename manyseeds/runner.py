@@ -23,7 +23,7 @@ from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger import ROW_KEY, Ledger
 from manyseeds.plan import Job, Plan
 from manyseeds.provenance import session
-from manyseeds.records import unfinished_rows
+from manyseeds.records import diagnostics_rows, unfinished_rows
 from manyseeds.suite import Suite
 from manyseeds.suite_file import planned_suite
 from manyseeds.training import Progress
@@ -204,11 +204,12 @@ class _BackendRun:
         answer = self._train(job, attempt, keep)
         if answer["type"] == "done":
             records, curves = answer["records"], answer["curves"]
+            diagnostics = diagnostics_rows(job, attempt, answer["diagnoses"])
         else:
             status = answer.get("status", "failed")
             records = unfinished_rows(self.suite, job, attempt, status, answer["reason"])
-            curves = []
-        self.ledger.append(job.id, records, curves)
+            curves, diagnostics = [], []
+        self.ledger.append(job.id, records, curves, diagnostics)
         statuses = Counter(str(record["status"]) for record in records)
         reasons = [record["reason"] for record in records if record["reason"]]
         self.observer.ended(job, statuses, reasons[0] if reasons else "")

@@ -17,13 +17,22 @@ from numpy.typing import NDArray
 
 from manyseeds import streams
 from manyseeds.augmentation import Changes
-from manyseeds.backend import EpochPlan, Floats, Scores, Split, Splits, TrainingCohort
+from manyseeds.backend import (
+    EpochPlan,
+    EpochTrace,
+    Floats,
+    Scores,
+    Split,
+    Splits,
+    TrainingCohort,
+)
+from manyseeds.diagnostics import Diagnosis, diagnose, step_diagnoses
 from manyseeds.network import Weights
 from manyseeds.recipe import EarlyStopping, Phase, Recipe
-from manyseeds.schedules import Clock
+from manyseeds.schedules import Clock, RangeTest
 from manyseeds.streams import StreamSeeds
 
-_CURVES = ("rate", "train_loss", "valid_loss", "valid_accuracy")
+_CURVES = ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy")
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,8 @@ class State:
         What keys the `order` stream and the noise counters.
     curves
         Every epoch so far.
+    diagnoses
+        What was seen inside the networks, where phases ask for it.
     diverged
         Per lane: where its loss stopped being finite, or "".
     best_epoch
@@ -83,6 +94,7 @@ class State:
     epochs_on_task: Mapping[str, int]
     steps_of_network: Mapping[str, int]
     curves: tuple[EpochCurves, ...]
+    diagnoses: tuple[Diagnosis, ...]
     diverged: tuple[str, ...]
     best_epoch: NDArray[np.int64]
     seconds: Seconds
@@ -97,6 +109,7 @@ class State:
             epochs_on_task={},
             steps_of_network={},
             curves=(),
+            diagnoses=(),
             diverged=("",) * lanes,
             best_epoch=np.zeros(lanes, dtype=np.int64),
             seconds=Seconds(),
@@ -242,6 +255,7 @@ def train_phase(
     new_network = before is not None and before.network.name != phase.network.name
     cohort.begin(phase, weights)
     run = _PhaseRun(cohort, phase, state, data, lanes)
+    run.diagnose(0)
     for epoch in range(phase.epochs):
         run.epoch(epoch)
         report(run.progress())
@@ -265,6 +279,7 @@ class _PhaseRun:
     lanes: Lanes
     seconds: Seconds = field(default_factory=Seconds)
     curves: list[EpochCurves] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.timetable = Timetable.of(self.phase, self.state, self.lanes, self.data.train)
@@ -287,18 +302,39 @@ class _PhaseRun:
             compile=trace.compile_seconds + scores.compile_seconds,
             compilations=trace.compilations + scores.compilations,
         )
-        self._record(plan, trace.loss, scores)
+        self._record(plan, trace, scores)
+        if isinstance(self.phase.schedule, RangeTest):
+            steps = step_diagnoses(
+                self.phase.name, self._epochs(), epoch * plan.steps, plan, trace.loss
+            )
+            self.diagnoses.extend(steps)
+        self.diagnose(epoch + 1)
+
+    def diagnose(self, epoch: int) -> None:
+        """Look inside the networks, after so many epochs of the phase, if that is asked for."""
+        if self.phase.diagnostics:
+            plan = self.timetable.plan(epoch, self.valid_loss)
+            network = self.phase.network
+            self.diagnoses.extend(
+                diagnose(self.cohort, self.phase.name, network, plan, self._epochs())
+            )
+
+    def _epochs(self) -> int:
+        """Return the epochs trained so far, over all phases."""
+        return len(self.state.curves) + len(self.curves)
 
     def _validate(self) -> Scores:
         classifies = self.phase.network.loss != "mean_squared_error"
         return self.cohort.evaluate("valid", ("loss", "accuracy") if classifies else ("loss",))
 
-    def _record(self, plan: EpochPlan, loss: Floats, scores: Scores) -> None:
+    def _record(self, plan: EpochPlan, trace: EpochTrace, scores: Scores) -> None:
+        loss = trace.loss
         valid = scores.metrics["loss"]
         accuracy = scores.metrics.get("accuracy", np.full(len(valid), np.nan))
+        penalty = np.zeros_like(loss) if trace.penalty is None else trace.penalty
         active = ~self.stopped
-        values = (plan.rate[:, -1], loss.mean(axis=1), valid, accuracy)
-        number = len(self.state.curves) + len(self.curves) + 1
+        values = (plan.rate[:, -1], loss.mean(axis=1), penalty.mean(axis=1), valid, accuracy)
+        number = self._epochs() + 1
         self.curves.append(
             EpochCurves(
                 self.phase.name,
@@ -307,7 +343,8 @@ class _PhaseRun:
             )
         )
         self.valid_loss = np.vstack([self.valid_loss, valid])
-        self._stop_diverged(np.isfinite(loss).all(axis=1) & np.isfinite(valid), number)
+        finite = np.isfinite(loss + penalty).all(axis=1) & np.isfinite(valid)
+        self._stop_diverged(finite, number)
         improved = self.best.update(valid, active & ~self.stopped)
         stopping = self.best.out_of_patience() & ~self.stopped
         # A lane that has stopped goes on training, in lockstep with the others: what it ends with
@@ -350,6 +387,7 @@ class _PhaseRun:
                 network: done.steps_of_network.get(network, 0) + steps,
             },
             curves=(*done.curves, *self.curves),
+            diagnoses=(*done.diagnoses, *self.diagnoses),
             diverged=tuple(self.diverged),
             best_epoch=self.best.epoch_or(len(done.curves) + len(self.curves)),
             seconds=done.seconds + self.seconds,
@@ -420,12 +458,17 @@ def pruned(phase: Phase, weights: Weights) -> Weights:
     }
 
 
-def with_layers(source: Weights, layers: Sequence[str], weights: Weights) -> Weights:
-    """Return `source` with these layers, by label, as they are in `weights`."""
-    return {
-        name: weights[name] if name.split("/")[0] in layers else values
-        for name, values in source.items()
-    }
+def with_layers(source: Weights, layers: Mapping[str, str], weights: Weights) -> Weights:
+    """Return `source` with its layers as they are in `weights`.
+
+    `layers` maps labels in `weights` to labels in `source`.
+    """
+    changed = dict(source)
+    for name, values in weights.items():
+        label, variable = name.split("/")
+        if label in layers:
+            changed[f"{layers[label]}/{variable}"] = values
+    return changed
 
 
 def seeds_of(seeds: Sequence[int], varied: Sequence[streams.Stream]) -> Lanes:

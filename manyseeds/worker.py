@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from queue import Queue
@@ -26,8 +26,9 @@ from manyseeds.datasets import task_splits
 from manyseeds.errors import ManyseedsError
 from manyseeds.model import digest
 from manyseeds.plan import Job
-from manyseeds.recipe import Phase, Recipe
-from manyseeds.records import curve_rows, record_rows
+from manyseeds.recipe import Recipe
+from manyseeds.records import curve_rows, diagnosis_messages, record_rows
+from manyseeds.scoring import scores
 from manyseeds.settings import Settings
 from manyseeds.suite import Suite
 from manyseeds.suite_file import parse_suite
@@ -39,7 +40,6 @@ from manyseeds.training import (
     State,
     seeds_of,
     train_phase,
-    with_layers,
 )
 
 Message = dict[str, Any]
@@ -118,7 +118,7 @@ class Worker:
         self.checkpoints = checkpoints
 
     def run(self, job: Job, attempt: int, keep: frozenset[str], report: Report) -> Message:
-        """Train a job and return the message with its records and curves.
+        """Train a job and return the message with its records, curves and diagnoses.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Worker:
         recipe = self.suite.recipe(job.recipe, job.case)
         lanes = seeds_of(job.seeds, job.varied)
         state, shared = self._trained(recipe, lanes, keep, report)
-        metrics = self._scores(recipe, state, lanes)
+        metrics = scores(self.backend, recipe, state, lanes, self.settings.precision)
         facts = {
             "recipe_sha256": recipe.fingerprint(),
             "device": self.backend.describe().device,
@@ -144,6 +144,7 @@ class Worker:
             "job": job.id,
             "records": record_rows(self.suite, job, facts, lanes, state, shared, metrics),
             "curves": curve_rows(job, attempt, state),
+            "diagnoses": diagnosis_messages(state),
         }
 
     def _trained(
@@ -177,29 +178,6 @@ class Worker:
             "lanes": [seeds.as_dict() for seeds in lanes.seeds],
         }
         return self.checkpoints / f"{digest(identity)[:32]}.npz"
-
-    def _scores(self, recipe: Recipe, state: State, lanes: Lanes) -> Mapping[str, list[float]]:
-        """Score the test split, once, now that training has ended."""
-        last = recipe.phases[-1]
-        metrics = self._score(last, state.weights, lanes)
-        found = {f"test_{name}": values for name, values in metrics.items()}
-        first_shared = next((n for n, p in enumerate(recipe.phases) if p.shared), None)
-        if first_shared is None:
-            return found
-        source = recipe.phases[first_shared - 1]
-        layers = recipe.phases[first_shared].reused()
-        after = with_layers(state.source, layers, state.weights)
-        found["source_accuracy_before"] = self._score(source, state.source, lanes)["accuracy"]
-        found["source_accuracy_after"] = self._score(source, after, lanes)["accuracy"]
-        return found
-
-    def _score(self, phase: Phase, weights: Any, lanes: Lanes) -> dict[str, list[float]]:
-        data = task_splits(phase.task, self.settings.precision)
-        cohort = self.backend.cohort(phase.network, data, len(lanes))
-        cohort.begin(phase, weights)
-        classifies = phase.network.loss != "mean_squared_error"
-        scores = cohort.score(("loss", "accuracy") if classifies else ("loss",))
-        return {name: values.tolist() for name, values in scores.metrics.items()}
 
     def _peak_memory(self) -> int:
         host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,6 +8,8 @@ from manyseeds.datasets.description import Dataset
 from manyseeds.datasets.digits import DIGITS
 from manyseeds.datasets.fashion_mnist import FASHION_MNIST
 from manyseeds.datasets.fashion_mnist_12k import FASHION_MNIST_12K
+from manyseeds.datasets.gaussian import GAUSSIAN
+from manyseeds.datasets.mnist import MNIST
 from manyseeds.errors import RequestError, unknown
 
 DATASETS: Mapping[str, Dataset] = {
@@ -15,7 +17,9 @@ DATASETS: Mapping[str, Dataset] = {
     for entry in (
         FASHION_MNIST,
         FASHION_MNIST_12K,
+        MNIST,
         DIGITS,
+        GAUSSIAN,
     )
 }
 

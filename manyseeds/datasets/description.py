@@ -47,8 +47,8 @@ class Dataset:
     licence
         Under which it may be used.
     had
-        "embedded": comes with manyseeds · "scikit-learn": comes with scikit-learn · "found or
-        fetched": looked for on this machine, then fetched once.
+        "embedded": comes with manyseeds · "scikit-learn": comes with scikit-learn · "generated":
+        drawn anew each time · "found or fetched": looked for on this machine, then fetched once.
     train, test
         Examples in the training file and in the test file.
     features
@@ -68,7 +68,7 @@ class Dataset:
     title: str
     source: str
     licence: str
-    had: Literal["embedded", "scikit-learn", "found or fetched"]
+    had: Literal["embedded", "scikit-learn", "generated", "found or fetched"]
     train: int
     test: int
     features: int

@@ -1,0 +1,53 @@
+"""Unit normals, 100 to an example: what the chapter sends through 1,000 selu layers.
+
+Nothing is to be learned from them: the labels are 0 and 1 by turns. The first 500 of the training
+rows are meant for validation, the other 500 are the chapter's 500 × 100.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from manyseeds.datasets.description import Dataset, RawDataset, RawSplit
+from manyseeds.errors import RequestError
+
+FEATURES = 100
+TRAIN = 1_000
+TEST = 500
+SEED = 42
+SHA256 = {"inputs": "c6ec9fff3881ed6533f9e97357fe5d438bea0206fed19f68388e67174ba73dcd"}
+
+
+def load() -> RawDataset:
+    """Draw the examples and check that they are the ones known."""
+    generator = np.random.Generator(np.random.Philox(SEED))
+    inputs = generator.standard_normal((TRAIN + TEST, FEATURES))
+    found = hashlib.sha256(inputs.astype("<f8").tobytes()).hexdigest()
+    if found != SHA256["inputs"]:
+        raise RequestError(
+            f"NumPy {np.__version__} draws other normals than the ones known: expected SHA-256 "
+            f"{SHA256['inputs']}, found {found}. Install the NumPy of constraints.txt."
+        )
+    labels = np.arange(TRAIN + TEST, dtype=np.int32) % 2
+    return RawDataset(
+        train=RawSplit(inputs[:TRAIN], labels[:TRAIN]),
+        test=RawSplit(inputs[TRAIN:], labels[TRAIN:]),
+    )
+
+
+GAUSSIAN = Dataset(
+    name="gaussian",
+    title="unit normals, 100 to an example; nothing to learn",
+    source="Géron 2019, ch. 11, self-normalisation",
+    licence="MIT",
+    had="generated",
+    train=TRAIN,
+    test=TEST,
+    features=FEATURES,
+    classes=("even row", "odd row"),
+    scale=1.0,
+    sha256=SHA256,
+    load=load,
+)

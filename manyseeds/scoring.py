@@ -1,0 +1,102 @@
+"""Scores of a recipe that has been trained: the only place where test data are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from manyseeds.backend import Backend, Cohort, Floats, Metric, Sampling, Split, Splits
+from manyseeds.calibration import calibration
+from manyseeds.datasets import task_splits
+from manyseeds.folding import folded
+from manyseeds.network import Network, Weights
+from manyseeds.recipe import Phase, Recipe
+from manyseeds.settings import Precision
+from manyseeds.training import Lanes, State, noise_keys, with_layers
+
+ByName = dict[str, Floats]
+
+
+def scores(
+    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+) -> Mapping[str, Floats]:
+    """Score the test split, once, now that training has ended: metrics of the ledger, [lanes].
+
+    Parameters
+    ----------
+    backend, precision
+        As the recipe was trained with.
+    state
+        After the recipe's last phase.
+    """
+    last = recipe.phases[-1]
+    network, weights = last.network, state.weights
+    if recipe.fold:
+        network, weights = folded(network, weights)
+    phase = last.model_copy(update={"network": network, "frozen": ()})
+    data = task_splits(phase.task, precision)
+    cohort = _cohort(backend, phase, weights, data, lanes)
+    found = _named("test", _tested(cohort, network, data.test))
+    if last.task.train is None:  # else the lanes have been trained on some of the rows only
+        found |= _named("fitted", cohort.evaluate("train", _metrics(network)).metrics)
+    if recipe.monte_carlo:
+        keys = noise_keys(last, lanes, "mc")
+        sampling = Sampling(recipe.monte_carlo.samples, keys)
+        found |= _named("mc", _tested(cohort, network, data.test, sampling))
+    found["zero_share"] = _zero_share(weights)
+    return found | _source_scores(backend, recipe, state, lanes, precision)
+
+
+def _cohort(backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes) -> Cohort:
+    cohort = backend.cohort(phase.network, data, len(lanes))
+    cohort.begin(phase, weights)
+    return cohort
+
+
+def _tested(
+    cohort: Cohort, network: Network, test: Split, sampling: Sampling | None = None
+) -> Mapping[str, Floats]:
+    """Return loss and accuracy, and the calibration of a classifier."""
+    if not _classifies(network):
+        return cohort.score(("loss",), sampling=sampling).metrics
+    scored = cohort.score(_metrics(network), probabilities=True, sampling=sampling)
+    assert scored.probabilities is not None
+    errors = calibration(scored.probabilities, test.labels)
+    return {**scored.metrics, "brier": errors["brier"], "ece": errors["ece"]}
+
+
+def _source_scores(
+    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+) -> ByName:
+    """Return how the first task fares where a later phase shares its network's layers."""
+    first = next((n for n, phase in enumerate(recipe.phases) if phase.shared), None)
+    if first is None:
+        return {}
+    source, layers = recipe.phases[first - 1], recipe.phases[first].sources()
+    data = task_splits(source.task, precision)
+    found = {}
+    after = with_layers(state.source, layers, state.weights)
+    for when, weights in (("before", state.source), ("after", after)):
+        metrics = _cohort(backend, source, weights, data, lanes).score(("accuracy",)).metrics
+        found[f"source_accuracy_{when}"] = metrics["accuracy"]
+    return found
+
+
+def _zero_share(weights: Weights) -> Floats:
+    kernels = [v.reshape(len(v), -1) for name, v in weights.items() if name.endswith("/kernel")]
+    zeros = sum((kernel == 0).sum(axis=1) for kernel in kernels)
+    return np.asarray(zeros, np.float64) / sum(kernel.shape[1] for kernel in kernels)
+
+
+def _classifies(network: Network) -> bool:
+    return network.loss != "mean_squared_error"
+
+
+def _metrics(network: Network) -> tuple[Metric, ...]:
+    return ("loss", "accuracy") if _classifies(network) else ("loss",)
+
+
+def _named(prefix: str, metrics: Mapping[str, Any]) -> ByName:
+    return {f"{prefix}_{name}": values for name, values in metrics.items()}
