@@ -23,7 +23,7 @@ import numpy as np
 
 from manyseeds.backend import EpochPlan
 from manyseeds.errors import RequestError
-from manyseeds_numpy.network import Weights
+from manyseeds_numpy.arrays import Weights
 
 
 def _asked(kind: str) -> list[list[str]]:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyseeds.backend import (
-    EVALUATION_ROWS,
+    Activity,
     Batch,
     Environment,
     EpochPlan,
     EpochTrace,
     Metric,
+    Sampling,
     Scores,
     Settings,
-    Split,
     Splits,
+    check_structure,
 )
 from manyseeds.errors import RequestError
 from manyseeds.network import Network
 from manyseeds.network import Weights as AnyWeights
 from manyseeds.recipe import Phase
 from manyseeds_numpy import faults
-from manyseeds_numpy.network import Weights, backward, correct, forward, losses, probabilities
+from manyseeds_numpy.activity import activities, moments
+from manyseeds_numpy.arrays import Array, Weights
+from manyseeds_numpy.augmentation import changed
+from manyseeds_numpy.clipping import clipped, constrain, zeros
+from manyseeds_numpy.layers import Mode
+from manyseeds_numpy.losses import losses
+from manyseeds_numpy.network import backward, forward
 from manyseeds_numpy.optimizers import LaneOptimizer
+from manyseeds_numpy.penalties import penalties
+from manyseeds_numpy.scoring import scores
 
 
 class NumpyBackend:
@@ -53,7 +63,27 @@ class NumpyBackend:
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> NumpyCohort:
         """Return a cohort of so many lanes."""
-        return NumpyCohort(data, lanes, np.dtype(self._settings.precision))
+        return NumpyCohort(network, data, lanes, np.dtype(self._settings.precision))
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What one batch says.
+
+    Attributes
+    ----------
+    loss, penalty
+        Means of the batch, [lanes]; no penalty where the network has none.
+    of
+        Gradient of their sum by trained variable.
+    moved
+        Moving averages as this batch moves them.
+    """
+
+    loss: Array
+    penalty: Array | None
+    of: Weights
+    moved: Weights
 
 
 class NumpyCohort:
@@ -61,6 +91,8 @@ class NumpyCohort:
 
     Parameters
     ----------
+    network
+        What is trained; phases may change its hyperparameters.
     data
         Inputs [n, features] and labels [n] of every split.
     lanes
@@ -69,28 +101,43 @@ class NumpyCohort:
         Of weights, activations and updates.
     """
 
-    def __init__(self, data: Splits, lanes: int, dtype: np.dtype[Any]) -> None:
-        self._data, self._lanes, self._dtype = data, lanes, dtype
+    def __init__(self, network: Network, data: Splits, lanes: int, dtype: np.dtype[Any]) -> None:
+        self._network, self._data, self._lanes, self._dtype = network, data, lanes, dtype
 
     def begin(self, phase: Phase, weights: AnyWeights) -> None:
         """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
-        self._phase = phase
+        check_structure(self._network, phase)
+        self._phase, self._network = phase, phase.network
+        self._trained = phase.network.trained(phase.frozen)
         self._weights: Weights = {n: np.array(w, self._dtype) for n, w in weights.items()}
         self._optimizer = LaneOptimizer(phase.optimizer)
+        self._zeros = zeros(self._weights) if phase.keep_zeros else {}
 
     @np.errstate(all="ignore")
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes."""
-        loss = np.empty((self._lanes, epoch.steps))
+        loss, penalty = np.zeros((2, self._lanes, epoch.steps))
         for step in range(epoch.steps):
             faults.training(self._phase.name, step, epoch, self._weights)
-            rows = epoch.order[:, step * epoch.batch : (step + 1) * epoch.batch]
-            batch = Batch(rows=rows, noise=epoch.noise, step=epoch.step + step)
-            loss[:, step], gradients = self._loss_and_gradients(batch)
+            found = self._gradients(_batch(epoch, step))
+            loss[:, step] = found.loss
+            if found.penalty is not None:
+                penalty[:, step] = found.penalty
             momentum = None if epoch.momentum is None else epoch.momentum[:, step]
-            self._optimizer.step(self._weights, gradients, epoch.rate[:, step], momentum)
-        return EpochTrace(loss=loss)
+            self._move(found, epoch.rate[:, step], momentum)
+        penalised = any(layer.penalty for layer in self._network.dense())
+        return EpochTrace(loss=loss, penalty=penalty if penalised else None)
 
+    def _move(self, found: Gradients, rate: Array, momentum: Array | None) -> None:
+        """Take an optimizer's step with rates and momenta [lanes], and what comes after it."""
+        gradients = clipped(self._phase.clipping, found.of)
+        self._optimizer.step(self._weights, gradients, rate, momentum)
+        for layer in self._network.dense():
+            if layer.label not in self._phase.frozen:
+                constrain(layer, self._weights, self._zeros)
+        self._weights |= found.moved
+
+    @np.errstate(all="ignore")
     def evaluate(
         self,
         split: Literal["train", "valid"],
@@ -100,47 +147,80 @@ class NumpyCohort:
     ) -> Scores:
         """Score the lanes on a split, nothing dropped, `EVALUATION_ROWS` rows at a time."""
         data = {"train": self._data.train, "valid": self._data.valid}[split]
-        return self._scores(data, metrics, probabilities)
+        return scores(self._network, self._weights, data, metrics, probabilities=probabilities)
 
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
-        return self._scores(self._data.test, metrics, probabilities)
+    @np.errstate(all="ignore")
+    def score(
+        self,
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Scores:
+        """Score the lanes on the test split, by Monte Carlo dropout if that is asked for."""
+        return scores(
+            self._network,
+            self._weights,
+            self._data.test,
+            metrics,
+            probabilities=probabilities,
+            sampling=sampling,
+        )
 
     @np.errstate(all="ignore")
     def gradient(self, batch: Batch) -> AnyWeights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
-        return self._loss_and_gradients(batch)[1]
+        """Return the gradient of the training loss on a batch, with penalties, before clipping."""
+        return self._gradients(batch).of
+
+    @np.errstate(all="ignore")
+    def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
+        """Return what leaves each layer on rows of the training split, one lane after the other."""
+        found = []
+        for lane in range(self._lanes):
+            here = slice(lane, lane + 1)
+            weights = {name: values[here] for name, values in self._weights.items()}
+            alone = _lane(batch, here)
+            inputs, mode = self._data.train.inputs[alone.rows], Mode()
+            if training:
+                inputs, mode = self._inputs(alone), self._training(alone)
+            found.append(moments(self._network, weights, inputs, mode))
+        return activities(found)
 
     def weights(self) -> AnyWeights:
         """Return a copy of the weights, in the cohort's precision."""
         return {name: values.copy() for name, values in self._weights.items()}
 
-    def _loss_and_gradients(self, batch: Batch) -> tuple[NDArray[np.floating[Any]], Weights]:
-        network, train = self._phase.network, self._data.train
-        inputs, labels = train.inputs[batch.rows], train.labels[batch.rows]
-        logits, memory = forward(network, self._weights, inputs, batch.noise, batch.step)
-        loss, slope = losses(network.loss, logits, labels)
+    def _gradients(self, batch: Batch) -> Gradients:
+        network, labels = self._network, self._data.train.labels[batch.rows]
+        passed = forward(network, self._weights, self._inputs(batch), self._training(batch))
+        loss, slope = losses(network.loss, passed.logits, labels)
         slope = (slope / batch.rows.shape[1]).astype(self._dtype)
-        frozen = self._phase.frozen
-        return loss.mean(axis=1), backward(network, self._weights, memory, slope, frozen)
+        found = backward(network, passed, slope)
+        penalty, added = penalties(network, self._weights)
+        of = {name: found[name] + added.get(name, 0) for name in self._trained}
+        return Gradients(loss.mean(axis=1), penalty, of, passed.moved)
 
-    @np.errstate(all="ignore")
-    def _scores(self, data: Split, metrics: tuple[Metric, ...], wanted: bool) -> Scores:
-        network = self._phase.network
-        sums = {name: np.zeros(self._lanes) for name in metrics}
-        found = []
-        for start in range(0, len(data), EVALUATION_ROWS):
-            rows = slice(start, start + EVALUATION_ROWS)
-            logits, _ = forward(network, self._weights, data.inputs[rows])
-            labels = np.broadcast_to(data.labels[rows], logits.shape[:2])
-            if "loss" in sums:
-                loss, _ = losses(network.loss, logits, labels)
-                sums["loss"] += loss.sum(axis=1, dtype=np.float64)
-            if "accuracy" in sums:
-                sums["accuracy"] += correct(network.loss, logits, labels).sum(axis=1)
-            if wanted:
-                found.append(probabilities(network.loss, logits))
-        return Scores(
-            metrics={name: total / len(data) for name, total in sums.items()},
-            probabilities=np.concatenate(found, axis=1) if wanted else None,
-        )
+    def _inputs(self, batch: Batch) -> Array:
+        """Return what the lanes see of a batch in training, [lanes, batch, features]."""
+        inputs = self._data.train.inputs[batch.rows]
+        return inputs if batch.changes is None else changed(inputs, batch.changes)
+
+    def _training(self, batch: Batch) -> Mode:
+        """Return how layers behave in a training step."""
+        noise = {label: batch.noise[label] for label in self._network.noises(1, 1)}
+        learning = frozenset(self._network.labels()) - frozenset(self._phase.frozen)
+        return Mode(noise, batch.step, learning)
+
+
+def _batch(epoch: EpochPlan, step: int) -> Batch:
+    """Return one step of a plan."""
+    rows = slice(step * epoch.batch, (step + 1) * epoch.batch)
+    changes = None if epoch.changes is None else epoch.changes[:, rows]
+    return Batch(epoch.order[:, rows], epoch.noise, epoch.step + step, changes)
+
+
+def _lane(batch: Batch, lane: slice) -> Batch:
+    """Return some lanes of a batch."""
+    noise = {label: keys[lane] for label, keys in batch.noise.items()}
+    changes = None if batch.changes is None else batch.changes[lane]
+    return Batch(batch.rows[lane], noise, batch.step, changes)
