@@ -49,4 +49,4 @@ def _expected_error(confidence: Floats, right: NDArray[np.bool_]) -> Floats:
     place = np.clip(np.ceil(np.nan_to_num(confidence) * BINS).astype(int) - 1, 0, BINS - 1)
     bins = (np.arange(lanes)[:, None] * BINS + place).ravel()
     gaps = np.bincount(bins, (confidence - right).ravel(), minlength=lanes * BINS)
-    return np.abs(gaps.reshape(lanes, BINS)).sum(axis=1) / n
+    return np.asarray(np.abs(gaps.reshape(lanes, BINS)).sum(axis=1) / n)

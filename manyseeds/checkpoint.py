@@ -68,8 +68,10 @@ def load_state(path: Path) -> State | None:
         steps_of_network=facts["steps_of_network"],
         curves=curves,
         diagnoses=tuple(
-            Diagnosis(*moment, values)
-            for moment, values in zip(facts["diagnoses"], arrays.get("diagnoses", ()), strict=True)
+            Diagnosis(phase, epoch, step, layer, quantity, values)
+            for (phase, epoch, step, layer, quantity), values in zip(
+                facts["diagnoses"], arrays.get("diagnoses", ()), strict=True
+            )
         ),
         diverged=tuple(facts["diverged"]),
         best_epoch=arrays["best_epoch"],

@@ -43,10 +43,10 @@ class Diagnosis:
     layer
         Its label; "" for what belongs to no layer.
     quantity
-        "output_mean", "output_sd", "dead": as `Activity`, in prediction, over all the training rows;
+        "output_mean", "output_sd", "dead": as `Activity`, in prediction, over the training rows;
         "training_*": the same in training mode. "gradient_norm": of the layer's gradient on the
-        epoch's first batch. "zero_share": share of its kernel's weights that are 0. "loss", "rate",
-        "momentum": of a step.
+        epoch's first batch. "zero_share": share of its kernel's weights that are 0. "loss",
+        "rate", "momentum": of a step.
     values
         [lanes].
     """

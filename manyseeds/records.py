@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from manyseeds.backend import Floats
 from manyseeds.ledger import METRICS
 from manyseeds.plan import Job
 from manyseeds.suite import Suite
@@ -22,7 +23,7 @@ def record_rows(
     lanes: Lanes,
     state: State,
     shared: Seconds,
-    scores: Mapping[str, Sequence[float]],
+    scores: Mapping[str, Floats],
 ) -> list[Row]:
     """Return a job's records, one a lane.
 
@@ -39,7 +40,9 @@ def record_rows(
     }
     rows = []
     for lane in range(len(lanes)):
-        metrics = _last_curves(state, lane) | {n: values[lane] for n, values in scores.items()}
+        metrics = _last_curves(state, lane) | {
+            n: float(values[lane]) for n, values in scores.items()
+        }
         reason = state.diverged[lane] or _not_finite(metrics)
         rows.append(
             _identity(suite, job, lanes, lane)
