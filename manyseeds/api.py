@@ -96,8 +96,17 @@ def parity(
     mutations: bool = True,
     device: Device = "cpu",
 ) -> pd.DataFrame:
-    """Compare backends step by step in float64 and return a row per check."""
-    return _frame(commands.check_parity(backends, recipes, steps, mutations, device))
+    """Compare backends step by step in float64; return a row per technique, backend and check."""
+    from manyseeds.conformance import parity_report
+
+    report = parity_report(backends, recipes, steps=steps, mutations=mutations, device=device)
+    rows = [
+        (cell.kind, cell.technique, cell.backend, cell.state, cell.reason, check, error)
+        for cell in report.cells
+        for check, error in (cell.errors or {None: None}).items()
+    ]
+    columns = ["kind", "technique", "backend", "state", "reason", "check", "error"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def suites() -> pd.DataFrame:

@@ -165,14 +165,24 @@ def parity(
         bool, typer.Option(help="Also change every hyperparameter by 1 % and see it caught.")
     ] = True,
     device: Annotated[DeviceName, typer.Option(help="Where to train.")] = DeviceName.cpu,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the matrix to this Markdown file, too.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file, too.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Follow recipes step by step in float64 on every backend and compare."""
-    from manyseeds.commands import check_parity
+    from manyseeds.conformance import parity_report
 
-    outcome = check_parity(backend or [], recipe or [], steps, mutations, device.value)
-    _print(outcome.as_json() if as_json else outcome.show, as_json)
-    raise typer.Exit(outcome.exit_status)
+    report = parity_report(
+        backend or [], recipe or [], steps=steps, mutations=mutations, device=device.value
+    )
+    if markdown:
+        markdown.write_text(report.markdown(), encoding="utf-8")
+    if junit:
+        junit.write_text(report.junit(), encoding="utf-8")
+    _print(report.as_json() if as_json else lambda: [o.show() for o in report.outcomes()], as_json)
+    raise typer.Exit(report.exit_status)
 
 
 @app.command("list")

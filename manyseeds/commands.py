@@ -17,7 +17,6 @@ from manyseeds.outcome import Outcome
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, Planned, make_plan
 from manyseeds.runner import check_unchanged, outstanding, run
-from manyseeds.settings import Device
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, planned_suite, read_suite, suite_names, suites_folder
 
@@ -267,16 +266,3 @@ def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
     if not chosen:
         raise RequestError(f"{results} holds no runs: make one with `manyseeds run`")
     return chosen
-
-
-def check_parity(
-    backends: Sequence[str],
-    recipes: Sequence[str],
-    steps: int = 60,
-    mutations: bool = True,
-    device: Device = "cpu",
-) -> Outcome:
-    """Compare the backends step by step in float64."""
-    from manyseeds.conformance import parity_outcome
-
-    return parity_outcome(backends, recipes, steps=steps, mutations=mutations, device=device)

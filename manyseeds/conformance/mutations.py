@@ -1,62 +1,149 @@
-"""Mutations: a recipe with one numeric hyperparameter changed by 1 %, all of them generated."""
+"""Mutations: a recipe changed in one place, all of them generated.
+
+Every real number of every technique times 1.01, and every convention flipped: a technique switched
+off or replaced by the next of its kind, a bias left out, a choice of words made the other way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
+from manyseeds.conformance.usage import Place, models
+from manyseeds.model import Model
 from manyseeds.recipe import Recipe
+from manyseeds.technique import Technique, technique_name, techniques
 
 FACTOR = 1.01
-_NOT_TRAINED = ("initialiser", "task", "early_stopping")
+_NOT_TRAINED = {"initialiser", "task", "early_stopping", "monte_carlo"}
+_NAMES = {"name", "label", "of"}
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A recipe that differs in one place, such as "phases.0.optimizer.momentum"."""
+    """A recipe that differs in one place.
 
-    place: str
-    recipe: Recipe
+    Attributes
+    ----------
+    recipe
+        The name of the recipe that was changed.
+    subject
+        What was changed of which technique: "momentum.momentum", "nesterov".
+    change
+        How: "× 1.01", "→ momentum", "off".
+    mutated
+        The changed recipe.
+    """
+
+    recipe: str
+    subject: str
+    change: str
+    mutated: Recipe
+
+    @property
+    def name(self) -> str:
+        """What the mutation is called."""
+        return f"{self.recipe}: {self.subject} {self.change}"
 
 
-def mutations(recipe: Recipe) -> Iterator[Mutation]:
-    """Yield the recipe with each numeric hyperparameter times 1.01.
+def mutations(recipes: Mapping[str, Recipe]) -> list[Mutation]:
+    """Return one mutation of every hyperparameter and convention, in the first recipe that has it.
 
-    Where that is out of the hyperparameter's range (0.999 of a beta), it is divided by 1.01. What
-    a backend does not compute, initialisers and data, is left alone; whole numbers (units,
+    What a backend does not compute, initialisers and data, is left alone; whole numbers (units,
     epochs, batch) are structure, not hyperparameters.
     """
+    found: dict[tuple[str, str], Mutation] = {}
+    for name, recipe in recipes.items():
+        for mutation in all_mutations(name, recipe):
+            found.setdefault((mutation.subject, mutation.change), mutation)
+    return list(found.values())
+
+
+def all_mutations(name: str, recipe: Recipe) -> Iterator[Mutation]:
+    """Yield every mutation of one recipe."""
     document = recipe.model_dump()
-    for path, value in _numbers(document, ()):
-        yield Mutation(".".join(map(str, path)), _changed(document, path, value))
+    for place, model in models(recipe):
+        if _NOT_TRAINED.isdisjoint(place):
+            for subject, change, where, values in _changes(place, model):
+                mutated = _first_valid(document, where, values)
+                if mutated is not None and mutated != recipe:
+                    yield Mutation(name, subject, change, mutated)
 
 
-def _numbers(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], float]]:
-    if isinstance(value, float):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _NOT_TRAINED:
-                yield from _numbers(item, (*path, key))
-    elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _numbers(item, (*path, index))
+_Change = tuple[str, str, Place, list[Any]]
+"""Subject and change in words, where, and the values to try until one is valid."""
 
 
-def _changed(document: Any, path: tuple[Any, ...], value: float) -> Recipe:
-    try:
-        return Recipe.model_validate(_with(document, path, value * FACTOR))
-    except ValidationError:
-        return Recipe.model_validate(_with(document, path, value / FACTOR))
+def _changes(place: Place, model: Model) -> Iterator[_Change]:
+    owner = model.name if isinstance(model, Technique) else type(model).__name__.lower()
+    for field, value in model:
+        where = (*place, field)
+        if field in _NOT_TRAINED:
+            continue
+        if isinstance(value, float):
+            # Divided where the product is out of range: 0.999 of a beta.
+            yield f"{owner}.{field}", f"× {FACTOR}", where, [value * FACTOR, value / FACTOR]
+        elif isinstance(value, tuple) and value and isinstance(value[0], float):
+            yield f"{owner}.{field}", f"× {FACTOR}", where, [tuple(v * FACTOR for v in value)]
+        elif field == "bias" or (field == "keep_zeros" and value):
+            yield f"{owner}.{field}", f"→ {not value}", where, [not value]
+        elif isinstance(value, str) and field not in _NAMES:
+            for other in _other_words(type(model), field, value):
+                yield f"{owner}.{field}", f"→ {other}", where, [other]
+        elif isinstance(value, Technique):
+            yield from _replacements(type(model), field, value, where)
+        elif field == "layers":
+            for index, layer in enumerate(value):
+                if layer.name != "dense":
+                    yield layer.name, "off", where, [_without(value, index)]
 
 
-def _with(document: Any, path: tuple[Any, ...], value: float) -> Any:
-    if not path:
+def _other_words(model: type[Model], field: str, value: str) -> list[str]:
+    annotation = model.model_fields[field].annotation
+    words = get_args(annotation) if get_origin(annotation) is Literal else ()
+    return [word for word in words if word != value]
+
+
+def _replacements(
+    model: type[Model], field: str, value: Technique, where: Place
+) -> Iterator[_Change]:
+    """Yield the next technique of the kind, and none where the field may be empty."""
+    if model.model_fields[field].default is None:
+        yield value.name, "off", where, [None]
+    siblings = [cls for cls in techniques() if _base(cls) is _base(type(value))]
+    names = [technique_name(cls) for cls in siblings]
+    at = names.index(value.name)
+    following = [name for name in names[at + 1 :] + names[:at] if name != "softmax"]
+    if following:
+        yield value.name, "→ the next of its kind", where, [{"name": n} for n in following]
+
+
+def _base(cls: type[Technique]) -> type:
+    """Return the class below `Technique` that the techniques of one union share."""
+    lineage = cls.__mro__
+    return lineage[lineage.index(Technique) - 1]
+
+
+def _without(layers: tuple[Any, ...], index: int) -> tuple[Any, ...]:
+    return tuple(layer.model_dump() for n, layer in enumerate(layers) if n != index)
+
+
+def _first_valid(document: Any, place: Place, values: list[Any]) -> Recipe | None:
+    for value in values:
+        try:
+            return Recipe.model_validate(_with(document, place, value))
+        except ValidationError:
+            continue
+    return None
+
+
+def _with(document: Any, place: Place, value: Any) -> Any:
+    if not place:
         return value
-    first, rest = path[0], path[1:]
+    first, rest = place[0], place[1:]
     if isinstance(document, dict):
         return {**document, first: _with(document[first], rest, value)}
     return tuple(

@@ -1,30 +1,27 @@
-"""What `manyseeds parity` does and prints."""
+"""What `manyseeds parity` does: follow every recipe on every backend, compare, and account."""
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from manyseeds.backend import absence, backend_entries, backend_entry
-from manyseeds.conformance.mutations import mutations
-from manyseeds.conformance.parity import TOLERANCE, compare
+from manyseeds.conformance.caught import caught
+from manyseeds.conformance.deviations import deviations
+from manyseeds.conformance.matrix import cells, pairs
+from manyseeds.conformance.mutations import Mutation
+from manyseeds.conformance.mutations import mutations as all_mutations
 from manyseeds.conformance.process import trajectories
+from manyseeds.conformance.report import ParityReport
 from manyseeds.conformance.trajectory import Trajectory
 from manyseeds.errors import RequestError, unknown
-from manyseeds.outcome import Outcome
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Device
 from manyseeds.suite_file import parse_suite
 
 LANES = 3
-
-Followed = Mapping[str, Mapping[str, Trajectory]]
-"""Trajectories by backend and by name of recipe."""
 
 
 def parity_recipes() -> dict[str, Recipe]:
@@ -34,54 +31,66 @@ def parity_recipes() -> dict[str, Recipe]:
     return {cell.recipe.name: cell.recipe for cell in suite.cells}
 
 
-def parity_outcome(
-    backends: Sequence[str],
-    recipes: Sequence[str],
+def parity_report(
+    backends: Sequence[str] = (),
+    recipes: Sequence[str] = (),
     *,
-    steps: int,
-    mutations: bool,
-    device: Device,
-) -> Outcome:
-    """Follow recipes on backends, compare every pair, and see every mutation caught."""
+    steps: int = 60,
+    mutations: bool = True,
+    device: Device = "cpu",
+) -> ParityReport:
+    """Follow recipes on backends, compare every pair, and see every mutation caught.
+
+    Raises
+    ------
+    RequestError
+        An unknown backend or recipe, or fewer than two backends to compare.
+    """
     names = _backends(backends)
     chosen = _recipes(recipes)
-    requests = dict(chosen)
-    if mutations:
-        requests |= _mutated(chosen)
+    changed = all_mutations(chosen) if mutations else []
+    refused = {
+        (backend, name): reason
+        for backend in names
+        for name, recipe in chosen.items()
+        if (reason := backend_entry(backend).unsupported(recipe))
+    }
     with tempfile.TemporaryDirectory(prefix="manyseeds-parity-") as folder:
-        followed = _follow(names, requests, steps, device, Path(folder))
-        rows = [*_pairs(followed, names, chosen)]
-        if mutations:
-            rows += _caught(followed, names, chosen, list(requests)[len(chosen) :])
-    failed = sum(row[-1] != "ok" for row in rows)
-    columns = (
-        "recipe",
-        "check",
-        "ours",
-        "theirs",
-        "loss",
-        "gradient",
-        "weights",
-        "scores",
-        "verdict",
+        followed = {
+            backend: _followed(
+                backend, chosen, changed, refused, steps, device, Path(folder) / backend
+            )
+            for backend in names
+        }
+    known = deviations()
+    compared = tuple(pairs(followed, chosen, known))
+    return ParityReport(
+        backends=tuple(names),
+        steps=steps,
+        cells=tuple(cells(compared, chosen, names, refused, known)),
+        pairs=compared,
+        mutations=tuple(caught(followed, changed, names)),
+        whole=not recipes,
     )
-    note = f"{len(rows)} checks, {failed} failed; {steps} steps, float64, tolerance {TOLERANCE:g}"
-    return Outcome("Parity", columns, tuple(rows), 1 if failed else 0, (note,))
 
 
-def _follow(
-    backends: Sequence[str],
-    requests: Mapping[str, Recipe],
+def _followed(
+    backend: str,
+    recipes: Mapping[str, Recipe],
+    mutations: Sequence[Mutation],
+    refused: Mapping[tuple[str, str], str],
     steps: int,
     device: Device,
     folder: Path,
-) -> Followed:
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        futures = {
-            name: pool.submit(trajectories, name, requests, LANES, steps, device, folder / name)
-            for name in backends
-        }
-        return {name: future.result() for name, future in futures.items()}
+) -> dict[str, Trajectory]:
+    able = {name: r for name, r in recipes.items() if (backend, name) not in refused}
+    entry = backend_entry(backend)
+    able |= {
+        m.name: m.mutated
+        for m in mutations
+        if m.recipe in able and not entry.unsupported(m.mutated)
+    }
+    return trajectories(backend, able, LANES, steps, device, folder)
 
 
 def _backends(asked: Sequence[str]) -> list[str]:
@@ -102,43 +111,3 @@ def _recipes(asked: Sequence[str]) -> dict[str, Recipe]:
         if name not in known:
             raise RequestError(f"--recipe: {unknown('parity recipe', name, known)}")
     return {name: recipe for name, recipe in known.items() if not asked or name in asked}
-
-
-def _mutated(recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
-    return {
-        f"{name}: {mutation.place}": mutation.recipe
-        for name, recipe in recipes.items()
-        for mutation in mutations(recipe)
-    }
-
-
-def _pairs(
-    followed: Followed, backends: Sequence[str], recipes: Mapping[str, Recipe]
-) -> list[tuple[Any, ...]]:
-    rows = []
-    for name in recipes:
-        for ours, theirs in itertools.combinations(backends, 2):
-            found = compare(followed[ours][name], followed[theirs][name])
-            errors = (found.loss, found.gradient, found.weights, found.scores)
-            verdict = "ok" if found.same else "differs"
-            rows.append((name, "parity", ours, theirs, *errors, verdict))
-    return rows
-
-
-def _caught(
-    followed: Followed,
-    backends: Sequence[str],
-    recipes: Mapping[str, Recipe],
-    mutated: Sequence[str],
-) -> list[tuple[Any, ...]]:
-    """Compare each mutated trajectory of a backend with another backend's plain one."""
-    rows = []
-    for name in mutated:
-        plain, place = name.split(": ")
-        for number, ours in enumerate(backends):
-            theirs = backends[(number + 1) % len(backends)]
-            found = compare(followed[ours][name], followed[theirs][plain])
-            errors = (found.loss, found.gradient, found.weights, found.scores)
-            verdict = "missed" if found.same else "ok"
-            rows.append((plain, f"{place} × 1.01", ours, theirs, *errors, verdict))
-    return rows

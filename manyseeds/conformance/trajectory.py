@@ -13,7 +13,15 @@ from manyseeds.backend import Backend, Batch, Cohort, EpochPlan, Sampling, Split
 from manyseeds.datasets import task_splits
 from manyseeds.layers import AlphaDropout, Dropout
 from manyseeds.recipe import Phase, Recipe
-from manyseeds.training import Lanes, State, Timetable, first_weights, noise_keys, pruned
+from manyseeds.training import (
+    Lanes,
+    State,
+    Timetable,
+    first_weights,
+    noise_keys,
+    pruned,
+    train_phase,
+)
 
 Trajectory = Mapping[str, NDArray[np.float64]]
 """Arrays by name, the lane first: "PHASE/loss" [lanes, steps], "PHASE/gradient/LAYER/VARIABLE"
@@ -29,10 +37,29 @@ def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajec
         data = task_splits(phase.task, "float64")
         cohort = backend.cohort(phase.network, data, len(lanes))
         share = steps // len(recipe.phases) + (number < steps % len(recipe.phases))
-        for name, values in _follow_phase(cohort, phase, state, data, lanes, share).items():
-            found[f"{phase.name}/{name}"] = values
-        state = _after(state, phase, cohort, share)
+        if phase.early_stopping:
+            state = train_phase(cohort, recipe, state, data, lanes, lambda progress: None)
+            followed = _driven(state)
+        else:
+            followed = _follow_phase(cohort, phase, state, data, lanes, share)
+            state = _after(state, phase, cohort, share)
+        found |= {f"{phase.name}/{name}": values for name, values in followed.items()}
     return found
+
+
+def _driven(state: State) -> dict[str, NDArray[Any]]:
+    """Return what the driver made of a phase: curves, the epochs kept, and their weights."""
+    curves = {
+        name: np.stack([curve.values[name] for curve in state.curves], axis=1)
+        for name in ("train_loss", "valid_loss")
+    }
+    stopped = np.isnan(curves["train_loss"])
+    return {
+        "loss": np.where(stopped, 0, curves["train_loss"]),
+        "scores/valid_loss": np.where(stopped, 0, curves["valid_loss"]),
+        "scores/best_epoch": state.best_epoch.astype(np.float64),
+        **{f"weights/{name}": np.asarray(values) for name, values in state.weights.items()},
+    }
 
 
 def _follow_phase(
@@ -41,7 +68,7 @@ def _follow_phase(
     cohort.begin(phase, first_weights(phase, state, lanes, data.train.inputs.shape[1]))
     timetable = Timetable.of(phase, state, lanes, data.train)
     losses, penalties, gradients = [], [], []
-    for plan in single_steps(timetable, steps):
+    for plan in single_steps(timetable, steps, cohort):
         batch = Batch(rows=plan.order, noise=plan.noise, step=plan.step, changes=plan.changes)
         gradients.append(cohort.gradient(batch))
         trace = cohort.train(plan)
@@ -76,12 +103,16 @@ def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[st
     return found
 
 
-def single_steps(timetable: Timetable, steps: int) -> Iterator[EpochPlan]:
-    """Yield the phase's first steps as plans of one step each."""
-    never_validated = np.full((0, len(timetable.lanes)), np.inf)
+def single_steps(timetable: Timetable, steps: int, cohort: TrainingCohort) -> Iterator[EpochPlan]:
+    """Yield the phase's first steps as plans of one step each; validate after every epoch."""
+    valid_loss = np.empty((0, len(timetable.lanes)))
     for number in range(steps):
         epoch, step = divmod(number, timetable.steps)
-        plan = timetable.plan(epoch, never_validated)
+        if step == 0:
+            if epoch:
+                loss = cohort.evaluate("valid", ("loss",)).metrics["loss"]
+                valid_loss = np.vstack([valid_loss, loss])
+            plan = timetable.plan(epoch, valid_loss)
         rows = slice(step * plan.batch, (step + 1) * plan.batch)
         here = slice(step, step + 1)
         yield replace(

@@ -1,0 +1,38 @@
+"""The table of known deviations: what a backend does otherwise, by how much, and why."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+from pydantic import Field
+
+from manyseeds.conformance.parity import Check
+from manyseeds.model import Model
+
+
+class Deviation(Model):
+    """A technique that is not the same on a backend.
+
+    Attributes
+    ----------
+    technique, backend, check
+        Which cell of the matrix.
+    size
+        The largest error seen.
+    reason, tried
+        Why, and what was tried to remove it.
+    """
+
+    technique: str
+    backend: str
+    check: Check
+    size: float = Field(gt=0)
+    reason: str
+    tried: str
+
+
+def deviations() -> tuple[Deviation, ...]:
+    """Return the table."""
+    text = (files("manyseeds.conformance") / "deviations.toml").read_text(encoding="utf-8")
+    return tuple(Deviation(**row) for row in tomllib.loads(text).get("deviations", []))
