@@ -103,7 +103,7 @@ def parity(
     rows = [
         (cell.kind, cell.technique, cell.backend, cell.state, cell.reason, check, error)
         for cell in report.cells
-        for check, error in (cell.errors or {None: None}).items()
+        for check, error in cell.errors.items() or [(None, None)]
     ]
     columns = ["kind", "technique", "backend", "state", "reason", "check", "error"]
     return pd.DataFrame(rows, columns=columns)

@@ -32,7 +32,8 @@ _SAMPLES = 3
 
 def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajectory:
     """Train a recipe for `steps` steps, shared out among its phases, and note everything."""
-    state, found = State.start(len(lanes)), {}
+    state = State.start(len(lanes))
+    found: dict[str, NDArray[np.float64]] = {}
     for number, phase in enumerate(recipe.phases):
         data = task_splits(phase.task, "float64")
         cohort = backend.cohort(phase.network, data, len(lanes))
