@@ -181,7 +181,7 @@ def parity(
         markdown.write_text(report.markdown(), encoding="utf-8")
     if junit:
         junit.write_text(report.junit(), encoding="utf-8")
-    _print(report.as_json() if as_json else lambda: [o.show() for o in report.outcomes()], as_json)
+    _print(report.as_json() if as_json else report.show, as_json)
     raise typer.Exit(report.exit_status)
 
 

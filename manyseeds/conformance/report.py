@@ -57,6 +57,11 @@ class ParityReport:
             )
         return tuple(tables)
 
+    def show(self) -> None:
+        """Print the tables."""
+        for outcome in self.outcomes():
+            outcome.show()
+
     def _matrix(self) -> Outcome:
         shown = [cell for cell in self.cells if self.whole or cell.state != "not followed"]
         by_technique: dict[tuple[str, str], dict[str, Cell]] = {}
