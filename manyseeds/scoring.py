@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ def scores(
     data = task_splits(phase.task, precision)
     cohort = _cohort(backend, phase, weights, data, lanes)
     found = _named("test", _tested(cohort, network, data.test))
-    if last.task.train is None:  # else the lanes have been trained on some of the rows only
-        found |= _named("fitted", cohort.evaluate("train", _metrics(network)).metrics)
+    if all(lane.split is None for lane in lanes.seeds):  # else lanes have rows of their own
+        found |= _named("fitted", _fitted(backend, phase, weights, data, lanes))
     if recipe.monte_carlo:
         keys = noise_keys(last, lanes, "mc")
         sampling = Sampling(recipe.monte_carlo.samples, keys)
@@ -65,6 +66,17 @@ def _tested(
     assert scored.probabilities is not None
     errors = calibration(scored.probabilities, test.labels)
     return {**scored.metrics, "brier": errors["brier"], "ece": errors["ece"]}
+
+
+def _fitted(
+    backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes
+) -> Mapping[str, Floats]:
+    """Score the lanes on the rows they were trained on, nothing dropped."""
+    if rows := phase.task.train:
+        train = Split(data.train.inputs[:rows], data.train.labels[:rows])
+        data = replace(data, train=train, key=f"{data.key} {rows}")
+    cohort = _cohort(backend, phase, weights, data, lanes)
+    return cohort.evaluate("train", _metrics(phase.network)).metrics
 
 
 def _source_scores(

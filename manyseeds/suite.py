@@ -16,6 +16,27 @@ from manyseeds.recipe import Recipe
 from manyseeds.streams import Stream
 
 PrimaryMetric = Literal["test_accuracy", "test_loss"]
+ClaimMetric = Literal[
+    "test_accuracy",
+    "test_loss",
+    "test_brier",
+    "test_ece",
+    "mc_accuracy",
+    "mc_loss",
+    "mc_brier",
+    "mc_ece",
+    "fitted_accuracy",
+    "fitted_loss",
+    "zero_share",
+]
+"""Metrics of the ledger that a claim can be about; see `manyseeds.ledger.RECORD_SCHEMA`."""
+
+_LESS_IS_BETTER = ("loss", "brier", "ece")
+
+
+def less_is_better(metric: ClaimMetric) -> bool:
+    """Return whether a smaller value is the better one."""
+    return metric.endswith(_LESS_IS_BETTER)
 
 
 def _once(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
@@ -70,6 +91,8 @@ class Claim(Model):
         Recipes; the estimand is the mean over seeds of treatment minus baseline.
     metric
         The metric compared. Improvement means larger accuracy, smaller loss.
+    baseline_metric
+        The baseline's, where it is another: two predictions of one recipe's networks.
     least_effect
         The least improvement that counts, in the metric's unit (accuracies: shares, 0.01 is one
         percentage point).
@@ -83,7 +106,8 @@ class Claim(Model):
     sentence: str
     treatment: str
     baseline: str
-    metric: PrimaryMetric = "test_accuracy"
+    metric: ClaimMetric = "test_accuracy"
+    baseline_metric: ClaimMetric | None = None
     least_effect: float = Field(gt=0)
     factor: float | None = Field(default=None, gt=0)
     references: tuple[Reference, ...] = ()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from manyseeds.statistics.pairs import ALL
+from manyseeds.suite import ClaimMetric
 
 NONE = "–"
 """Stands where there is no number."""
@@ -70,13 +71,32 @@ class Unit:
         return f"{self.bare(low)} to {self.bare(high)}"
 
 
-ACCURACY = Unit("test accuracy", 100, 2, f"{SPACE}%", " points")
-LOSS = Unit("test loss", 1, 4, "", "")
+def _share(metric: str) -> Unit:
+    return Unit(metric, 100, 2, f"{SPACE}%", " points")
 
 
-def unit(metric: str) -> Unit:
+def _plain(metric: str) -> Unit:
+    return Unit(metric, 1, 4, "", "")
+
+
+_UNITS: Mapping[ClaimMetric, Unit] = {
+    "test_accuracy": _share("test accuracy"),
+    "test_loss": _plain("test loss"),
+    "test_brier": _plain("Brier score"),
+    "test_ece": _share("calibration error"),
+    "mc_accuracy": _share("Monte Carlo accuracy"),
+    "mc_loss": _plain("Monte Carlo loss"),
+    "mc_brier": _plain("Monte Carlo Brier score"),
+    "mc_ece": _share("Monte Carlo calibration error"),
+    "fitted_accuracy": _share("training accuracy"),
+    "fitted_loss": _plain("training loss"),
+    "zero_share": _share("share of zero weights"),
+}
+
+
+def unit(metric: ClaimMetric) -> Unit:
     """Return the unit of a metric."""
-    return LOSS if metric.endswith("loss") else ACCURACY
+    return _UNITS[metric]
 
 
 def number(value: float, digits: int) -> str:

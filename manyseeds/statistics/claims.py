@@ -10,21 +10,35 @@ import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals
 from manyseeds.statistics.factor import error_factors, reached
-from manyseeds.statistics.pairs import ALL, Pairs, all_pairs, single_cases
-from manyseeds.statistics.scores import Measure, Scores
+from manyseeds.statistics.pairs import ALL, Compared, Pairs, all_pairs, single_cases
+from manyseeds.statistics.scores import Scores
 from manyseeds.statistics.verdict import seeds_to_settle, verdict
-from manyseeds.suite import Claim, Suite
+from manyseeds.suite import Claim, ClaimMetric, Suite
 
 PairsByClaim = Mapping[str, list[Pairs]]
 
 
 def claim_pairs(records: pd.DataFrame, suite: Suite) -> PairsByClaim:
     """Return the pairs of every claim, by its name, one entry a case."""
-    scores = {metric: Scores.of(records, suite, metric) for metric in _metrics(suite)}
+    metrics = {c.metric for c in suite.claims} | {baseline_metric(c) for c in suite.claims}
+    scores = {metric: Scores.of(records, suite, metric) for metric in metrics}
     return {
-        claim.name: all_pairs(scores[claim.metric], claim.treatment, claim.baseline, claim.metric)
+        claim.name: all_pairs(
+            Compared(
+                treatment=claim.treatment,
+                baseline=claim.baseline,
+                metric=claim.metric,
+                scores=scores[claim.metric],
+                baseline_scores=scores[baseline_metric(claim)],
+            )
+        )
         for claim in suite.claims
     }
+
+
+def baseline_metric(claim: Claim) -> ClaimMetric:
+    """Return the metric of a claim's baseline."""
+    return claim.baseline_metric or claim.metric
 
 
 def claims_table(
@@ -87,10 +101,6 @@ _COLUMNS = [
     "factor", "factor_median", "factor_reached", "factor_reached_low", "factor_reached_high",
     "zero_errors",
 ]  # fmt: skip
-
-
-def _metrics(suite: Suite) -> set[Measure]:
-    return {claim.metric for claim in suite.claims}
 
 
 def _rows(pairs: list[Pairs], claim: Claim) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from manyseeds.recipe import Recipe, Task
 from manyseeds.statistics.claims import improvements
-from manyseeds.statistics.pairs import all_pairs
+from manyseeds.statistics.pairs import Compared, all_pairs
 from manyseeds.statistics.scores import Scores
 from manyseeds.suite import Suite
 
@@ -26,7 +26,7 @@ def comparisons_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     pairs = [
         one
         for treatment, baseline in against(suite).items()
-        for one in all_pairs(scores, treatment, baseline, suite.primary)
+        for one in all_pairs(Compared(treatment, baseline, suite.primary, scores, scores))
     ]
     return pd.DataFrame(improvements(pairs), columns=_COLUMNS)
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.statistics.bootstrap import Floats, finite_mean
-from manyseeds.statistics.scores import Measure, Scores
+from manyseeds.statistics.scores import Scores
+from manyseeds.suite import ClaimMetric, less_is_better
 
 ALL = "all"
 """Stands for all backends, pooled by seed, and for all cases, averaged by seed."""
@@ -43,7 +44,7 @@ class Pairs:
     treatment: str
     baseline: str
     case: str
-    metric: Measure
+    metric: ClaimMetric
     scores: Floats
     promised: NDArray[np.bool_]
     seeds: tuple[int, ...]
@@ -70,12 +71,36 @@ class Pairs:
         """Return by how much the treatment is better, by seed: more accuracy, or less loss."""
         treatment, baseline = self.view(backend)
         gain: Floats = treatment - baseline
-        return -gain if self.metric == "test_loss" else gain
+        return -gain if less_is_better(self.metric) else gain
 
 
-def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Measure) -> Pairs:
+@dataclass(frozen=True)
+class Compared:
+    """Two recipes, and where their scores stand.
+
+    Attributes
+    ----------
+    treatment, baseline
+        Names of recipes.
+    metric
+        The treatment's.
+    scores, baseline_scores
+        Of the treatment's metric, and of the baseline's, which is another where two predictions of
+        the same networks are compared.
+    """
+
+    treatment: str
+    baseline: str
+    metric: ClaimMetric
+    scores: Scores
+    baseline_scores: Scores
+
+
+def paired(compared: Compared, case: str) -> Pairs:
     """Pair two recipes of a case by seed and backend."""
-    cells = scores.cell(treatment, case), scores.cell(baseline, case)
+    scores = compared.scores
+    sides = (scores, compared.baseline_scores)
+    cells = scores.cell(compared.treatment, case), scores.cell(compared.baseline, case)
     backends = tuple(dict.fromkeys([*cells[0], *cells[1]]))
     shape = (len(scores.table), len(backends))
     both = np.full((2, *shape), np.nan)
@@ -83,13 +108,13 @@ def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Mea
     for side, columns in enumerate(cells):
         for number, backend in enumerate(backends):
             if backend in columns:
-                both[side, :, number] = scores.values[:, columns[backend]]
+                both[side, :, number] = sides[side].values[:, columns[backend]]
                 promised[:, number] |= scores.promised[:, columns[backend]]
     return Pairs(
-        treatment=treatment,
-        baseline=baseline,
+        treatment=compared.treatment,
+        baseline=compared.baseline,
         case=case,
-        metric=metric,
+        metric=compared.metric,
         scores=np.where(np.isfinite(both).all(axis=0), both, np.nan),
         promised=promised,
         seeds=tuple(int(seed) for seed in scores.table.index),
@@ -97,10 +122,10 @@ def paired(scores: Scores, treatment: str, baseline: str, case: str, metric: Mea
     )
 
 
-def all_pairs(scores: Scores, treatment: str, baseline: str, metric: Measure) -> list[Pairs]:
+def all_pairs(compared: Compared) -> list[Pairs]:
     """Pair two recipes in every case they have in common, and over all cases if there are more."""
-    cases = shared_cases(scores, treatment, baseline)
-    found = [paired(scores, treatment, baseline, case, metric) for case in cases]
+    cases = shared_cases(compared.scores, compared.treatment, compared.baseline)
+    found = [paired(compared, case) for case in cases]
     return [*found, averaged(found)] if len(found) > 1 else found
 
 

@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.suite import Suite
+from manyseeds.suite import ClaimMetric, Suite
 
 GROUP = ["recipe", "case", "backend"]
-
-Measure = Literal["test_accuracy", "test_loss"]
 
 
 def ordinary_vary(suite: Suite) -> str:
@@ -74,7 +71,7 @@ class Scores:
     columns: Mapping[tuple[str, str], Mapping[str, int]]
 
     @classmethod
-    def of(cls, records: pd.DataFrame, suite: Suite, metric: Measure) -> Scores:
+    def of(cls, records: pd.DataFrame, suite: Suite, metric: ClaimMetric) -> Scores:
         """Spread the ordinary rows out."""
         rows = ordinary(records, suite)
         value = rows[metric].where(rows["status"] == "ok").astype("float64")

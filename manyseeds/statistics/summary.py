@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals, ratio
-from manyseeds.statistics.scores import GROUP, Measure, Scores, groups, ordinary
+from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
 from manyseeds.statistics.seconds import seconds_table
-from manyseeds.suite import Suite
+from manyseeds.suite import PrimaryMetric, Suite
 
 STATUSES = ("ok", "diverged", "failed", "timed_out", "missing")
 _FIGURES = ("mean", "sd", "low", "high", "median", "iqm", "min", "max")
@@ -24,7 +24,7 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     1 - accuracy, as `error_…` · the columns of `seconds_table`.
     """
     counts = count_table(records, suite)
-    metric: Measure = suite.primary
+    metric: PrimaryMetric = suite.primary
     values = Scores.of(records, suite, metric).table
     described = describe(values)
     name = metric.removeprefix("test_")

@@ -16,7 +16,7 @@ from synthetic import SMALL, World
 from manyseeds.errors import RequestError, RunError
 from manyseeds.report import claims_table, render, summary_table, variance_table
 from manyseeds.report.figures.forest import forest_figure
-from manyseeds.report.wording import ACCURACY
+from manyseeds.report.wording import unit
 
 WORLD = World(text=SMALL, curves=False)
 
@@ -119,7 +119,9 @@ def test_drawings_carry_no_date_and_no_place(small):
 def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     rows = [{"name": "a", "backend": "all", "improvement": 0.1, "low": 0.0, "high": 0.2}]
-    forest_figure([("one", pd.DataFrame(rows))], "name", ACCURACY, 0.01, "forest", "Forest")
+    forest_figure(
+        [("one", pd.DataFrame(rows))], "name", unit("test_accuracy"), 0.01, "forest", "Forest"
+    )
     assert dict(mpl.rcParams) == before
     assert mpl.pyplot.get_fignums() == []
 

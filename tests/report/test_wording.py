@@ -11,17 +11,17 @@ from manyseeds.report.amended import changes
 from manyseeds.report.drawings import file_names
 from manyseeds.report.figures.theme import spread
 from manyseeds.report.page import markdown_escaped
-from manyseeds.report.wording import ACCURACY, LOSS, number, ordinal, percent, seconds, signed
+from manyseeds.report.wording import number, ordinal, percent, seconds, signed, unit
 
 
 def test_accuracies_are_shown_in_per_cent_and_differences_in_points():
-    assert ACCURACY.value(0.96534) == "96.53\u00a0%"
-    assert ACCURACY.gain(0.0196) == "+1.96"
-    assert ACCURACY.gain(-0.0105) == "\u22121.05"
-    assert ACCURACY.points(0.01) == "1 point"
-    assert ACCURACY.points(0.0025) == "0.25 points"
-    assert ACCURACY.interval(-0.001, 0.002) == "\u22120.10 to 0.20"
-    assert LOSS.value(0.25) == "0.2500"
+    assert unit("test_accuracy").value(0.96534) == "96.53\u00a0%"
+    assert unit("test_accuracy").gain(0.0196) == "+1.96"
+    assert unit("test_accuracy").gain(-0.0105) == "\u22121.05"
+    assert unit("test_accuracy").points(0.01) == "1 point"
+    assert unit("test_accuracy").points(0.0025) == "0.25 points"
+    assert unit("test_accuracy").interval(-0.001, 0.002) == "\u22120.10 to 0.20"
+    assert unit("test_loss").value(0.25) == "0.2500"
 
 
 @pytest.mark.parametrize(
