@@ -5,21 +5,24 @@ PyTorch runs eagerly here: nothing is compiled, so every account of compilation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cachetools
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from manyseeds.backend import (
+    Activity,
     Batch,
     Environment,
     EpochPlan,
     EpochTrace,
     Metric,
+    Sampling,
     Scores,
     Settings,
     Splits,
@@ -29,8 +32,10 @@ from manyseeds.backend import (
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
 from manyseeds_pytorch import device
+from manyseeds_pytorch.activity import joined_activity
 from manyseeds_pytorch.device import DeviceSplits, Placement
-from manyseeds_pytorch.training import PROBABILITIES, Arrays, Shard
+from manyseeds_pytorch.scoring import PROBABILITIES
+from manyseeds_pytorch.training import Arrays, Shard
 
 KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
@@ -100,12 +105,16 @@ class PyTorchCohort:
         """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
         check_structure(self._network, phase)
         for shard, part in zip(self._shards, self._parts, strict=True):
-            shard.begin(phase, {name: value[part] for name, value in weights.items()})
+            shard.begin(phase, _part_of(weights, part))
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes."""
-        losses = self._each(lambda shard, part: shard.train(_part_of(epoch, part)))
-        return EpochTrace(loss=np.concatenate(losses))
+        traces = self._each(lambda shard, part: shard.train(_part_of_epoch(epoch, part)))
+        penalties = [trace.penalty for trace in traces if trace.penalty is not None]
+        return EpochTrace(
+            loss=np.concatenate([trace.loss for trace in traces]),
+            penalty=np.concatenate(penalties) if penalties else None,
+        )
 
     def evaluate(
         self,
@@ -117,27 +126,47 @@ class PyTorchCohort:
         """Score the lanes on a split, nothing dropped, in pieces of bounded memory."""
         return self._score(split, metrics, probabilities)
 
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
-        return self._score("test", metrics, probabilities)
+    def score(
+        self,
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Scores:
+        """Score the lanes on the test split; with `sampling` their mean predictions."""
+        return self._score("test", metrics, probabilities, sampling)
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; frozen layers have none."""
+        parts = self._each(lambda shard, part: shard.gradient(_part_of_batch(batch, part)))
+        return _joined(parts)
 
-        def gradient(shard: Shard, part: slice) -> Arrays:
-            noise = {label: keys[part] for label, keys in batch.noise.items()}
-            return shard.gradient(replace(batch, rows=batch.rows[part], noise=noise))
-
-        return _joined(self._each(gradient))
+    def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
+        """Return what leaves each layer on rows of the training split, by label, in order."""
+        return joined_activity(
+            self._each(
+                lambda shard, part: shard.activity(_part_of_batch(batch, part), training=training)
+            )
+        )
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
         return _joined([shard.weights() for shard in self._shards])
 
-    def _score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
+    def _score(
+        self,
+        split: str,
+        metrics: tuple[Metric, ...],
+        probabilities: bool,
+        sampling: Sampling | None = None,
+    ) -> Scores:
         check_metrics(self._network, metrics, probabilities)
-        parts = self._each(lambda shard, _: shard.score(split, metrics, probabilities))
-        joined = _joined(parts)
+
+        def score(shard: Shard, part: slice) -> Arrays:
+            drawn = sampling and replace(sampling, noise=_part_of(sampling.noise, part))
+            return shard.score(split, metrics, probabilities, drawn)
+
+        joined = _joined(self._each(score))
         chances = joined.pop(PROBABILITIES, None)
         return Scores(metrics=joined, probabilities=chances)
 
@@ -154,15 +183,31 @@ class PyTorchCohort:
         return list(self._pool.map(work_in_thread, self._shards, self._parts))
 
 
-def _part_of(epoch: EpochPlan, lanes: slice) -> EpochPlan:
+def _part_of_epoch(epoch: EpochPlan, lanes: slice) -> EpochPlan:
     """Return some lanes' part of a plan."""
     return replace(
         epoch,
         order=epoch.order[lanes],
         rate=epoch.rate[lanes],
         momentum=None if epoch.momentum is None else epoch.momentum[lanes],
-        noise={label: keys[lanes] for label, keys in epoch.noise.items()},
+        noise=_part_of(epoch.noise, lanes),
+        changes=epoch.changes and epoch.changes[lanes],
     )
+
+
+def _part_of_batch(batch: Batch, lanes: slice) -> Batch:
+    """Return some lanes' part of a batch."""
+    return replace(
+        batch,
+        rows=batch.rows[lanes],
+        noise=_part_of(batch.noise, lanes),
+        changes=batch.changes and batch.changes[lanes],
+    )
+
+
+def _part_of(arrays: Mapping[str, NDArray[Any]], lanes: slice) -> Arrays:
+    """Return some lanes' part of arrays by name."""
+    return {name: values[lanes] for name, values in arrays.items()}
 
 
 def _joined(parts: Sequence[Arrays]) -> Arrays:

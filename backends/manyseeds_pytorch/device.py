@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -18,6 +19,9 @@ from manyseeds.network import Network
 
 _LEAST_LANES = 4
 """Lanes that keep a thread busy for longer than Python needs to tell it what to do."""
+
+_TILE_BYTES = 4 << 20
+"""Of a CPU's memory that is small enough to be reused, in its cache, rather than mapped anew."""
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 
@@ -63,6 +67,19 @@ class Placement:
         count = 1 if self.cuda else max(1, min(self.threads, lanes // _LEAST_LANES))
         bounds = [lanes * shard // count for shard in range(count + 1)]
         return [slice(*pair) for pair in pairwise(bounds)]
+
+
+def tiles(values: Sequence[Tensor]) -> list[slice]:
+    """Return lanes of tensors [lanes, ...] so that a CPU works on few bytes of them at a time.
+
+    A GPU takes all lanes at once.
+    """
+    lanes = len(values[0])
+    if values[0].device.type != "cpu":
+        return [slice(0, lanes)]
+    lane_bytes = sum(value[0].numel() * value.element_size() for value in values)
+    size = max(1, _TILE_BYTES // lane_bytes)
+    return [slice(first, min(first + size, lanes)) for first in range(0, lanes, size)]
 
 
 def place(settings: Settings) -> Placement:

@@ -7,7 +7,7 @@ randomgen draws the same Threefry-2x32-20 in C.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from randomgen import ThreeFry
 from torch import Tensor
 
-from manyseeds.noise import HALVES, blocks
+from manyseeds.noise import HALVES, blocks, normal_blocks
 from manyseeds_pytorch.device import Placement
 
 _PARITY = 0x1BD11BDA
@@ -24,36 +24,23 @@ _WORD = 1 << 32
 
 
 class Noise(Protocol):
-    """The noise of one dropout layer, in all lanes."""
+    """One of a network's noises, in all lanes."""
 
     def kept(self, step: int, elements: int, threshold: int) -> Tensor:
         """Return which elements of a step stay, [lanes, elements], booleans."""
 
+    def fractions(self, step: int, elements: int) -> Tensor:
+        """Return numbers between 0 and 1, (half + 1/2) / 65536, [lanes, elements]."""
 
-def layer_noise(keys: Mapping[str, NDArray[np.uint32]], placement: Placement) -> dict[str, Noise]:
-    """Return the noise of every dropout layer by label, for keys [lanes, 2]."""
+    def normals(self, step: int, elements: int) -> Tensor:
+        """Return unit normals, [lanes, elements]."""
+
+
+def network_noise(keys: Mapping[str, NDArray[np.uint32]], placement: Placement) -> dict[str, Noise]:
+    """Return the noises of a network by label, for keys [lanes, 2]."""
     if placement.cuda:
-        return {label: GraphNoise(key, placement.device) for label, key in keys.items()}
-    return {label: HostNoise(key) for label, key in keys.items()}
-
-
-def mask(
-    noise: Noise, step: int, shape: tuple[int, int, int], threshold: int, like: Tensor
-) -> Tensor:
-    """Return what dropout multiplies by, [lanes, batch, units]: 1 / P(kept), or 0.
-
-    Parameters
-    ----------
-    shape
-        (lanes, batch, units).
-    threshold
-        The least half that is kept (`manyseeds.noise.threshold`).
-    like
-        A tensor of the device and type wanted.
-    """
-    kept = noise.kept(step, shape[1] * shape[2], threshold).view(shape)
-    # The type first: booleans times a number are float32, whatever the number.
-    return kept.to(like.dtype).mul_(HALVES / (HALVES - threshold))
+        return {label: GraphNoise(key, placement) for label, key in keys.items()}
+    return {label: HostNoise(key, placement) for label, key in keys.items()}
 
 
 class HostNoise:
@@ -63,31 +50,51 @@ class HostNoise:
     ----------
     keys
         [lanes, 2].
+    placement
+        The precision of what is no boolean.
     """
 
-    def __init__(self, keys: NDArray[np.uint32]) -> None:
-        self._generator = ThreeFry(key=0, counter=0, number=2, width=32)
+    def __init__(self, keys: NDArray[np.uint32], placement: Placement) -> None:
+        self._dtype = placement.dtype
+        self._bits = ThreeFry(key=0, counter=0, number=2, width=32)
+        self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(2, np.uint32)
-        fresh = self._generator.state
+        fresh = self._bits.state
         self._states = [
             fresh | {"state": {"counter": self._counter, "key": key}} for key in keys.copy()
         ]
 
+    def words(self, step: int, count: int) -> NDArray[np.uint32]:
+        """Return the words of a step's blocks: [lanes, 2, count], x0 before x1."""
+        self._point_before(step)
+        planar = np.empty((len(self._states), 2, count), "<u4")
+        for lane, state in enumerate(self._states):
+            self._bits.state = state
+            # All the words there are, as the generator gives them: its raw draws are 64 bits wide.
+            drawn = self._generator.integers(_WORD, size=(count, 2), dtype=np.uint32)
+            planar[lane] = drawn.T
+        return planar
+
     def halves(self, step: int, elements: int) -> NDArray[np.uint16]:
         """Return the noise of a step: [lanes, elements] halves."""
-        count = blocks(elements)
-        self._point_before(step)
-        words = np.empty((len(self._states), count, 2), np.uint64)
-        for lane, state in enumerate(self._states):
-            self._generator.state = state
-            words[lane].reshape(-1)[:] = self._generator.random_raw(2 * count)
-        planar = np.empty((len(words), 2, count), "<u4")
-        np.copyto(planar, words.swapaxes(1, 2), casting="unsafe")
-        return planar.reshape(len(words), 2 * count).view("<u2")[:, :elements]
+        words = self.words(step, blocks(elements))
+        return words.reshape(len(words), -1).view("<u2")[:, :elements]
 
     def kept(self, step: int, elements: int, threshold: int) -> Tensor:
         """Return which elements of a step stay, [lanes, elements], booleans."""
         return torch.from_numpy(self.halves(step, elements) >= threshold)
+
+    def fractions(self, step: int, elements: int) -> Tensor:
+        """Return numbers between 0 and 1, (half + 1/2) / 65536, [lanes, elements]."""
+        return _fractions(self._floats(self.halves(step, elements)))
+
+    def normals(self, step: int, elements: int) -> Tensor:
+        """Return unit normals, [lanes, elements]."""
+        x0, x1 = self._floats(self.words(step, normal_blocks(elements))).unbind(1)
+        return _normals(x0, x1)[:, :elements]
+
+    def _floats(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values.astype(str(self._dtype).removeprefix("torch.")))
 
     def _point_before(self, step: int) -> None:
         """Set the counter one below (block 0, step): randomgen increments it, then draws."""
@@ -102,18 +109,23 @@ class GraphNoise:
     ----------
     keys
         [lanes, 2].
-    device
-        Where to draw.
+    placement
+        Where to draw, and the precision of what is no boolean.
     """
 
-    def __init__(self, keys: NDArray[np.uint32], device: torch.device) -> None:
-        self._keys = torch.from_numpy(keys.copy().view(np.int32)).to(device)
+    def __init__(self, keys: NDArray[np.uint32], placement: Placement) -> None:
+        self._dtype = placement.dtype
+        self._keys = torch.from_numpy(keys.copy().view(np.int32)).to(placement.device)
+
+    def words(self, step: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return the words x0 and x1 of a step's blocks, [lanes, count] each, as int32."""
+        block = torch.arange(count, dtype=torch.int32, device=self._keys.device)
+        steps = torch.full_like(block, _signed(step))
+        return threefry(self._keys[:, 0:1], self._keys[:, 1:2], block, steps)
 
     def halves(self, step: int, elements: int) -> Tensor:
         """Return the noise of a step: [lanes, elements] halves, as int32."""
-        block = torch.arange(blocks(elements), dtype=torch.int32, device=self._keys.device)
-        steps = torch.full_like(block, _signed(step))
-        words = torch.cat(threefry(self._keys[:, 0:1], self._keys[:, 1:2], block, steps), dim=1)
+        words = torch.cat(self.words(step, blocks(elements)), dim=1)
         low = words & (HALVES - 1)
         high = _shift_right(words, 16)
         return torch.stack((low, high), dim=-1).flatten(1)[:, :elements]
@@ -121,6 +133,29 @@ class GraphNoise:
     def kept(self, step: int, elements: int, threshold: int) -> Tensor:
         """Return which elements of a step stay, [lanes, elements], booleans."""
         return self.halves(step, elements) >= threshold
+
+    def fractions(self, step: int, elements: int) -> Tensor:
+        """Return numbers between 0 and 1, (half + 1/2) / 65536, [lanes, elements]."""
+        return _fractions(self.halves(step, elements).to(self._dtype))
+
+    def normals(self, step: int, elements: int) -> Tensor:
+        """Return unit normals, [lanes, elements]."""
+        x0, x1 = (
+            (word.long() & (_WORD - 1)).to(self._dtype)
+            for word in self.words(step, normal_blocks(elements))
+        )
+        return _normals(x0, x1)[:, :elements]
+
+
+def _fractions(halves: Tensor) -> Tensor:
+    return halves.add_(0.5).mul_(1 / HALVES)
+
+
+def _normals(x0: Tensor, x1: Tensor) -> Tensor:
+    """Return two normals for each pair of words: all cosines, then all sines (Box and Muller)."""
+    radius = x0.add(0.5).mul_(1 / _WORD).log_().mul_(-2).sqrt_()
+    angle = x1.add(0.5).mul_(1 / _WORD).mul_(2 * np.pi)
+    return torch.cat((angle.cos().mul_(radius), angle.sin().mul_(radius)), dim=1)
 
 
 def threefry(key0: Tensor, key1: Tensor, count0: Tensor, count1: Tensor) -> tuple[Tensor, Tensor]:

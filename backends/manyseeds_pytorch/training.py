@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,34 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyseeds.backend import Batch, EpochPlan, Floats, Metric
+from manyseeds.augmentation import Changes
+from manyseeds.backend import Activity, Batch, EpochPlan, EpochTrace, Floats, Metric, Sampling
 from manyseeds.network import Network, Weights
-from manyseeds.noise import threshold
 from manyseeds.recipe import Phase
-from manyseeds_pytorch import network
+from manyseeds_pytorch.activity import joined_activity, moments
+from manyseeds_pytorch.adaptive import optimizer
+from manyseeds_pytorch.augmentation import DeviceChanges, augmented, on_device
+from manyseeds_pytorch.clipping import clipping, constraints
 from manyseeds_pytorch.device import DeviceSplits, Placement
-from manyseeds_pytorch.noise import Noise, layer_noise, mask
-from manyseeds_pytorch.optimizers import LaneOptimizer, optimizer
-
-PROBABILITIES = "probabilities"
-"""Among the scores of a shard, beside the metrics."""
+from manyseeds_pytorch.network import canonical, stack
+from manyseeds_pytorch.noise import network_noise
+from manyseeds_pytorch.optimizers import LaneOptimizer
+from manyseeds_pytorch.outputs import Logits
+from manyseeds_pytorch.penalties import Penalties
+from manyseeds_pytorch.run import Run
+from manyseeds_pytorch.sampling import score_samples
+from manyseeds_pytorch.scoring import Tally, pieces, score
 
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What a shard trains between two calls of `begin`, and how."""
+
+    learning: Mapping[str, Tensor]
+    penalties: Penalties
+    optimizer: LaneOptimizer
 
 
 class Shard:
@@ -35,123 +51,130 @@ class Shard:
     """
 
     def __init__(self, wanted: Network, data: DeviceSplits, lanes: int, where: Placement) -> None:
-        self._network, self._data, self._lanes, self._where = wanted, data, lanes, where
-        self._features = data["train"][0].shape[1]
-        self._stack = network.Stack(wanted, self._features, lanes, where)
-        self._optimizer: LaneOptimizer | None = None
+        self._data, self._where = data, where
+        self._stack = stack(wanted, data["train"][0].shape[1], lanes, where)
+        self._begun: _Training | None = None
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
-        self._network = phase.network
-        self._stack.configure(phase.network)
-        for layer in phase.network.dense():
-            self._stack.dense(layer.label).learns(layer.label not in phase.frozen)
-        with torch.no_grad():
-            for name, parameter in self._stack.variables().items():
-                given = torch.as_tensor(np.ascontiguousarray(weights[name]))
-                network.canonical(name, parameter).copy_(given)
-        self._optimizer = optimizer(phase.optimizer, list(self._learning().values()))
+        self._stack = self._stack.configured(phase.network, phase.frozen)
+        variables = self._stack.variables()
+        for name, variable in variables.items():
+            given = torch.as_tensor(np.ascontiguousarray(weights[name]))
+            canonical(name, variable.requires_grad_(False)).copy_(given)
+        learning = {n: variables[n].requires_grad_() for n in phase.network.trained(phase.frozen)}
+        penalties = Penalties(phase.network, variables, learning)
+        chosen = optimizer(
+            phase.optimizer,
+            list(learning.values()),
+            before=[*penalties.hooks(), *clipping(phase.clipping)],
+            after=constraints(phase.network, learning, phase.keep_zeros),
+        )
+        self._begun = _Training(learning, penalties, chosen)
 
-    def train(self, epoch: EpochPlan) -> Floats:
-        """Take the plan's steps and return the losses, [lanes, steps]."""
-        if self._optimizer is None:
-            raise RuntimeError("train before begin: the cohort has no weights yet")
-        order = self._rows(epoch.order)
+    def train(self, epoch: EpochPlan) -> EpochTrace:
+        """Take the plan's steps in all lanes."""
+        training = self._training()
+        optimizer, penalties = training.optimizer, training.penalties
+        order, changes = self._rows(epoch.order), self._changes(epoch.changes)
         rate = self._each_step(epoch.rate)
         momentum = None if epoch.momentum is None else self._each_step(epoch.momentum)
-        noise = layer_noise(epoch.noise, self._where)
-        rooms = dict(zip(self._learning(), self._optimizer.rooms, strict=True))
-        self._stack.collect(rooms, keep=self._optimizer.absorbs)
-        losses = []
+        noise = network_noise(epoch.noise, self._where)
+        run = Run(training=True, dropping=True, moving=True, keep=optimizer.absorbs, noise=noise)
+        self._collect(dict(zip(training.learning, optimizer.rooms, strict=True)))
+        losses, added = [], []
         for step in range(epoch.steps):
-            rows = order[:, step * epoch.batch : (step + 1) * epoch.batch]
-            start = self._optimizer.begin(rate[step], None if momentum is None else momentum[step])
-            losses.append(self._backward(rows, noise, epoch.step + step, start))
-            self._optimizer.step()
-        return _floats(torch.stack(losses, dim=1))
+            part = slice(step * epoch.batch, (step + 1) * epoch.batch)
+            batch = self._batch(order[:, part], changes and changes.of(part))
+            start = optimizer.begin(rate[step], None if momentum is None else momentum[step])
+            losses.append(self._backward(*batch, replace(run, step=epoch.step + step), start))
+            optimizer.step()
+            if penalties.value is not None:
+                added.append(penalties.value.clone())
+        return EpochTrace(
+            loss=_floats(torch.stack(losses, dim=1)),
+            penalty=_floats(torch.stack(added, dim=1)) if added else None,
+        )
 
     def gradient(self, batch: Batch) -> Arrays:
-        """Return the gradient of the training loss on a batch, without frozen layers."""
-        rooms = {name: torch.empty_like(p) for name, p in self._learning().items()}
-        self._stack.collect(rooms, keep=False)
-        start = torch.ones(self._lanes, device=self._where.device, dtype=self._where.dtype)
-        noise = layer_noise(batch.noise, self._where)
-        self._backward(self._rows(batch.rows), noise, batch.step, start)
+        """Return the gradient of the training loss on a batch, of what is trained."""
+        training = self._training()
+        rooms = {name: torch.empty_like(value) for name, value in training.learning.items()}
+        self._collect(rooms)
+        start = torch.ones(self._stack.lanes, device=self._where.device, dtype=self._where.dtype)
+        examples = self._batch(self._rows(batch.rows), self._changes(batch.changes))
+        noise = network_noise(batch.noise, self._where)
+        run = Run(training=True, dropping=True, noise=noise, step=batch.step)
+        self._backward(*examples, run, start)
+        values = [value.detach() for value in training.learning.values()]
+        for hook in training.penalties.hooks():
+            hook(slice(None), values, list(rooms.values()))
         return self._arrays(rooms)
+
+    @torch.inference_mode()
+    def activity(self, batch: Batch, *, training: bool) -> dict[str, Activity]:
+        """Return what leaves each layer on rows of the training split, some lanes at a time."""
+        found = []
+        rows = batch.rows.shape[1]
+        for lanes, _ in pieces(self._stack, rows, rows, self._where):
+            changes = batch.changes and batch.changes[lanes]
+            inputs, _ = self._batch(self._rows(batch.rows[lanes]), self._changes(changes))
+            noise = network_noise({n: key[lanes] for n, key in batch.noise.items()}, self._where)
+            run = Run(training=training, dropping=training, noise=noise, step=batch.step)
+            found.append(moments(self._stack.part(lanes), inputs, run))
+        return joined_activity(found)
+
+    def score(
+        self,
+        split: str,
+        metrics: tuple[Metric, ...],
+        probabilities: bool,
+        sampling: Sampling | None = None,
+    ) -> Arrays:
+        """Return the metrics [lanes] and, where asked for, the probabilities [lanes, n, units]."""
+        examples = self._data[split]
+        shape = (self._stack.lanes, len(examples[0]), self._stack.network.output.units)
+        tally = Tally(metrics, probabilities, shape, self._where)
+        if sampling is None:
+            score(self._stack, *examples, tally, self._where)
+        else:
+            score_samples(self._stack, *examples, tally, sampling, self._where)
+        return tally.arrays()
 
     def weights(self) -> Arrays:
         """Return the weights; a bias is a view of what is trained."""
         return self._arrays(self._stack.variables())
 
-    def _learning(self) -> dict[str, torch.nn.Parameter]:
-        return {name: p for name, p in self._stack.variables().items() if p.requires_grad}
+    def _training(self) -> _Training:
+        if self._begun is None:
+            raise RuntimeError("train before begin: the cohort has no weights yet")
+        return self._begun
 
-    def _backward(
-        self, rows: Tensor, noise: Mapping[str, Noise], step: int, start: Tensor
-    ) -> Tensor:
-        """Collect `start` times the gradient of a batch's loss, and return the loss, [lanes]."""
+    def _collect(self, rooms: Mapping[str, Tensor]) -> None:
+        """Set where the backward pass leaves what it finds for every variable that learns."""
+        for name, variable in self._stack.variables().items():
+            variable.grad = rooms.get(name)
+
+    def _batch(self, rows: Tensor, changes: DeviceChanges | None) -> tuple[Tensor, Tensor]:
+        """Return the inputs [lanes, batch, features] and the labels of rows [lanes, batch]."""
         inputs, labels = self._data["train"]
         flat = rows.flatten()
-        shape = (*rows.shape, -1)
-        batch = inputs.index_select(0, flat).view(shape)
+        batch = inputs.index_select(0, flat).view(*rows.shape, -1)
         wanted = labels.index_select(0, flat).view(*rows.shape, *labels.shape[1:])
-        logits = self._stack(batch, self._masks(noise, step, rows.shape[1]))
-        loss = network.losses(self._network.loss, logits, wanted).mean(1)
+        return batch if changes is None else augmented(batch, changes), wanted
+
+    def _backward(self, inputs: Tensor, labels: Tensor, run: Run, start: Tensor) -> Tensor:
+        """Collect `start` times the gradient of a batch's loss, and return the loss, [lanes]."""
+        logits = Logits(self._stack.network.loss, self._stack.logits(inputs, run))
+        loss = logits.losses(labels).mean(1)
         loss.backward(start)  # One for each lane: what one lane's loss is never meets another's.
         return loss.detach()
 
-    def _masks(self, noise: Mapping[str, Noise], step: int, batch: int) -> dict[str, Tensor]:
-        """Return the mask of every dropout layer of this step, [lanes, batch, units]."""
-        widths = self._network.widths(self._features)
-        like = self._data["train"][0]
-        return {
-            layer.label: mask(
-                noise[layer.label],
-                step,
-                (self._lanes, batch, widths[layer.label]),
-                threshold(layer.rate),
-                like,
-            )
-            for layer in self._network.dropouts()
-        }
-
-    @torch.inference_mode()
-    def score(self, split: str, metrics: tuple[Metric, ...], probabilities: bool) -> Arrays:
-        """Return the metrics [lanes] and, where asked for, the probabilities [lanes, n, units]."""
-        kind = self._network.loss
-        inputs, labels = self._data[split]
-        sums = {
-            name: torch.zeros(self._lanes, dtype=torch.float64, device=self._where.device)
-            for name in metrics
-        }
-        shape = (self._lanes, len(inputs), self._network.output.units)
-        chances = torch.empty(shape if probabilities else 0, dtype=self._where.dtype)
-        for lanes, rows in self._pieces(len(inputs)):
-            width = lanes.stop - lanes.start
-            wanted = labels[rows].expand(width, *labels[rows].shape)
-            logits = self._stack.predict(inputs[rows].expand(width, -1, -1), lanes)
-            if "loss" in sums:
-                losses = network.losses(kind, logits, wanted)
-                sums["loss"][lanes] += losses.sum(1, dtype=torch.float64)
-            if "accuracy" in sums:
-                sums["accuracy"][lanes] += network.correct(kind, logits, wanted).sum(1)
-            if probabilities:
-                chances[lanes, rows] = network.probabilities(kind, logits).cpu()
-        scores: Arrays = {name: _floats(value) / len(inputs) for name, value in sums.items()}
-        return scores | ({PROBABILITIES: chances.numpy()} if probabilities else {})
-
-    def _pieces(self, rows: int) -> Iterator[tuple[slice, slice]]:
-        """Yield lanes and rows so that no activation has more than the bound's elements."""
-        bound = self._where.elements
-        widest = max(layer.units for layer in self._network.dense())
-        length = min(rows, max(1, bound // widest))
-        width = max(1, bound // (widest * length))
-        for lane in range(0, self._lanes, width):
-            for row in range(0, rows, length):
-                yield slice(lane, min(lane + width, self._lanes)), slice(row, row + length)
-
     def _rows(self, rows: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(rows.astype(np.int64)).to(self._where.device)
+
+    def _changes(self, changes: Changes | None) -> DeviceChanges | None:
+        return None if changes is None else on_device(changes, self._where)
 
     def _each_step(self, values: Floats) -> Tensor:
         """Return values [lanes, steps] as [steps, lanes, 1, 1] on the device."""
@@ -161,7 +184,7 @@ class Shard:
     def _arrays(self, tensors: Mapping[str, Tensor]) -> Arrays:
         """Return variables by name as arrays in the harness's shapes."""
         return {
-            name: network.canonical(name, value).detach().cpu().contiguous().numpy()
+            name: canonical(name, value).detach().cpu().contiguous().numpy()
             for name, value in tensors.items()
         }
 

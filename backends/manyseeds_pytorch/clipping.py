@@ -1,0 +1,142 @@
+"""What a step does beside the optimizer: clipping before it, constraints after it.
+
+All of it acts on each lane by itself; `torch.nn.utils` would clip all lanes as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from manyseeds import clipping as definition
+from manyseeds.network import Network
+from manyseeds_pytorch.optimizers import Hook, Tensors
+
+
+def clipping(wanted: definition.Clipping | None) -> list[Hook]:
+    """Return what clips the gradients, where that is wanted."""
+    match wanted:
+        case definition.ClipValue():
+            return [ClipValue(wanted.limit)]
+        case definition.ClipNorm():
+            return [ClipNorm(wanted.limit)]
+        case definition.GlobalClipNorm():
+            return [GlobalClipNorm(wanted.limit)]
+        case None:
+            return []
+
+
+@dataclass(frozen=True)
+class ClipValue:
+    """Each component to [-limit, limit]."""
+
+    limit: float
+
+    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+        """Clip in place."""
+        torch._foreach_clamp_min_(gradients, -self.limit)
+        torch._foreach_clamp_max_(gradients, self.limit)
+
+
+@dataclass(frozen=True)
+class ClipNorm:
+    """Each variable's gradient to a norm of at most `limit`."""
+
+    limit: float
+
+    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+        """Clip in place."""
+        factors = [_shrink(_squares(g).sqrt_(), self.limit) for g in gradients]
+        torch._foreach_mul_(gradients, factors)
+
+
+@dataclass(frozen=True)
+class GlobalClipNorm:
+    """The whole gradient of a lane to a norm of at most `limit`."""
+
+    limit: float
+
+    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+        """Clip in place."""
+        squares = torch.stack([_squares(g) for g in gradients])
+        factor = _shrink(squares.sum(0).sqrt_(), self.limit)
+        torch._foreach_mul_(gradients, [factor] * len(gradients))
+
+
+def _squares(gradient: Tensor) -> Tensor:
+    """Return the sum of the squares of every lane, [lanes, 1, 1]."""
+    flat = gradient.flatten(1)
+    return torch.linalg.vecdot(flat, flat)[:, None, None]
+
+
+def _shrink(norm: Tensor, limit: float) -> Tensor:
+    """Return min(1, limit / norm)."""
+    return norm.reciprocal_().mul_(limit).clamp_(max=1)
+
+
+@dataclass(frozen=True)
+class MaxNorm:
+    """Each unit's incoming weights to a norm of at most `radius`.
+
+    Attributes
+    ----------
+    place
+        Which of the parameters is the kernel.
+    """
+
+    place: int
+    radius: float
+
+    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+        """Rescale in place; a kernel is [lanes, units, fan_in]."""
+        kernel = parameters[self.place]
+        norm = torch.linalg.vector_norm(kernel, dim=2, keepdim=True)
+        kernel.mul_(_shrink(norm, self.radius))
+
+
+@dataclass(frozen=True)
+class KeepZeros:
+    """Weights that were 0 become 0 again.
+
+    Attributes
+    ----------
+    places
+        Which of the parameters are kernels.
+    zeros
+        Where they were 0, of each of these, in all lanes.
+    """
+
+    places: Sequence[int]
+    zeros: Tensors
+
+    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+        """Put back in place."""
+        for place, zeros in zip(self.places, self.zeros, strict=True):
+            parameters[place].masked_fill_(zeros[span], 0)
+
+
+def constraints(network: Network, learning: Mapping[str, Tensor], keep_zeros: bool) -> list[Hook]:
+    """Return what happens to the parameters after an update.
+
+    Parameters
+    ----------
+    network
+        Says which kernels have a max-norm.
+    learning
+        What is trained, by name, as the phase starts.
+    keep_zeros
+        Whether kernel weights that are 0 stay so.
+    """
+    names = list(learning)
+    found: list[Hook] = [
+        MaxNorm(names.index(kernel), layer.max_norm.radius)
+        for layer in network.dense()
+        if layer.max_norm and (kernel := f"{layer.label}/kernel") in learning
+    ]
+    if keep_zeros:
+        places = [place for place, name in enumerate(names) if name.endswith("/kernel")]
+        found.append(KeepZeros(places, [learning[names[place]].detach() == 0 for place in places]))
+    return found
