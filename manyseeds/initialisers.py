@@ -116,14 +116,15 @@ class LecunNormal(_VarianceScaling):
 
 
 class StandardNormal(_Initialiser):
-    """Normal with variance 1: the bad old habit, kept as a baseline."""
+    """Normal, not cut, with variance 1: the bad old habit, kept as a baseline; or another sd."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["standard_normal"] = "standard_normal"
+    sd: float = Field(default=1.0, gt=0)
 
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return a kernel of `shape` [fan_in, fan_out]."""
-        return generator.standard_normal(shape)
+        return generator.standard_normal(shape) * self.sd
 
 
 class Constant(_Initialiser):

@@ -1,12 +1,13 @@
 """The short form of a network: `hidden = [300, 100]`, and what each of the dense layers gets.
 
+`hidden = [300, [100, 99]]` is a layer of 300 units and 99 of 100. Beside it:
+
     activation, initialiser, bias, penalty, max_norm, drop_connect   of every hidden layer
     first      layers below the first hidden layer
     before     layers between the linear part of each hidden layer and its activation
     after      layers after each hidden layer's activation
     last       layers below the output only
     skip       a skip connection around every so many hidden layers, of equal width
-    repeat     how often the list of units is repeated
 
 With `skip` the first hidden layer is the stem; the skip connections start above it. With the
 initialiser "fixup" the branches are initialised by its rules: the last layer of each starts at
@@ -27,7 +28,7 @@ _OF_LAYERS = ("initialiser", "bias", "penalty", "max_norm", "drop_connect")
 
 def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
     """Return the hidden layers of a short form; what is used is taken out of the table."""
-    units = list(units) * table.pop("repeat", 1)
+    units = [width for entry in units for width in _repeated(entry)]
     every = table.pop("skip", None)
     shared = {key: table.pop(key) for key in _OF_LAYERS if key in table}
     activation = table.pop("activation", None)
@@ -51,6 +52,13 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
             layers += ["scale"] if _is_fixup(shared) else []
             layers.append({"name": "skip", "label": branch.label, "of": branch.of})
     return [*layers, *last]
+
+
+def _repeated(entry: Any) -> list[Any]:
+    """Return the widths of an entry: [100, 99] is 99 times 100."""
+    if isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[1], int):
+        return [entry[0]] * entry[1]
+    return [entry]
 
 
 @dataclass(frozen=True)
