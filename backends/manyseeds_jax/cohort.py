@@ -1,25 +1,23 @@
-"""A cohort in JAX: its lanes, spread over the CPU's threads or side by side; and the backend.
-
-Programs are compiled ahead of time and kept by structure and shapes.
-"""
+"""A cohort in JAX: its lanes, spread over the CPU's threads or side by side; and the backend."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import cachetools
-import jax
 import numpy as np
 
+from manyseeds.augmentation import Changes
 from manyseeds.backend import (
+    Activity,
     Batch,
     Environment,
     EpochPlan,
     EpochTrace,
     Metric,
+    Sampling,
     Scores,
     Settings,
     Split,
@@ -27,13 +25,19 @@ from manyseeds.backend import (
     check_metrics,
     check_structure,
 )
-from manyseeds.knobs import network_knobs, optimizer_knobs
+from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
+from manyseeds.layers import AlphaDropout, Dropout
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
 from manyseeds_jax import device as devices
-from manyseeds_jax import optimizers
+from manyseeds_jax import optimizers, scoring
+from manyseeds_jax.activity import activity
+from manyseeds_jax.augmentation import LaneChanges
 from manyseeds_jax.device import Lanes
-from manyseeds_jax.training import LaneModel, Plan, Shared
+from manyseeds_jax.network import Noise
+from manyseeds_jax.programs import Call, call
+from manyseeds_jax.training import Fixed, LaneBatch, LaneModel, Moving, Plan, Shared
+from manyseeds_jax.variables import PARAMS, LaneWeights, Variables, flat, lane_weights
 
 SplitName = Literal["train", "valid", "test"]
 Tree = Any
@@ -42,31 +46,6 @@ KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
 EVALUATION_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
 """Most elements of one layer's activations at a time in evaluation: on a GPU, on a CPU's thread."""
-
-
-class Call(NamedTuple):
-    """What a program returned, and what compiling it took this time."""
-
-    result: Tree
-    seconds: float
-    compilations: int
-
-
-_PROGRAMS: dict[Hashable, Callable[..., Any]] = {}
-
-
-def _call(
-    name: Hashable, lanes: Lanes, function: Callable[..., Tree], arguments: tuple[Tree, ...]
-) -> Call:
-    """Call one lane's function for all lanes, compiled once for everything in its name."""
-    leaves, tree = jax.tree.flatten(arguments)
-    key = (name, lanes.mesh, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
-    start, compilations = time.perf_counter(), 0
-    if key not in _PROGRAMS:
-        _PROGRAMS[key] = lanes.compile(function, arguments)
-        compilations = 1
-    seconds = (time.perf_counter() - start) * compilations
-    return Call(_PROGRAMS[key](*arguments), seconds, compilations)
 
 
 class JaxCohort:
@@ -78,34 +57,39 @@ class JaxCohort:
         self._network = network
         self._data = data
         self._lanes = Lanes(backend.device, lanes)
-        widest = max(layer.units for layer in network.dense())
+        features = data.train.inputs.shape[1]
+        self._variables = network.variables(features)
         elements = EVALUATION_ELEMENTS[backend.device.kind]
+        widest = max(network.widths(features).values())
         self._chunk = max(1, elements // (self._lanes.at_once * widest))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
         check_structure(self._network, phase)
-        self._phase = phase
-        self._model = LaneModel(phase.network, phase.optimizer.name, self._dtype)
-        parameters = self._nested(weights)
-        frozen = {label: parameters.pop(label) for label in phase.frozen}
-        fresh = jax.vmap(partial(optimizers.initial_state, phase.optimizer.name))
-        shapes = jax.eval_shape(fresh, parameters)
-        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        self._moving = self._lanes.put((parameters, state))
-        self._frozen = self._lanes.put(frozen)
+        clipping = phase.clipping.name if phase.clipping else None
+        self._model = LaneModel(phase.network, phase.frozen, phase.optimizer.name, clipping)
+        knobs = optimizer_knobs(phase.optimizer, self._dtype)
+        first = lane_weights(weights, self._variables, phase.frozen, self._dtype)
+        state = optimizers.initial_state(phase.optimizer.name, first.trained, knobs)
+        self._moving = self._lanes.put(Moving(first.trained, first.moving, state))
+        kept = _nonzero(first.trained) if phase.keep_zeros else {}
+        self._fixed = self._lanes.put(Fixed(first.frozen, kept))
         self._network_knobs = self._lanes.share(network_knobs(phase.network, self._dtype))
-        self._optimizer_knobs = self._lanes.share(optimizer_knobs(phase.optimizer, self._dtype))
+        self._optimizer_knobs = self._lanes.share(knobs)
+        self._clipping_knobs = self._lanes.share(clipping_knobs(phase.clipping, self._dtype))
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
-        shared = self._shared("train", self._optimizer_knobs)
-        arguments = (self._moving, (self._frozen, self._plan(epoch)), shared)
-        name = ("train", self._model.name(), self._model.optimizer, epoch.batch)
-        call = _call(name, self._lanes, partial(self._model.train, epoch.batch), arguments)
-        self._moving, loss = call.result
-        trace = self._lanes.get(loss).astype(np.float64)
-        return EpochTrace(trace, call.seconds, call.compilations)
+        model = self._model
+        shared = self._shared("train", training=True)
+        arguments = (self._moving, (self._fixed, self._plan(epoch)), shared)
+        program = partial(model.train, epoch.batch)
+        found = call(("train", model.name(), epoch.batch), self._lanes, program, arguments)
+        self._moving, traces = found.result
+        loss, penalty = (
+            None if trace is None else self._lanes.get(trace).astype(np.float64) for trace in traces
+        )
+        return EpochTrace(loss, penalty, found.seconds, found.compilations)
 
     def evaluate(
         self,
@@ -115,79 +99,135 @@ class JaxCohort:
         probabilities: bool = False,
     ) -> Scores:
         """Score the lanes on a split, nothing dropped."""
-        return self._score(split, metrics, probabilities)
+        return self._evaluate(split, metrics, probabilities)
 
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
-        """Score the lanes on the test split."""
-        return self._score("test", metrics, probabilities)
+    def score(
+        self,
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Scores:
+        """Score the lanes on the test split, or sample from them."""
+        if sampling is None:
+            return self._evaluate("test", metrics, probabilities)
+        return self._sample(sampling, metrics, probabilities)
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; frozen layers have none."""
         model = self._model
-        step = np.full(len(batch.rows), batch.step, np.uint32)
-        given = self._lanes.put((np.asarray(batch.rows, np.int32), (dict(batch.noise), step)))
-        weights = (self._moving[0], self._frozen)
 
-        def gradient(_: Tree, fixed: Tree, shared: Shared) -> Tree:
-            weights, (rows, noise) = fixed
-            return model.gradient(weights, rows, noise, shared)[1]
+        def gradient(_: Tree, fixed: tuple[LaneWeights, LaneBatch], shared: Shared) -> Tree:
+            return model.slope(*fixed, shared).gradient
 
-        arguments = ((), (weights, given), self._shared("train"))
-        return self._flat(
-            _call(("gradient", model.name()), self._lanes, gradient, arguments).result
-        )
+        arguments = ((), (self._weights(), self._batch(batch)), self._shared("train"))
+        found = call(("gradient", model.name()), self._lanes, gradient, arguments).result
+        return self._flat({PARAMS: found}, model.network.trained(model.frozen))
+
+    def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
+        """Return what leaves each layer on rows of the training split, one lane at a time."""
+        model = self._model
+
+        def measure(_: Tree, fixed: tuple[LaneWeights, LaneBatch], shared: Shared) -> Tree:
+            return activity(model, training, *fixed, shared)
+
+        asked = batch if training else Batch(batch.rows)
+        given = self._batch(asked, noisy=training)
+        arguments = ((), (self._weights(), given), self._shared("train"))
+        name = ("activity", model.name(), training)
+        result = call(name, self._lanes, measure, arguments, one_by_one=True).result
+        found = {label: self._lanes.get(values) for label, values in result.items()}
+        return {
+            layer.label: Activity(*found[layer.label].T.astype(np.float64))
+            for layer in model.network.layers
+        }
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
-        return self._flat(self._parameters())
+        return self._flat(self._weights().variables(), self._variables)
 
-    def _score(self, split: SplitName, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
+    def _evaluate(self, split: SplitName, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         check_metrics(self._network, metrics, outputs)
-        model, chunk = self._model, self._chunk
+        network, chunk = self._model.network, self._chunk
 
-        def evaluate(_: Tree, parameters: Tree, shared: Shared) -> Tree:
-            return model.evaluate(chunk, outputs, parameters, shared)
+        def evaluate(_: Tree, variables: Variables, shared: Shared) -> Tree:
+            return scoring.evaluated(network, chunk, outputs, variables, shared)
 
-        name = ("evaluate", model.name(), chunk, outputs)
-        call = _call(name, self._lanes, evaluate, ((), self._parameters(), self._shared(split)))
-        loss, right, parts = self._lanes.get(call.result)
+        name = ("evaluate", network.structure(), chunk, outputs)
+        arguments = ((), self._weights().variables(), self._shared(split))
+        return self._scores(call(name, self._lanes, evaluate, arguments), split, metrics)
+
+    def _sample(self, sampling: Sampling, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
+        check_metrics(self._network, metrics, outputs)
+        network = self._model.network
+
+        def sample(_: Tree, fixed: Tree, shared: tuple[Shared, Tree]) -> Tree:
+            return scoring.sampled(network, outputs, *fixed, *shared)
+
+        dropouts = [
+            each.label for each in network.layers if isinstance(each, Dropout | AlphaDropout)
+        ]
+        keys = self._lanes.put({label: sampling.noise[label] for label in dropouts})
+        samples = self._lanes.share(np.asarray(sampling.samples, np.int32))
+        fixed = (self._weights().variables(), keys)
+        name = ("sample", network.structure(), outputs)
+        arguments = ((), fixed, (self._shared("test"), samples))
+        return self._scores(call(name, self._lanes, sample, arguments), "test", metrics)
+
+    def _scores(self, found: Call, split: SplitName, metrics: tuple[Metric, ...]) -> Scores:
+        loss, right, outputs = self._lanes.get(found.result)
         sums: dict[Metric, Any] = {"loss": loss, "accuracy": right}
         rows = len(getattr(self._data, split))
         means = {str(key): sums[key].sum(axis=1, dtype=np.float64) / rows for key in metrics}
-        joined = np.concatenate(parts, axis=1) if outputs else None
-        return Scores(means, joined, call.seconds, call.compilations)
+        joined = np.concatenate(outputs, axis=1) if outputs else None
+        return Scores(means, joined, found.seconds, found.compilations)
 
     def _plan(self, epoch: EpochPlan) -> Plan:
-        lanes = len(epoch.rate)
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
-        order = np.asarray(epoch.order, np.int32)
-        series = (epoch.rate.astype(self._dtype), momentum.astype(self._dtype))
-        noise = (dict(epoch.noise), np.full(lanes, epoch.step, np.uint32))
-        return Plan(*self._lanes.put((order, *series, *noise)))
+        return self._lanes.put(
+            Plan(
+                np.asarray(epoch.order, np.int32),
+                epoch.rate.astype(self._dtype),
+                momentum.astype(self._dtype),
+                self._noise(epoch.noise, epoch.step, len(epoch.order)),
+                self._changes(epoch.changes),
+            )
+        )
 
-    def _shared(self, split: SplitName, optimizer: optimizers.Knobs | None = None) -> Shared:
+    def _batch(self, batch: Batch, *, noisy: bool = True) -> LaneBatch:
+        rows = np.asarray(batch.rows, np.int32)
+        noise = self._noise(batch.noise, batch.step, len(rows), noisy=noisy)
+        return self._lanes.put(LaneBatch(rows, noise, self._changes(batch.changes)))
+
+    def _noise(
+        self, keys: Mapping[str, Any], step: int, lanes: int, *, noisy: bool = True
+    ) -> Noise:
+        """Return the keys of all the network's noises, and the step."""
+        labels = self._network.noises(1, 1) if noisy else ()
+        return Noise({label: keys[label] for label in labels}, np.full(lanes, step, np.uint32))
+
+    def _changes(self, changes: Changes | None) -> LaneChanges | None:
+        if changes is None:
+            return None
+        parts = (changes.affine, changes.gain, changes.offset)
+        return LaneChanges(*(part.astype(self._dtype) for part in parts))
+
+    def _shared(self, split: SplitName, *, training: bool = False) -> Shared:
         inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)
-        return Shared(inputs, labels, self._network_knobs, optimizer or {})
+        moving = (self._optimizer_knobs, self._clipping_knobs) if training else ({}, {})
+        return Shared(inputs, labels, self._network_knobs, *moving)
 
-    def _parameters(self) -> Tree:
-        return {**self._frozen, **self._moving[0]}
+    def _weights(self) -> LaneWeights:
+        return LaneWeights(self._moving.trained, self._fixed.frozen, self._moving.averages)
 
-    def _nested(self, weights: Weights) -> dict[str, dict[str, np.ndarray[Any, Any]]]:
-        """Return weights by layer, then by variable, in the cohort's precision."""
-        nested: dict[str, dict[str, np.ndarray[Any, Any]]] = {}
-        for name, value in weights.items():
-            label, variable = name.split("/")
-            nested.setdefault(label, {})[variable] = np.asarray(value, self._dtype)
-        return nested
+    def _flat(self, found: Variables, names: Iterable[str]) -> Weights:
+        """Return arrays by "layer/variable" on the host."""
+        return {n: self._lanes.get(v) for n, v in flat(found, self._variables, names).items()}
 
-    def _flat(self, nested: Mapping[str, Mapping[str, jax.Array]]) -> Weights:
-        """Return nested weights by "layer/variable" in the order of the layers, on the host."""
-        return {
-            f"{layer.label}/{variable}": self._lanes.get(nested[layer.label][variable])
-            for layer in self._network.dense()
-            if layer.label in nested
-            for variable in (("kernel", "bias") if layer.bias else ("kernel",))
-        }
+
+def _nonzero(trained: Tree) -> dict[str, Any]:
+    """Return which weights of the kernels are not 0, by layer."""
+    return {label: own["kernel"] != 0 for label, own in trained.items() if "kernel" in own}
 
 
 class JaxBackend:

@@ -122,11 +122,16 @@ class Lanes:
         """Return copies of arrays [lanes, ...] on the host."""
         return jax.tree.map(lambda leaf: np.array(leaf)[: self._lanes], tree)
 
-    def compile(self, function: Callable[..., Tree], arguments: tuple[Tree, ...]) -> Any:
-        """Compile one lane's function of (moving, fixed, shared) for all lanes."""
+    def compile(
+        self, function: Callable[..., Tree], arguments: tuple[Tree, ...], *, one_by_one: bool
+    ) -> Any:
+        """Compile one lane's function of (moving, fixed, shared) for all lanes.
+
+        A thread takes one lane after the other in any case, a GPU where it is asked to.
+        """
 
         def local(moving: Tree, fixed: Tree, shared: Tree) -> Tree:
-            if self._cpu:
+            if self._cpu or one_by_one:
                 return jax.lax.map(lambda lane: function(*lane, shared), (moving, fixed))
             return jax.vmap(function, in_axes=(0, 0, None))(moving, fixed, shared)
 

@@ -1,4 +1,4 @@
-"""A network as a Flax module, its activations and its losses; one lane, for `jax.vmap`.
+"""A network as a Flax module, its losses and its penalties; one lane, for `jax.vmap`.
 
 Every numeric hyperparameter is a run-time argument ("knobs"): networks of one `structure` share
 a compiled program.
@@ -6,46 +6,49 @@ a compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.network import Dense, Loss, Network
-from manyseeds_jax.noise import dropout, halves
+from manyseeds.activations import Linear
+from manyseeds.layers import BatchNorm, GaussianNoise
+from manyseeds.network import INPUT, Loss, Network
+from manyseeds.noise import blocks, normal_blocks
+from manyseeds_jax import noise as noises
+from manyseeds_jax.layers import Pass, forward
+from manyseeds_jax.variables import MOVING, Variables
 
+Tree = Any
 Knobs = Mapping[str, Mapping[str, Any]]
-Noise = tuple[Mapping[str, jax.Array], jax.Array]
-"""The keys of one lane by layer label, and the step in the counter."""
 
 
-def leaky_relu(inputs: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Leaky ReLU with slope alpha at 0, where `jax.nn.leaky_relu` has slope 1."""
-    return jnp.where(inputs > 0, inputs, alpha * inputs)
+class Noise(NamedTuple):
+    """One lane's noise of a step: keys [2] by label, and the step in the counter."""
+
+    keys: Mapping[str, jax.Array]
+    step: jax.Array
 
 
-ACTIVATIONS: Mapping[str, Callable[..., jax.Array]] = {
-    "linear": lambda inputs: inputs,
-    "logistic": jax.nn.sigmoid,
-    "tanh": jnp.tanh,
-    "relu": jax.nn.relu,
-    "leaky_relu": leaky_relu,
-    "elu": jax.nn.elu,
-    "selu": jax.nn.selu,
-}
-"""By name; each takes its inputs, then its hyperparameters by keyword."""
+class Outputs(NamedTuple):
+    """What a pass through a network gives.
 
+    Attributes
+    ----------
+    logits
+        [batch, units of the output]
+    layers
+        What left the layers below the output, [batch, units], by label, in order.
+    moved
+        The moving averages after a training step, by layer and Flax's name.
+    """
 
-class LaneDropout(nn.Module):
-    """Inverted dropout with the shared noise, where `flax.linen.Dropout` draws its own."""
-
-    @nn.compact
-    def __call__(self, inputs: jax.Array, noise: jax.Array, knobs: Mapping[str, Any]) -> jax.Array:
-        """Return [batch, units] with elements dropped; noise is a half for each of them."""
-        return dropout(inputs, noise, knobs["threshold"], knobs["scale"])
+    logits: jax.Array
+    layers: dict[str, jax.Array]
+    moved: Tree
 
 
 class LaneNetwork(nn.Module):
@@ -67,34 +70,82 @@ class LaneNetwork(nn.Module):
         self,
         inputs: jax.Array,
         knobs: Knobs,
-        noise: Noise | None = None,
-    ) -> jax.Array:
-        """Return the logits [batch, units of the output] of inputs [batch, features].
+        noise: Noise | None,
+        batch_statistics: frozenset[str],
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the logits of inputs [batch, features], and what left the layers below.
 
-        Without noise nothing is dropped: that is the network as it predicts.
+        Without noise nothing is dropped; where labels have no key, only the others are.
         """
-        drawn = halves(*noise, self.elements(*inputs.shape)) if noise else {}
+        drawn = _drawn(self.network, noise, *inputs.shape) if noise else {}
+        given = Pass(self.dtype, drawn, batch_statistics, {INPUT: inputs})
         values = inputs
-        for layer in self.network.layers:
-            if isinstance(layer, Dense):
-                values = nn.Dense(
-                    layer.units,
-                    use_bias=layer.bias,
-                    dtype=self.dtype,
-                    param_dtype=self.dtype,
-                    name=layer.label,
-                )(values)
-                if layer is not self.network.layers[-1]:
-                    values = ACTIVATIONS[layer.activation.name](values, **knobs[layer.label])
-            elif noise:
-                drop = LaneDropout(name=layer.label)
-                values = drop(values, drawn[layer.label], knobs[layer.label])
-        return values
+        for layer in self.network.layers[:-1]:
+            values = forward(layer, values, knobs[layer.label], given)
+            given.outputs[layer.label] = values
+        output = self.network.output
+        linear = output.model_copy(update={"activation": Linear()})
+        logits = forward(linear, values, knobs[output.label], given)
+        return logits, {label: v for label, v in given.outputs.items() if label != INPUT}
 
-    def elements(self, batch: int, features: int) -> dict[str, int]:
-        """Return how many elements enter each dropout layer, by label."""
-        widths = self.network.widths(features)
-        return {layer.label: batch * widths[layer.label] for layer in self.network.dropouts()}
+
+def _drawn(network: Network, noise: Noise, batch: int, features: int) -> dict[str, noises.Words]:
+    """Return the words of every noise that has a key."""
+    normal = {layer.label for layer in network.layers if isinstance(layer, GaussianNoise)}
+    counts = {
+        label: normal_blocks(elements) if label in normal else blocks(elements)
+        for label, elements in network.noises(batch, features).items()
+        if label in noise.keys
+    }
+    return noises.words(noise.keys, noise.step, counts)
+
+
+def predict(
+    network: Network,
+    variables: Variables,
+    inputs: jax.Array,
+    knobs: Knobs,
+    noise: Noise | None = None,
+) -> Outputs:
+    """Return the outputs with the moving averages, which stay."""
+    module = LaneNetwork(network, inputs.dtype)
+    logits, layers = module.apply(variables, inputs, knobs, noise, frozenset())
+    return Outputs(logits, layers, variables.get(MOVING, {}))
+
+
+def train(
+    network: Network,
+    variables: Variables,
+    inputs: jax.Array,
+    knobs: Knobs,
+    noise: Noise,
+    frozen: Collection[str],
+) -> Outputs:
+    """Return the outputs in a training step, where batches are normalised by their own statistics.
+
+    Save by the layers that are frozen.
+    """
+    labels = {layer.label for layer in network.layers if isinstance(layer, BatchNorm)}
+    module = LaneNetwork(network, inputs.dtype)
+    (logits, layers), moved = module.apply(
+        variables, inputs, knobs, noise, frozenset(labels - set(frozen)), mutable=[MOVING]
+    )
+    return Outputs(logits, layers, moved.get(MOVING, {}))
+
+
+def penalty(network: Network, kernels: Mapping[str, Any], knobs: Knobs) -> jax.Array | None:
+    """Return the sum of the penalties on kernels, by layer as "kernel"; None where there are none.
+
+    |w| is w sign(w), whose derivative at 0 is 0; that of `jax.numpy.abs` is 1 there.
+    """
+    parts = []
+    for layer in network.dense():
+        kernel, own = kernels[layer.label]["kernel"], knobs[layer.label]
+        if layer.penalty and "l1" in own:
+            parts.append(own["l1"] * jnp.sum(kernel * jnp.sign(kernel)))
+        if layer.penalty and "l2" in own:
+            parts.append(own["l2"] * jnp.sum(kernel * kernel))
+    return sum(parts) if parts else None
 
 
 def losses(kind: Loss, logits: jax.Array, labels: jax.Array) -> jax.Array:

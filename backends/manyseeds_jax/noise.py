@@ -13,26 +13,28 @@ import numpy as np
 from jax import lax
 from jax.extend.random import threefry2x32_p
 
-from manyseeds.noise import blocks
+from manyseeds.noise import HALVES, SELU_FLOOR
+
+Words = tuple[jax.Array, jax.Array]
+"""One noise of a step: the words x0 of all its blocks, and their x1; [blocks] uint32 each."""
 
 
-def halves(
-    keys: Mapping[str, jax.Array], step: jax.Array, elements: Mapping[str, int]
-) -> dict[str, jax.Array]:
-    """Return the noise of a step for one lane: layer label -> [elements] uint16.
+def words(
+    keys: Mapping[str, jax.Array], step: jax.Array, counts: Mapping[str, int]
+) -> dict[str, Words]:
+    """Return the noise of a step for one lane, by label.
 
-    All layers are drawn at once, since every call of the primitive is a loop to compile and run.
+    All noises are drawn at once, since every call of the primitive is a loop to compile and run.
 
     Parameters
     ----------
     keys
-        One lane's keys by layer label, [2] uint32.
+        One lane's keys by label, [2] uint32.
     step
         The second word of the counter, uint32.
-    elements
-        How many halves each layer takes.
+    counts
+        How many blocks each noise takes.
     """
-    counts = {label: blocks(elements[label]) for label in elements}
     if not counts:
         return {}
     first, second = (
@@ -40,32 +42,69 @@ def halves(
         for word in (0, 1)
     )
     block = np.concatenate([np.arange(count, dtype=np.uint32) for count in counts.values()])
-    words = threefry2x32_p.bind(first, second, jnp.asarray(block), jnp.full(block.shape, step))
-    noise, start = {}, 0
+    x0, x1 = threefry2x32_p.bind(first, second, jnp.asarray(block), jnp.full(block.shape, step))
+    found, start = {}, 0
     for label, count in counts.items():
-        # x0 of all the layer's blocks, then x1 of all; of each word the low half first.
-        layer = jnp.concatenate([word[start : start + count] for word in words])
-        pairs = lax.bitcast_convert_type(layer, jnp.uint16)
-        noise[label] = pairs.reshape(-1)[: elements[label]]
+        found[label] = (x0[start : start + count], x1[start : start + count])
         start += count
-    return noise
+    return found
 
 
-def dropout(
-    inputs: jax.Array, noise: jax.Array, threshold: jax.Array, scale: jax.Array
-) -> jax.Array:
-    """Drop elements of one lane's inputs and scale up those that are kept.
+def halves(noise: Words, shape: tuple[int, ...]) -> jax.Array:
+    """Return the first halves of a noise as an array of this shape, uint16."""
+    elements = int(np.prod(shape))
+    pairs = lax.bitcast_convert_type(jnp.concatenate(noise), jnp.uint16)  # the low half first
+    return pairs.reshape(-1)[:elements].reshape(shape)
+
+
+def normals(noise: Words, shape: tuple[int, ...], dtype: np.dtype) -> jax.Array:
+    """Return the first unit normals of a noise as an array of this shape."""
+    elements = int(np.prod(shape))
+    u0, u1 = ((word.astype(dtype) + 0.5) * 2.0**-32 for word in noise)
+    radius, angle = jnp.sqrt(-2 * jnp.log(u0)), 2 * np.pi * u1
+    pairs = jnp.concatenate([radius * jnp.cos(angle), radius * jnp.sin(angle)])
+    return pairs[:elements].reshape(shape)
+
+
+def kept(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax.Array:
+    """Return which elements are kept; `threshold` is the least half that keeps one."""
+    # Compared as halves: wider integers would take twice the room in the CPU's registers.
+    return halves(noise, shape) >= threshold.astype(jnp.uint16)
+
+
+def dropout(values: jax.Array, noise: Words, threshold: jax.Array, scale: jax.Array) -> jax.Array:
+    """Drop elements of one lane's inputs, or of a kernel, and scale up those that are kept.
 
     Parameters
     ----------
-    inputs
-        [batch, units]
+    values
+        [batch, units] or [fan_in, units]
     noise
-        A half for each element, [batch * units] uint16.
+        With a half for each element.
     threshold
-        The least half that keeps an element, uint16: `manyseeds.noise.threshold`.
+        The least half that keeps an element: `manyseeds.noise.threshold`.
     scale
         What a kept element is multiplied by: `manyseeds.noise.keep_scale`.
     """
-    kept = noise.reshape(inputs.shape) >= threshold
-    return jnp.where(kept, inputs * scale, jnp.zeros_like(inputs))
+    return jnp.where(kept(noise, values.shape, threshold), values * scale, jnp.zeros_like(values))
+
+
+def alpha_dropout(
+    values: jax.Array, noise: Words, threshold: jax.Array, a: jax.Array, b: jax.Array
+) -> jax.Array:
+    """Return a x + b where an element is kept, else a m + b: see `manyseeds.layers.AlphaDropout`.
+
+    Parameters
+    ----------
+    values, noise, threshold
+        As for `dropout`.
+    a, b
+        `manyseeds.noise.alpha_affine`.
+    """
+    return jnp.where(kept(noise, values.shape, threshold), a * values + b, a * SELU_FLOOR + b)
+
+
+def slopes(noise: Words, shape: tuple[int, ...], lower: jax.Array, upper: jax.Array) -> jax.Array:
+    """Return the slopes of a randomised ReLU as an array of this shape."""
+    drawn = (halves(noise, shape).astype(lower.dtype) + 0.5) / HALVES
+    return lower + (upper - lower) * drawn

@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from manyseeds.network import Network
 from manyseeds_jax import network as networks
 from manyseeds_jax import optimizers
+from manyseeds_jax.augmentation import LaneChanges, augmented
+from manyseeds_jax.clipping import clipped, constrained
+from manyseeds_jax.network import Noise
+from manyseeds_jax.variables import LaneWeights
 
 Tree = Any
 
@@ -30,30 +33,67 @@ class Shared(NamedTuple):
     ----------
     inputs, labels
         A split, [n, features] and [n].
-    network, optimizer
-        Their numeric hyperparameters; an optimizer's only for training.
+    network, optimizer, clipping
+        Their numeric hyperparameters; the last two only for training.
     """
 
     inputs: jax.Array
     labels: jax.Array
     network: networks.Knobs
     optimizer: optimizers.Knobs
+    clipping: Mapping[str, jax.Array]
+
+
+class LaneBatch(NamedTuple):
+    """One lane's batch: rows [batch] of the split, its noise, and what is done to its images."""
+
+    rows: jax.Array
+    noise: Noise
+    changes: LaneChanges | None
 
 
 class Plan(NamedTuple):
-    """One lane's part of an `EpochPlan`: rows [n], rate and momentum [steps], noise keys [2]."""
+    """One lane's part of an `EpochPlan`: rows and changes [n, ...], rate and momentum [steps].
+
+    The noise is that of the first step.
+    """
 
     rows: jax.Array
     rate: jax.Array
     momentum: jax.Array
-    keys: Mapping[str, jax.Array]
-    step: jax.Array
+    noise: Noise
+    changes: LaneChanges | None
+
+
+class Moving(NamedTuple):
+    """What moves in training: trained weights, moving averages, the optimizer's state."""
+
+    trained: Tree
+    averages: Tree
+    optimizer: Tree
+
+
+class Fixed(NamedTuple):
+    """What stays: frozen weights, and which weights of a kernel are not kept at 0, by label."""
+
+    frozen: Tree
+    kept: Mapping[str, jax.Array]
+
+
+class Slope(NamedTuple):
+    """What a batch says: its loss, the penalty, the gradient of their sum, the moved averages."""
+
+    loss: jax.Array
+    penalty: jax.Array | None
+    gradient: Tree
+    averages: Tree
 
 
 class Step(NamedTuple):
-    """One lane's step: rows [batch], and the rest without axes."""
+    """One lane's step: rows and changes [batch, ...], and the rest without axes."""
 
     rows: jax.Array
+    changes: LaneChanges | None
     rate: jax.Array
     momentum: jax.Array
     number: jax.Array
@@ -61,46 +101,64 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class LaneModel:
-    """What one lane computes: the network, its loss, and the optimizer that trains it."""
+    """What one lane computes in training.
+
+    Attributes
+    ----------
+    network
+        Its network.
+    frozen
+        Labels of the layers whose weights stay.
+    optimizer, clipping
+        Their names.
+    """
 
     network: Network
+    frozen: tuple[str, ...]
     optimizer: str
-    dtype: np.dtype[Any]
+    clipping: str | None
 
     def name(self) -> Hashable:
-        """Return what distinguishes its programs, but for the optimizer."""
-        return (self.network.structure(), str(self.dtype))
+        """Return what distinguishes its programs."""
+        return (self.network.structure(), self.frozen, self.optimizer, self.clipping)
 
-    def logits(
-        self,
-        parameters: Tree,
-        inputs: jax.Array,
-        shared: Shared,
-        noise: networks.Noise | None = None,
-    ) -> jax.Array:
-        """Return the logits [batch, outputs]."""
-        module = networks.LaneNetwork(self.network, self.dtype)
-        logits: jax.Array = module.apply({"params": parameters}, inputs, shared.network, noise)
-        return logits
+    def outputs(self, weights: LaneWeights, batch: LaneBatch, shared: Shared) -> networks.Outputs:
+        """Return what leaves the layers in a training step."""
+        inputs = inputs_of(batch, shared)
+        variables, knobs = weights.variables(), shared.network
+        return networks.train(self.network, variables, inputs, knobs, batch.noise, self.frozen)
 
-    def gradient(
-        self, weights: tuple[Tree, Tree], rows: jax.Array, noise: networks.Noise, shared: Shared
-    ) -> tuple[jax.Array, Tree]:
-        """Return the mean loss of the rows, and its gradient with respect to what is trainable."""
-        trainable, frozen = weights
-        inputs = shared.inputs.at[rows].get(mode="promise_in_bounds")
-        labels = shared.labels.at[rows].get(mode="promise_in_bounds")
+    def slope(self, weights: LaneWeights, batch: LaneBatch, shared: Shared) -> Slope:
+        """Return the loss of a batch and its penalty, with their gradient, before clipping."""
+        return self._penalised(self._slope(weights, batch, shared), weights, shared)
 
-        def loss(trainable: Tree) -> jax.Array:
-            parameters = {**frozen, **trainable}
-            logits = self.logits(parameters, inputs, shared, noise)
-            return jnp.mean(networks.losses(self.network.loss, logits, labels))
+    def _slope(self, weights: LaneWeights, batch: LaneBatch, shared: Shared) -> Slope:
+        """Return the mean loss of a batch with its gradient, without penalties."""
+        labels = shared.labels.at[batch.rows].get(mode="promise_in_bounds")
 
-        return jax.value_and_grad(loss)(trainable)
+        def loss(trained: Tree) -> tuple[jax.Array, Tree]:
+            found = self.outputs(weights._replace(trained=trained), batch, shared)
+            return jnp.mean(networks.losses(self.network.loss, found.logits, labels)), found.moved
+
+        (value, averages), gradient = jax.value_and_grad(loss, has_aux=True)(weights.trained)
+        return Slope(value, None, gradient, averages)
+
+    def _penalised(self, found: Slope, weights: LaneWeights, shared: Shared) -> Slope:
+        """Return a slope with the network's penalties."""
+        if not any(layer.penalty for layer in self.network.dense()):
+            return found
+
+        def penalty(trained: Tree) -> jax.Array:
+            kernels = weights.frozen | trained
+            return networks.penalty(self.network, kernels, shared.network)
+
+        value, gradient = jax.value_and_grad(penalty)(weights.trained)
+        gradient = jax.tree.map(jnp.add, found.gradient, gradient)
+        return found._replace(penalty=value, gradient=gradient)
 
     def train(
-        self, batch: int, moving: tuple[Tree, Tree], fixed: tuple[Tree, Plan], shared: Shared
-    ) -> tuple[tuple[Tree, Tree], jax.Array]:
+        self, batch: int, moving: Moving, fixed: tuple[Fixed, Plan], shared: Shared
+    ) -> tuple[Moving, tuple[jax.Array, jax.Array | None]]:
         """Take all steps of a plan.
 
         Parameters
@@ -108,67 +166,73 @@ class LaneModel:
         batch
             Examples in a batch; the last has what is left.
         moving
-            The trainable weights and the optimizer's state.
+            What moves.
         fixed
-            The frozen weights and the plan.
+            What stays, and the plan.
         shared
             The training split.
 
         Returns
         -------
-        What has moved, and the loss of every step before its update, [steps].
+        What has moved; and the loss and the penalty of every step before its update, [steps].
         """
-        frozen, plan = fixed
+        (frozen, kept), plan = fixed
         batch = min(batch, len(plan.rows))
         steps, rest = len(plan.rate), len(plan.rows) % batch
 
-        def gradient(trainable: Tree, step: Step, size: int) -> tuple[jax.Array, Tree]:
-            noise = (plan.keys, plan.step + step.number)
-            return self.gradient((trainable, frozen), step.rows[:size], noise, shared)
+        def slope(moving: Moving, step: Step, size: int) -> Slope:
+            weights = LaneWeights(moving.trained, frozen, moving.averages)
+            rows, changes = jax.tree.map(lambda leaf: leaf[:size], (step.rows, step.changes))
+            noise = plan.noise._replace(step=plan.noise.step + step.number)
+            return self._slope(weights, LaneBatch(rows, noise, changes), shared)
 
-        def advance(moving: tuple[Tree, Tree], step: Step) -> tuple[tuple[Tree, Tree], jax.Array]:
-            trainable, state = moving
+        def advance(moving: Moving, step: Step) -> tuple[Moving, tuple[jax.Array, Any]]:
             if not rest:
-                loss, slope = gradient(trainable, step, batch)
+                found = slope(moving, step, batch)
             else:
-                loss, slope = jax.lax.cond(
+                found = jax.lax.cond(
                     step.number < steps - 1,
-                    partial(gradient, size=batch),
-                    partial(gradient, size=rest),
-                    trainable,
+                    partial(slope, size=batch),
+                    partial(slope, size=rest),
+                    moving,
                     step,
                 )
-            optimizer = optimizers.transformation(
-                self.optimizer, step.rate, step.momentum, shared.optimizer
-            )
-            updates, state = optimizer.update(slope, state, trainable)
-            return (optax.apply_updates(trainable, updates), state), loss
+            weights = LaneWeights(moving.trained, frozen, moving.averages)
+            found = self._penalised(found, weights, shared)
+            return self._moved(moving, found, step, kept, shared), (found.loss, found.penalty)
 
-        rows = jnp.pad(plan.rows, (0, steps * batch - len(plan.rows))).reshape(steps, batch)
+        rows, changes = jax.tree.map(
+            lambda leaf: _in_batches(leaf, steps, batch), (plan.rows, plan.changes)
+        )
         numbers = jnp.arange(steps, dtype=jnp.uint32)
-        return jax.lax.scan(advance, moving, Step(rows, plan.rate, plan.momentum, numbers))
+        return jax.lax.scan(advance, moving, Step(rows, changes, plan.rate, plan.momentum, numbers))
 
-    def evaluate(
-        self, chunk: int, wants_outputs: bool, parameters: Tree, shared: Shared
-    ) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
-        """Return by chunk the sum of losses, the correct answers, and the outputs if wanted."""
-        kind = self.network.loss
+    def _moved(
+        self,
+        moving: Moving,
+        found: Slope,
+        step: Step,
+        kept: Mapping[str, jax.Array],
+        shared: Shared,
+    ) -> Moving:
+        """Return what moves after the optimizer's step, within its constraints."""
+        optimizer = optimizers.transformation(
+            self.optimizer, step.rate, step.momentum, shared.optimizer
+        )
+        gradient = clipped(self.clipping, found.gradient, shared.clipping)
+        updates, state = optimizer.update(gradient, moving.optimizer, moving.trained)
+        trained = optax.apply_updates(moving.trained, updates)
+        trained = constrained(self.network, trained, shared.network, kept)
+        return Moving(trained, found.averages, state)
 
-        def score(part: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-            inputs, labels = part
-            logits = self.logits(parameters, inputs, shared)
-            outputs = networks.probabilities(kind, logits)
-            right = jnp.sum(networks.correct(kind, outputs, labels), dtype=jnp.int32)
-            loss = jnp.sum(networks.losses(kind, logits, labels))
-            return (loss, right, outputs) if wants_outputs else (loss, right)
 
-        full = len(shared.inputs) // chunk
-        whole, rest = [], []
-        for column in (shared.inputs, shared.labels):
-            whole.append(column[: full * chunk].reshape(full, chunk, *column.shape[1:]))
-            rest.append(column[full * chunk :])
-        parts = [jax.lax.map(score, tuple(whole))] if full else []
-        if len(rest[0]):
-            parts.append(tuple(value[None] for value in score(tuple(rest))))
-        loss, right = (jnp.concatenate([part[index] for part in parts]) for index in (0, 1))
-        return loss, right, [part[2].reshape(-1, part[2].shape[-1]) for part in parts if part[2:]]
+def inputs_of(batch: LaneBatch, shared: Shared) -> jax.Array:
+    """Return a batch's inputs as the network sees them, [batch, features]."""
+    inputs: jax.Array = shared.inputs.at[batch.rows].get(mode="promise_in_bounds")
+    return inputs if batch.changes is None else augmented(inputs, batch.changes)
+
+
+def _in_batches(values: jax.Array, steps: int, batch: int) -> jax.Array:
+    """Return values [n, ...] as [steps, batch, ...], the last batch filled up with zeros."""
+    fill = [(0, steps * batch - len(values))] + [(0, 0)] * (values.ndim - 1)
+    return jnp.pad(values, fill).reshape(steps, batch, *values.shape[1:])

@@ -20,12 +20,13 @@ from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits
 from manyseeds.errors import RequestError
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
-from manyseeds.streams import batch_order, initial_weights, noise_keys, training_rows
+from manyseeds.streams import batch_order, initial_weights, training_rows
+from manyseeds.streams import noise_keys as keys_of_streams
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
-from manyseeds_jax import entry
-from manyseeds_jax import network as networks
+from manyseeds_jax import entry, programs
 from manyseeds_jax import noise as noises
+from manyseeds_jax.activations import activate
 
 ROWS, FEATURES, BATCH = 44, 12, 16
 STEPS = -(-ROWS // BATCH)
@@ -77,6 +78,10 @@ def phase(net, optimizer="sgd", **fields):
     return Phase(task=task, network=net, optimizer=table, **fields)
 
 
+def noise_keys(net, seeds):
+    return keys_of_streams(net, {"dropout": seeds, "augment": seeds})
+
+
 def plan(net, seeds, epoch=0, rate=0.1, momentum=None, rows=ROWS):
     """Each seed's own order and noise; rates and momenta are one number or [lanes, steps]."""
     order = batch_order(
@@ -124,26 +129,35 @@ POINTS = np.array([-30.0, -2.5, -1e-3, -0.0, 0.0, 1e-3, 1.5, 30.0])
 NEGATIVE = POINTS <= 0
 EXP = np.exp(np.minimum(POINTS, 0))
 SIGMOID = 1 / (1 + np.exp(-POINTS))
+SLOPES = {"leaky_relu": 0.2, "rrelu": 0.25, "prelu": 0.3, "relu": 0.0}
+LEAKY = {
+    name: (np.where(NEGATIVE, slope * POINTS, POINTS), np.where(NEGATIVE, slope, 1))
+    for name, slope in SLOPES.items()
+}
 CURVES = {
     "linear": (POINTS, np.ones(8)),
     "logistic": (SIGMOID, SIGMOID * (1 - SIGMOID)),
     "tanh": (np.tanh(POINTS), 1 / np.cosh(POINTS) ** 2),
-    "relu": (np.maximum(POINTS, 0), np.where(NEGATIVE, 0, 1)),
-    "leaky_relu": (np.where(NEGATIVE, 0.2 * POINTS, POINTS), np.where(NEGATIVE, 0.2, 1)),
     "elu": (np.where(NEGATIVE, 0.7 * (EXP - 1), POINTS), np.where(NEGATIVE, 0.7 * EXP, 1)),
     "selu": (
         SELU_SCALE * np.where(NEGATIVE, SELU_ALPHA * (EXP - 1), POINTS),
         SELU_SCALE * np.where(NEGATIVE, SELU_ALPHA * EXP, 1),
     ),
+    "softplus": (np.logaddexp(0, POINTS), SIGMOID),
+    **LEAKY,
 }
 
 
-@pytest.mark.parametrize("name", networks.ACTIVATIONS)
+@pytest.mark.parametrize("name", CURVES)
 def test_activation_and_derivative_are_the_closed_form_also_at_the_kink(double, name):
-    knobs = {"leaky_relu": {"alpha": 0.2}, "elu": {"alpha": 0.7}}.get(name, {})
+    knobs = {
+        "leaky_relu": {"alpha": 0.2},
+        "elu": {"alpha": 0.7},
+        "rrelu": {"lower": jnp.asarray(0.1), "upper": jnp.asarray(0.4)},
+    }.get(name, {})
 
     def function(point):
-        return networks.ACTIVATIONS[name](point, **knobs)
+        return activate(name, point, knobs, slope=jnp.asarray(0.3))
 
     points = jnp.asarray(POINTS)
     assert points.dtype == np.float64
@@ -155,6 +169,21 @@ def test_activation_and_derivative_are_the_closed_form_also_at_the_kink(double, 
 # Optimizers -------------------------------------------------------------------------------------
 
 
+BETAS = {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3}
+TABLES = {
+    "sgd": {},
+    "momentum": {},
+    "nesterov": {},
+    "adam": BETAS,
+    "adagrad": {"accumulator": 0.2, "epsilon": 1e-3},
+    "rmsprop": {"rho": 0.8, "epsilon": 1e-3},
+    "adamax": BETAS,
+    "nadam": BETAS | {"decay": 0.1},
+    "nadam_keras3": BETAS,
+    "ftrl": {"l1": 0.3, "l2": 0.2, "accumulator": 0.4},
+}
+
+
 def numpy_update(kind, theta, memory, gradient, rate, momentum, step):
     """One step of the canonical equations as `manyseeds.optimizers` states them."""
     if kind == "sgd":
@@ -163,10 +192,36 @@ def numpy_update(kind, theta, memory, gradient, rate, momentum, step):
         velocity = momentum * memory.get("m", 0) - rate * gradient
         ahead = momentum * velocity - rate * gradient
         return theta + (ahead if kind == "nesterov" else velocity), {"m": velocity}
+    if kind == "ftrl":
+        n = memory.get("n", 0.4)
+        after = n + gradient**2
+        z = memory.get("z", 0) + gradient - (np.sqrt(after) - np.sqrt(n)) * theta / rate
+        theta = (np.clip(z, -0.3, 0.3) - z) / (np.sqrt(after) / rate + 2 * 0.2)
+        return theta, {"n": after, "z": z}
+    scaled, memory = numpy_scaling(kind, memory, gradient, step)
+    return theta - rate * scaled, memory
+
+
+def numpy_scaling(kind, memory, gradient, step):
+    """What the adaptive methods multiply by the rate, and what they keep."""
+    if kind == "adagrad":
+        s = memory.get("s", 0.2) + gradient**2
+        return gradient / np.sqrt(s + 1e-3), {"s": s}
+    if kind == "rmsprop":
+        s = 0.8 * memory.get("s", 0) + 0.2 * gradient**2
+        return gradient / np.sqrt(s + 1e-3), {"s": s}
     m = 0.8 * memory.get("m", 0) + 0.2 * gradient
+    if kind == "adamax":
+        u = np.maximum(0.95 * memory.get("u", 0), np.abs(gradient))
+        return m / ((1 - 0.8**step) * (u + 1e-3)), {"m": m, "u": u}
     s = 0.95 * memory.get("s", 0) + 0.05 * gradient**2
-    corrected = (m / (1 - 0.8**step), s / (1 - 0.95**step))
-    return theta - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-3), {"m": m, "s": s}
+    mean, memory = m / (1 - 0.8**step), {"m": m, "s": s}
+    if kind.startswith("nadam"):
+        decay = 0.1 if kind == "nadam" else 1.0
+        momenta = 0.8 * (1 - 0.96 ** (decay * np.arange(1, step + 2)) / 2)
+        now, ahead = np.prod(momenta[:-1]), np.prod(momenta)
+        mean = momenta[-1] * m / (1 - ahead) + (1 - momenta[-2]) * gradient / (1 - now)
+    return mean / (np.sqrt(s / (1 - 0.95**step)) + 1e-3), memory
 
 
 def numpy_linear(data, kind, weights, order, rate, momentum):
@@ -184,17 +239,14 @@ def numpy_linear(data, kind, weights, order, rate, momentum):
     return theta
 
 
-@pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("kind", TABLES)
 def test_optimizer_is_the_canonical_equation_under_rates_that_change(double, kind):
     seeds, epochs = [3, 4], 8
     data = examples("targets")
     generator = np.random.default_rng(1)
     rates = generator.uniform(0.005, 0.05, (2, epochs * STEPS))
     momenta = generator.uniform(0.5, 0.95, (2, epochs * STEPS))
-    table = {"name": kind}
-    if kind == "adam":
-        table |= {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3}
-    cohort = started(double, LINEAR, seeds, data, optimizer=table)
+    cohort = started(double, LINEAR, seeds, data, optimizer={"name": kind} | TABLES[kind])
     first, orders = initial_weights(LINEAR, FEATURES, seeds), []
     for epoch in range(epochs):
         now = slice(epoch * STEPS, (epoch + 1) * STEPS)
@@ -220,6 +272,14 @@ PLAIN = {
     "adam": (
         {"name": "adam", "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7},
         optax.adam(0.1, b1=0.9, b2=0.999, eps=1e-7),
+    ),
+    "adagrad": (
+        {"name": "adagrad", "accumulator": 0.1, "epsilon": 1e-7},
+        optax.adagrad(0.1, initial_accumulator_value=0.1, eps=1e-7),
+    ),
+    "rmsprop": (
+        {"name": "rmsprop", "rho": 0.9, "epsilon": 1e-7},
+        optax.rmsprop(0.1, decay=0.9, eps=1e-7, eps_in_sqrt=True),
     ),
 }
 
@@ -284,8 +344,13 @@ def test_noise_is_bit_identical_to_its_definition(single, step):
     elements = {"one": 1, "four": 4, "six": 6, "many": 333}
     generator = np.random.default_rng(2)
     keys = {label: generator.integers(0, 2**32, (3, 2), dtype=np.uint32) for label in elements}
-    draw = jax.vmap(lambda keys: noises.halves(keys, jnp.uint32(step), elements))
-    ours = draw(jax.tree.map(jnp.asarray, keys))
+    counts = {label: definition.blocks(count) for label, count in elements.items()}
+
+    def draw(keys):
+        words = noises.words(keys, jnp.uint32(step), counts)
+        return {label: noises.halves(words[label], (elements[label],)) for label in elements}
+
+    ours = jax.vmap(draw)(jax.tree.map(jnp.asarray, keys))
     for label, count in elements.items():
         expected = definition.halves(keys[label], step, count)
         np.testing.assert_array_equal(np.asarray(ours[label]), expected)
@@ -293,8 +358,8 @@ def test_noise_is_bit_identical_to_its_definition(single, step):
 
 
 def test_the_half_that_is_the_threshold_is_kept(single):
-    noise, threshold = jnp.asarray([0, 99, 100, 65535], jnp.uint16), jnp.uint16(100)
-    dropped = noises.dropout(jnp.ones((2, 2)), noise, threshold, jnp.asarray(1.5))
+    words = [jnp.asarray([high << 16 | low], jnp.uint32) for low, high in ((0, 99), (100, 65535))]
+    dropped = noises.dropout(jnp.ones((2, 2)), tuple(words), jnp.int32(100), jnp.asarray(1.5))
     np.testing.assert_array_equal(dropped, [[0, 0], [1.5, 1.5]])
 
 
@@ -458,7 +523,7 @@ def test_a_second_cohort_and_a_second_phase_compile_nothing(single, monkeypatch)
         assert (trace.compile_seconds > 0) == (trace.compilations > 0)
         return trace.compilations, scores.compilations, trace.loss
 
-    monkeypatch.setattr(cohorts, "_PROGRAMS", {})
+    monkeypatch.setattr(programs, "_PROGRAMS", {})
     cohort = single.cohort(tuned(0.1, 0.2), examples(), 2)
     *compiled, first = everything(tuned(0.1, 0.2))
     assert compiled == [1, 1]
@@ -569,7 +634,7 @@ def test_lanes_side_by_side_as_on_a_gpu_are_the_lanes_one_by_one(double, monkeyp
     """The program a GPU gets, run on the CPU."""
     one_by_one = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     monkeypatch.setattr(devices.OpenDevice, "kind", "cuda")
-    monkeypatch.setattr(cohorts, "_PROGRAMS", {})
+    monkeypatch.setattr(programs, "_PROGRAMS", {})
     side_by_side = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     np.testing.assert_allclose(side_by_side[0], one_by_one[0], rtol=1e-9)
     assert distance(side_by_side[1], one_by_one[1]) < 1e-9

@@ -1,0 +1,74 @@
+"""What happens to one lane's gradient before the optimizer sees it, and to its weights after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from manyseeds.network import Network
+
+Tree = Any
+Knobs = Mapping[str, Any]
+
+
+def clipped(kind: str | None, gradient: Tree, knobs: Knobs) -> Tree:
+    """Return a gradient, by layer and variable, clipped in one of the ways of `manyseeds.clipping`.
+
+    Parameters
+    ----------
+    kind
+        The clipping's name, if there is one.
+    knobs
+        Its limit.
+    """
+    match kind:
+        case "clip_value":
+            return _updated(optax.clip(knobs["limit"]), gradient)
+        case "global_clip_norm":
+            return _updated(optax.clip_by_global_norm(knobs["limit"]), gradient)
+        case "clip_norm":
+            # The global norm of one variable alone.
+            clip = optax.clip_by_global_norm(knobs["limit"])
+            return jax.tree.map(lambda leaf: _updated(clip, leaf), gradient)
+        case _:
+            return gradient
+
+
+def _updated(clip: optax.GradientTransformation, gradient: Tree) -> Tree:
+    return clip.update(gradient, optax.EmptyState())[0]
+
+
+def constrained(
+    network: Network, weights: Tree, knobs: Mapping[str, Knobs], kept: Mapping[str, jax.Array]
+) -> Tree:
+    """Return weights within their layers' max-norms, with the zeros that are kept put back.
+
+    Parameters
+    ----------
+    weights
+        The trained ones, by layer and variable.
+    knobs
+        Of the layers, by label.
+    kept
+        Which weights of a kernel [fan_in, units] are not kept at zero, by label.
+    """
+    found = dict(weights)
+    for layer in network.dense():
+        label = layer.label
+        if layer.max_norm and label in weights:
+            kernel = within(found[label]["kernel"], knobs[label]["radius"])
+            found[label] = {**found[label], "kernel": kernel}
+        if label in kept:
+            kernel = jnp.where(kept[label], found[label]["kernel"], 0)
+            found[label] = {**found[label], "kernel": kernel}
+    return found
+
+
+def within(kernel: jax.Array, radius: jax.Array) -> jax.Array:
+    """Return a kernel [fan_in, units] whose columns are at most as long as the radius."""
+    length = jnp.sqrt(jnp.sum(kernel * kernel, axis=0))
+    return kernel * jnp.minimum(1, radius / length)  # radius / 0 is infinite: zeros stay
