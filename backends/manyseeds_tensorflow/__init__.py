@@ -28,8 +28,8 @@ class Entry:
         """Import TensorFlow and Keras and apply the settings; once per process."""
         os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        cohort = importlib.import_module("manyseeds_tensorflow.cohort")
-        backend: Backend = cohort.TensorFlowBackend(settings)
+        module = importlib.import_module("manyseeds_tensorflow.backend")
+        backend: Backend = module.TensorFlowBackend(settings)
         return backend
 
 

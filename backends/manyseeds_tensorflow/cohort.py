@@ -1,66 +1,44 @@
-"""A cohort in TensorFlow: its lanes, dealt out to the CPU's threads; and the backend."""
+"""A cohort in TensorFlow: its lanes, dealt out to the CPU's threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
-import cachetools
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from manyseeds.backend import (
+    SAMPLING_ROWS,
+    Activity,
     Batch,
-    Environment,
     EpochPlan,
     EpochTrace,
     Floats,
     Metric,
+    Sampling,
     Scores,
-    Settings,
-    Split,
     Splits,
     check_metrics,
     check_structure,
 )
 from manyseeds.dealing import dealt
-from manyseeds.knobs import network_knobs, optimizer_knobs
+from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
-from manyseeds_tensorflow import device as devices
-from manyseeds_tensorflow import optimizers
-from manyseeds_tensorflow.training import Clock, LaneProgram, Moving, Plan
+from manyseeds_tensorflow.network import dropping_layers
+from manyseeds_tensorflow.part import Part, laid_out, seen_by
+from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Tensors
+
+if TYPE_CHECKING:
+    from manyseeds_tensorflow.backend import TensorFlowBackend
 
 SplitName = Literal["train", "valid", "test"]
 Tree = Any
 
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
-KEPT_PROGRAMS = 32
-"""How many structures' programs stay."""
 EVALUATION_ROWS = (256, 1024)
 """Rows scored at once, of a small split and of others: two shapes serve splits of any length."""
-EVALUATION_ELEMENTS = 1 << 26
-"""Most elements of one layer's activations at once in evaluation on a GPU."""
-
-
-class Part:
-    """Some of a cohort's lanes: those of one thread, or all of them on a GPU."""
-
-    def __init__(self, lanes: NDArray[np.int64]) -> None:
-        self.lanes = lanes
-        self.moving = Moving({}, {})
-        self.frozen: dict[str, tf.Tensor] = {}
-
-    def weights(self) -> dict[str, tf.Tensor]:
-        """Return all weights by name."""
-        return {**self.frozen, **self.moving.weights}
-
-    def put(self, tree: Tree) -> Tree:
-        """Return this part of arrays [lanes, ...] as tensors."""
-        return tf.nest.map_structure(lambda array: tf.constant(np.asarray(array)[self.lanes]), tree)
 
 
 class TensorFlowCohort:
@@ -81,54 +59,52 @@ class TensorFlowCohort:
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
         check_structure(self._network, phase)
-        self._phase, self._taken = phase, 0
-        slots = optimizers.RULES[phase.optimizer.name].slots
         dtype = self._device.dtype
         knobs = {
             "network": network_knobs(phase.network, dtype),
             "optimizer": optimizer_knobs(phase.optimizer, dtype),
+            "clipping": clipping_knobs(phase.clipping, dtype),
         }
-        stacked = {name: _stacked(name, value, dtype) for name, value in weights.items()}
+        self._kinds = Kinds(phase.optimizer.name, phase.clipping and phase.clipping.name)
+        self._taken = 0
+        stacked = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
         with tf.device(self._device.name):
             self._knobs = tf.nest.map_structure(tf.constant, knobs)
             for part in self._parts:
-                put = part.put(stacked)
-                part.frozen = {n: v for n, v in put.items() if n.split("/")[0] in phase.frozen}
-                moving = {n: v for n, v in put.items() if n not in part.frozen}
-                zeros = {n: (tf.zeros_like(v),) * slots for n, v in moving.items()}
-                part.moving = Moving(moving, zeros)
+                part.begin(phase, stacked, self._knobs["optimizer"])
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
         plan, rows = self._plan(epoch)
-        kind = self._phase.optimizer.name
         with tf.device(self._device.name):
             data, rows = self._columns("train"), tf.constant(rows)
             noise, taken = tf.constant(epoch.step, tf.uint32), tf.constant(self._taken)
 
-            def take(part: Part, put: Plan, steps: int) -> tuple[Moving, Floats]:
+            def take(part: Part, put: Plan, steps: int) -> tuple[Moving, Tensors]:
                 clock = Clock(rows, noise, taken, tf.constant(steps))
                 shared = (data, self._knobs, clock)
-                moved, loss = self._program.train(kind, part.moving, part.frozen, put, shared)
-                return moved, loss.numpy()
+                moved: tuple[Moving, Tensors] = self._program.train(
+                    self._kinds, part.moving, part.still, put, shared
+                )
+                return moved
 
             puts = [part.put(plan) for part in self._parts]
             first = self._parts[0]
             # Without a step to take, the first call compiles and changes nothing.
             seconds = self._program.compile_seconds(
-                ("train", kind, *sorted(first.frozen)),
-                (first.moving, first.frozen, puts[0], data),
+                ("train", self._kinds, *sorted(first.still.frozen)),
+                (first.moving, first.still, puts[0], data),
                 lambda: take(first, puts[0], 0),
             )
 
-        def train(part: Part, put: Plan) -> Floats:
-            part.moving, loss = take(part, put, epoch.steps)
-            return loss
+        def train(part: Part, put: Plan) -> dict[str, Floats]:
+            part.moving, trace = take(part, put, epoch.steps)
+            return {name: values.numpy().astype(np.float64) for name, values in trace.items()}
 
-        losses = self._each(train, puts)
+        traces = self._each(train, puts)
         self._taken += epoch.steps
-        trace = np.concatenate(losses)[: self._lanes].astype(np.float64)
-        return EpochTrace(trace, seconds, int(seconds > 0))
+        trace = {name: self._joined([each[name] for each in traces]) for name in traces[0]}
+        return EpochTrace(trace["loss"], trace.get("penalty"), seconds, int(seconds > 0))
 
     def evaluate(
         self,
@@ -140,21 +116,42 @@ class TensorFlowCohort:
         """Score the lanes on a split, nothing dropped."""
         return self._score(split, metrics, probabilities)
 
-    def score(self, metrics: tuple[Metric, ...], *, probabilities: bool = False) -> Scores:
+    def score(
+        self,
+        metrics: tuple[Metric, ...],
+        *,
+        probabilities: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Scores:
         """Score the lanes on the test split."""
-        return self._score("test", metrics, probabilities)
+        return self._score("test", metrics, probabilities, sampling)
 
     def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
-        given = (np.asarray(batch.rows, np.int32), dict(batch.noise))
-        with tf.device(self._device.name):
+        """Return the gradient of the training loss on a batch; what is not trained has none."""
+        seen = seen_by(batch.rows, batch.noise, batch.changes, self._device.dtype)
+
+        def gradient(part: Part, _: None) -> Tensors:
+            shared = (self._columns("train"), self._knobs, tf.constant(batch.step, tf.uint32))
+            return self._program.gradient(part.moving.bare(), part.still, part.put(seen), shared)
+
+        return self._flat(self._each(gradient))
+
+    def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
+        """Return what leaves each layer on rows of the training split, by label, in order."""
+        noise, changes = (batch.noise, batch.changes) if training else ({}, None)
+        seen = seen_by(batch.rows, noise, changes, self._device.dtype)
+
+        def moments(part: Part, _: None) -> dict[str, Floats]:
             step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns("train"), self._knobs, step)
-            parts = [
-                self._program.gradient(part.moving.weights, part.frozen, *part.put(given), shared)
-                for part in self._parts
-            ]
-        return self._flat(parts)
+            shared = (self._columns("train"), self._knobs["network"], step)
+            moving, still = part.moving.bare(), part.still
+            found = self._program.activity(training, moving, still, part.put(seen), shared)
+            return {label: each.numpy() for label, each in found.items()}
+
+        parts = self._each(moments)
+        labels = [layer.label for layer in self._network.layers]
+        joined = {label: self._joined([part[label] for part in parts]) for label in labels}
+        return {label: Activity(*each.T) for label, each in joined.items()}
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
@@ -169,46 +166,46 @@ class TensorFlowCohort:
         dtype = self._device.dtype
         lanes, total = epoch.order.shape
         batch = min(epoch.batch, total)
-        starts = np.arange(epoch.steps) * batch
-        rows = np.minimum(batch, total - starts)
-        order = np.pad(np.asarray(epoch.order, np.int32), ((0, 0), (0, batch - rows[-1])), "edge")
+        rows = np.minimum(batch, total - np.arange(epoch.steps) * batch)
+
+        def by_step(array: NDArray[Any]) -> NDArray[Any]:
+            missing = [(0, 0), (0, batch - rows[-1])] + [(0, 0)] * (array.ndim - 2)
+            full = np.pad(array, missing, "edge")
+            return full.reshape(lanes, epoch.steps, batch, *array.shape[2:])
+
+        seen = seen_by(epoch.order, epoch.noise, epoch.changes, dtype, by_step)
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
-        plan = Plan(
-            order.reshape(lanes, epoch.steps, batch),
-            epoch.rate.astype(dtype),
-            momentum.astype(dtype),
-            dict(epoch.noise),
-        )
+        plan = Plan(seen, epoch.rate.astype(dtype), momentum.astype(dtype))
         return plan, rows.astype(np.int32)
 
-    def _score(self, split: SplitName, metrics: tuple[Metric, ...], probabilities: bool) -> Scores:
+    def _score(
+        self,
+        split: SplitName,
+        metrics: tuple[Metric, ...],
+        probabilities: bool,
+        sampling: Sampling | None = None,
+    ) -> Scores:
         check_metrics(self._network, metrics, probabilities)
         with tf.device(self._device.name):
             data = self._columns(split)
             rows = len(data[0])
-            chunks = list(_chunks(data))
-
-        def call(part: Part, chunk: Tree) -> tuple[tf.Tensor, ...]:
-            scores: tuple[tf.Tensor, ...] = self._program.score(
-                probabilities, part.weights(), (*chunk, self._knobs)
+            chunks = list(_chunks(data, SAMPLING_ROWS if sampling else None))
+            call = self._sample(sampling, len(chunks)) if sampling else self._predict
+            first = self._parts[0]
+            seconds = self._program.compile_seconds(
+                ("sample" if sampling else "score", probabilities),
+                (first.weights(), chunks[0]),
+                lambda: call(first, 0, chunks[0], probabilities),
             )
-            return scores
 
         def score(part: Part, _: None) -> list[tuple[NDArray[Any], ...]]:
-            return [tuple(each.numpy() for each in call(part, chunk)) for chunk in chunks]
+            scored = (call(part, *each, probabilities) for each in enumerate(chunks))
+            return [tuple(each.numpy() for each in scores) for scores in scored]
 
-        first = self._parts[0]
-        with tf.device(self._device.name):
-            seconds = self._program.compile_seconds(
-                ("score", probabilities),
-                (first.weights(), chunks[0]),
-                lambda: call(first, chunks[0]),
-            )
-        scored = self._each(score, [None] * len(self._parts))
         # By chunk, then by what is scored: all lanes.
         parts = [
-            [np.concatenate(each)[: self._lanes] for each in zip(*chunk, strict=True)]
-            for chunk in zip(*scored, strict=True)
+            [self._joined(each) for each in zip(*chunk, strict=True)]
+            for chunk in zip(*self._each(score), strict=True)
         ]
         means: dict[str, Floats] = {}
         for index, name in enumerate(("loss", "accuracy")):
@@ -218,50 +215,67 @@ class TensorFlowCohort:
         joined = np.concatenate([p[2] for p in parts], axis=1)[:, :rows] if probabilities else None
         return Scores(means, joined, seconds, int(seconds > 0))
 
-    def _each(self, work: Callable[[Part, Any], Any], given: Sequence[Any]) -> list[Any]:
+    def _predict(self, part: Part, index: int, chunk: Tree, outputs: bool) -> tuple[Any, ...]:
+        """Score a chunk of a split as the network predicts."""
+        del index
+        shared = (*chunk, self._knobs["network"])
+        scores: tuple[Any, ...] = self._program.score(outputs, part.weights(), shared)
+        return scores
+
+    def _sample(self, sampling: Sampling, blocks: int) -> Callable[..., tuple[Any, ...]]:
+        """Return how a chunk of a split, which is a block of it, is scored with dropout on."""
+        dropping = dropping_layers(self._network)
+        keys = {label: key for label, key in sampling.noise.items() if label in dropping}
+
+        def call(part: Part, index: int, chunk: Tree, outputs: bool) -> tuple[Any, ...]:
+            counts = (tf.constant(count) for count in (index, blocks, sampling.samples))
+            shared = (*chunk, *counts, self._knobs["network"])
+            scores: tuple[Any, ...] = self._program.sample(
+                outputs, part.weights(), part.put(keys), shared
+            )
+            return scores
+
+        return call
+
+    def _each(
+        self, work: Callable[[Part, Any], Any], given: Sequence[Any] | None = None
+    ) -> list[Any]:
         """Do something with every part, each in a thread of its own."""
 
         def placed(part: Part, own: Any) -> Any:
             with tf.device(self._device.name):
                 return work(part, own)
 
-        return list(self._backend.pool.map(placed, self._parts, given))
+        own = [None] * len(self._parts) if given is None else given
+        return list(self._backend.pool.map(placed, self._parts, own))
 
     def _columns(self, split: SplitName) -> Tree:
         return self._backend.columns(self._data, split, self._network)
 
+    def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return what the parts have, by lane."""
+        return np.concatenate(parts)[: self._lanes]
+
     def _flat(self, parts: Sequence[Mapping[str, tf.Tensor]]) -> Weights:
         """Return stacked variables on the host in the shapes of the contract."""
         return {
-            name: np.concatenate([part[name].numpy() for part in parts])[: self._lanes].reshape(
-                self._lanes, *shape
-            )
+            name: self._joined([part[name].numpy() for part in parts]).reshape(self._lanes, *shape)
             for name, shape in self._network.shapes(self._features).items()
             if name in parts[0]
         }
 
 
-def _stacked(name: str, value: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a variable as the layers keep it: biases [lanes, units] with an axis for the rows."""
-    value = np.asarray(value, dtype)
-    return value[:, None] if name.endswith("/bias") else value
+def _chunks(data: Tree, most: int | None) -> Iterator[Tree]:
+    """Yield a split in chunks of one shape, and how many rows of each count.
 
-
-def _chunks(data: Tree) -> Iterator[Tree]:
-    """Yield a split in chunks of one shape, so that all splits share a program; and their rows."""
+    Without a number of rows in a chunk, all splits share two shapes, and so their programs.
+    """
     few, many = EVALUATION_ROWS
     rows = len(data[0])
-    size = many if rows > 2 * few else few
+    size = min(most, rows) if most else many if rows > 2 * few else few
     for start in range(0, rows, size):
         chunk = [_padded(column[start : start + size], size) for column in data]
         yield (*chunk, tf.constant(min(size, rows - start)))
-
-
-def _lanes_scored(network: Network, features: int, lanes: int) -> int:
-    """Return how many lanes a GPU scores side by side: a divisor of all."""
-    widest = max(features, *(layer.units for layer in network.dense()))
-    most = max(1, EVALUATION_ELEMENTS // (max(EVALUATION_ROWS) * widest))
-    return max(few for few in range(1, min(most, lanes) + 1) if lanes % few == 0)
 
 
 def _padded(column: tf.Tensor, rows: int) -> tf.Tensor:
@@ -270,63 +284,3 @@ def _padded(column: tf.Tensor, rows: int) -> tf.Tensor:
     return (
         tf.pad(column, [[0, missing], *([0, 0] for _ in column.shape[1:])]) if missing else column
     )
-
-
-class TensorFlowBackend:
-    """TensorFlow, opened with its settings; see `manyseeds.backend.Backend`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.device = devices.open_device(settings)
-        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
-        self._kept = cachetools.LRUCache(KEPT_TASKS)
-        self._programs: cachetools.LRUCache[Hashable, LaneProgram]
-        self._programs = cachetools.LRUCache(KEPT_PROGRAMS)
-        self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
-        self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
-
-    def describe(self) -> Environment:
-        """Say what this backend runs on."""
-        return devices.describe(self.device)
-
-    def cohort(self, network: Network, data: Splits, lanes: int) -> TensorFlowCohort:
-        """Return a cohort; compiled programs and data are kept for the next of the same shape."""
-        return TensorFlowCohort(self, network, data, lanes)
-
-    def peak_memory(self) -> int:
-        """Return the most device memory used so far, in bytes; 0 on a CPU."""
-        return devices.peak_memory(self.device)
-
-    def program(self, network: Network, features: int, lanes: int) -> LaneProgram:
-        """Return the program of a structure; the latest `KEPT_PROGRAMS` stay.
-
-        A thread of the CPU takes its lanes one after the other, through a whole epoch each: their
-        weights stay in its cache. On a GPU all lanes go side by side.
-        """
-        group = scored = 1
-        if self.device.kind == "cuda":
-            group, scored = lanes, _lanes_scored(network, features, lanes)
-        key = (network.structure(), features, group, scored)
-        if key not in self._programs:
-            with tf.device(self.device.name):
-                self._programs[key] = LaneProgram(
-                    network, features, str(self.device.dtype), group=group, scored=scored
-                )
-        return self._programs[key]
-
-    def columns(self, data: Splits, split: SplitName, network: Network) -> Tree:
-        """Return a split's inputs and labels on the device, put there at most once.
-
-        Only the latest `KEPT_TASKS` tasks stay.
-        """
-        task = self._kept.setdefault(data.key, {})
-        classes = network.loss == "sparse_cross_entropy"
-        if (split, classes) not in task:
-            columns: Split = getattr(data, split)
-            with tf.device(self.device.name):
-                task[split, classes] = (
-                    tf.constant(np.asarray(columns.inputs, self.device.dtype)),
-                    tf.constant(
-                        np.asarray(columns.labels, np.int32 if classes else self.device.dtype)
-                    ),
-                )
-        return task[split, classes]

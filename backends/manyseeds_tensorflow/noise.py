@@ -5,12 +5,18 @@ TensorFlow has no Threefry operation: this is the definition there in `tf` integ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from manyseeds.noise import HALVES, blocks, normal_blocks
+
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+
+Rows = tf.Tensor | int
+"""How many rows a batch has; where it is no tensor, the batch is not padded."""
 
 
 def threefry(
@@ -29,28 +35,21 @@ def threefry(
     return x0, x1
 
 
-def words(key: tf.Tensor, step: tf.Tensor, count: int, blocks_used: tf.Tensor) -> tf.Tensor:
-    """Return the words of a step: x0 of the blocks used, then their x1, [lanes, count] uint32.
+def words(key: tf.Tensor, step: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return both words of the first `count` blocks of a step, [lanes, count] uint32 each.
 
     Parameters
     ----------
     key
         The lanes' keys, [lanes, 2] uint32.
     step
-        The second word of the counter, uint32.
-    count
-        How many words to return; those after the 2 `blocks_used` first mean nothing.
-    blocks_used
-        How many blocks the step has, int32; the first word of the counter runs over them.
+        The second word of the counter, uint32; the first runs over the blocks.
     """
-    word = tf.range(count)
-    first = word < blocks_used
-    block = tf.cast(tf.where(first, word, word - blocks_used), tf.uint32)[None]
-    x0, x1 = threefry((key[:, :1], key[:, 1:]), (block, step))
-    return tf.where(first, x0, x1)
+    block = tf.cast(tf.range(count), tf.uint32)[None]
+    return threefry((key[:, :1], key[:, 1:]), (block, step))
 
 
-def halves(key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
+def halves(key: tf.Tensor, step: tf.Tensor, rows: Rows, shape: Sequence[int]) -> tf.Tensor:
     """Return the noise of a step, uint16 of `shape` [lanes, batch, units].
 
     Parameters
@@ -58,36 +57,75 @@ def halves(key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor, shape: Sequence[int
     key, step
         As for `words`.
     rows
-        How many rows the batch has, int32; the noise of those after them means nothing.
+        The noise of the rows after them means nothing.
     shape
         Where the last, smaller batch is padded to the size of the others.
     """
     lanes, batch, units = shape
     elements = batch * units
-    drawn = words(key, step, -(-elements // 2), -(-rows * units // 4))
-    return tf.reshape(tf.reshape(tf.bitcast(drawn, tf.uint16), [lanes, -1])[:, :elements], shape)
+    both = words(key, step, blocks(elements))
+    used = both[0].shape[1] if isinstance(rows, int) else -(-rows * units // 4)
+    drawn = tf.bitcast(_planar(*both, used), tf.uint16)
+    return tf.reshape(tf.reshape(drawn, [lanes, -1])[:, :elements], shape)
 
 
-def dropout(
-    inputs: tf.Tensor,
-    key: tf.Tensor,
-    step: tf.Tensor,
-    rows: tf.Tensor,
-    threshold: tf.Tensor,
-    scale: tf.Tensor,
+def shares(drawn: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Return how far between its limits each half puts a slope that is drawn."""
+    return (tf.cast(drawn, dtype) + 0.5) / HALVES
+
+
+def normals(
+    key: tf.Tensor, step: tf.Tensor, rows: Rows, shape: Sequence[int], dtype: tf.DType
 ) -> tf.Tensor:
-    """Drop elements of the lanes' inputs and scale up those that are kept.
+    """Return unit normals of `shape` [lanes, batch, units]; arguments as for `halves`."""
+    lanes, batch, units = shape
+    elements = batch * units
+    both = words(key, step, normal_blocks(elements))
+    first, second = ((tf.cast(word, dtype) + 0.5) * 2.0**-32 for word in both)
+    radius, angle = tf.sqrt(-2 * tf.math.log(first)), 2 * math.pi * second
+    used = both[0].shape[1] if isinstance(rows, int) else -(-rows * units // 2)
+    drawn = _planar(radius * tf.cos(angle), radius * tf.sin(angle), used)
+    return tf.reshape(drawn[:, :elements], [lanes, batch, units])
+
+
+def dropped(
+    inputs: tf.Tensor, noise: tf.Tensor, threshold: tf.Tensor, scale: tf.Tensor
+) -> tf.Tensor:
+    """Drop elements and scale up those that are kept.
 
     Parameters
     ----------
-    inputs
-        [lanes, batch, units]
-    key, step, rows
-        As for `halves`.
+    inputs, noise
+        Of one shape; the noise as uint16.
     threshold
         The least half that keeps an element, int32: `manyseeds.noise.threshold`.
     scale
         What a kept element is multiplied by: `manyseeds.noise.keep_scale`.
     """
-    noise = tf.cast(halves(key, step, rows, inputs.shape), tf.int32)
-    return tf.where(noise >= threshold, inputs * scale, tf.zeros_like(inputs))
+    return tf.where(kept(noise, threshold), inputs * scale, tf.zeros_like(inputs))
+
+
+def kept(noise: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """Return which elements are kept."""
+    return tf.cast(noise, tf.int32) >= threshold
+
+
+def _planar(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor | int) -> tf.Tensor:
+    """Return the `used` first of the blocks' first values, then their second values.
+
+    Parameters
+    ----------
+    first, second
+        [lanes, blocks]
+
+    Returns
+    -------
+    [lanes, 2 blocks]; what comes after the 2 `used` first means nothing.
+    """
+    if isinstance(used, int):
+        return tf.concat([first, second], axis=1)
+    lanes, count = first.shape
+    room = tf.zeros_like(first)
+    # The second values, moved to where the first ones end: a slice costs less than a look-up.
+    moved = tf.slice(tf.concat([room, second, room], axis=1), [0, count - used], [lanes, 2 * count])
+    return tf.where(tf.range(2 * count) < used, tf.concat([first, room], axis=1), moved)

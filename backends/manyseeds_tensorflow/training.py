@@ -1,43 +1,97 @@
-"""The compiled loop: an epoch's steps of stacked lanes inside one XLA program.
-
-Programs are kept by structure and shapes; everything numeric is a run-time argument, so that
-rates, momenta and dropout rates never compile anything again.
-"""
+"""The compiled loop: an epoch's steps of stacked lanes inside one XLA program."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from manyseeds.network import Network
-from manyseeds_tensorflow import network as networks
-from manyseeds_tensorflow import optimizers
+from manyseeds_tensorflow import clipping, optimizers
+from manyseeds_tensorflow.augmentation import Changes, augmented
+from manyseeds_tensorflow.groups import by_groups
+from manyseeds_tensorflow.layers import Step
+from manyseeds_tensorflow.losses import has_penalty, losses, penalty, sum_of
+from manyseeds_tensorflow.network import LaneNetwork, training_layers
 
 Tree = Any
+Tensors = dict[str, tf.Tensor]
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function as one XLA program per shape of its arguments."""
-    return tf.function(function, jit_compile=True, autograph=False)
+class Kinds(NamedTuple):
+    """What a program is compiled for, beside the network: names of techniques."""
+
+    optimizer: str
+    clipping: str | None
 
 
 class Moving(NamedTuple):
-    """What a step changes, by the name of the variable, [lanes, ...]: weights and what is kept."""
+    """What a step changes, [lanes, ...].
 
-    weights: dict[str, tf.Tensor]
+    Attributes
+    ----------
+    weights, averages
+        Trained variables and moving averages, by "layer/variable".
+    slots
+        What the optimizer keeps of every trained variable.
+    product
+        Of the momenta that the optimizer has scheduled, [lanes, 1, 1]; none where it does not.
+    """
+
+    weights: Tensors
+    averages: Tensors
     slots: dict[str, optimizers.Slots]
+    product: tuple[tf.Tensor, ...] = ()
+
+    def bare(self) -> Moving:
+        """Return the variables alone."""
+        return Moving(self.weights, self.averages, {})
+
+
+class Still(NamedTuple):
+    """What a phase keeps, [lanes, ...], by "layer/variable".
+
+    Attributes
+    ----------
+    frozen
+        The variables of frozen layers.
+    nonzero
+        Where zeros are kept: which weights of the trained kernels were none.
+    """
+
+    frozen: Tensors
+    nonzero: Tensors
+
+    def labels(self) -> frozenset[str]:
+        """Return the frozen layers."""
+        return frozenset(name.split("/")[0] for name in self.frozen)
+
+
+class Seen(NamedTuple):
+    """What a step sees: rows of the training split, keys of the noise, changes of the images.
+
+    In a plan, rows and changes are [lanes, steps, batch, ...], in a step [lanes, batch, ...]; keys
+    are [lanes, 2], by label. Changes are none where nothing is augmented.
+    """
+
+    rows: tf.Tensor
+    keys: Tensors
+    changes: Changes | tuple[()] = ()
+
+    def step(self, index: tf.Tensor) -> Seen:
+        """Return what one step of a plan sees."""
+        changes = Changes(*(each[:, index] for each in self.changes)) if self.changes else ()
+        return Seen(self.rows[:, index], self.keys, changes)
 
 
 class Plan(NamedTuple):
-    """An `EpochPlan` in tensors: rows [lanes, steps, batch], rates and momenta [lanes, steps]."""
+    """An `EpochPlan` in tensors; rates and momenta are [lanes, steps]."""
 
-    batches: tf.Tensor
+    seen: Seen
     rate: tf.Tensor
     momentum: tf.Tensor
-    keys: dict[str, tf.Tensor]
 
 
 class Clock(NamedTuple):
@@ -49,172 +103,153 @@ class Clock(NamedTuple):
     stop: tf.Tensor
 
 
-class LaneProgram:
-    """Everything compiled for the networks of one structure.
+class Slope(NamedTuple):
+    """What a batch says of the weights.
 
-    Lanes pass through one group after the other, each group through a whole epoch.
-
-    Parameters
+    Attributes
     ----------
-    network, features, dtype
-        As for `LaneNetwork`.
-    group
-        How many lanes side by side in training.
-    scored
-        And in evaluation.
+    trace
+        Its mean loss and, where the network has some, its penalty: [lanes] each, by name.
+    gradient
+        Of their sum, by trained variable.
+    averages
+        The moving averages, moved by its forward pass.
     """
 
-    def __init__(
-        self, network: Network, features: int, dtype: str, *, group: int, scored: int
-    ) -> None:
-        self._training = networks.LaneNetwork(network, features, group, dtype)
-        self._scoring = networks.LaneNetwork(network, features, scored, dtype)
-        self.train = compiled(self._train)
-        self.gradient = compiled(self._all_gradients)
-        self.score = compiled(self._score)
-        self._called: set[Hashable] = set()
+    trace: Tensors
+    gradient: Tensors
+    averages: Tensors
 
-    def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:
-        """Make the first call for arguments of these shapes, if it is one; return its seconds."""
-        leaves = tf.nest.flatten(arguments)
-        key = (name, tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves))
-        if key in self._called:
-            return 0.0
-        start = time.perf_counter()
-        call()
-        self._called.add(key)
-        return time.perf_counter() - start
 
-    def _train(
-        self, kind: str, moving: Moving, frozen: Tree, plan: Plan, shared: tuple[Tree, ...]
-    ) -> tuple[Moving, tf.Tensor]:
-        """Take the plan's steps in all lanes; return what has moved and the losses [lanes, steps].
+@dataclass(frozen=True)
+class Trainer:
+    """What all lanes and steps have in common.
 
-        `shared` is what all lanes have in common: the data, the knobs and the clock.
-        """
-        data, knobs, clock = shared
-        rule = optimizers.RULES[kind]
+    Attributes
+    ----------
+    network
+        The networks of a group of lanes.
+    data
+        Inputs and labels of the training split.
+    knobs
+        Of the layers by label under "network"; of the "optimizer"; of the "clipping".
+    """
 
-        def epoch(moving: Moving, frozen: Tree, plan: Plan) -> tuple[Moving, tf.Tensor]:
-            def step(
-                index: tf.Tensor, moving: Moving, trace: tf.TensorArray
-            ) -> tuple[tf.Tensor, Moving, tf.TensorArray]:
-                when = (clock.noise + tf.cast(index, tf.uint32), clock.rows[index])
-                loss, gradient = self._gradient(
-                    moving.weights, frozen, plan.batches[:, index], plan.keys, when, data, knobs
-                )
-                now = optimizers.Now(
-                    number=tf.cast(clock.taken + index + 1, plan.rate.dtype),
-                    rate=plan.rate[:, index, None, None],
-                    momentum=plan.momentum[:, index, None, None],
-                    knobs=knobs["optimizer"],
-                )
-                moved = {
-                    name: rule.update(theta, gradient[name], moving.slots[name], now)
-                    for name, theta in moving.weights.items()
-                }
-                weights, slots = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
-                return index + 1, Moving(weights, slots), trace.write(index, loss)
+    network: LaneNetwork
+    data: Tree
+    knobs: Mapping[str, Any]
 
-            lanes, steps = plan.rate.shape
-            trace = tf.TensorArray(plan.rate.dtype, size=steps, element_shape=[lanes])
-            start = (tf.constant(0), moving, trace)
-            _, moved, trace = tf.while_loop(lambda index, *_: index < clock.stop, step, start)
-            return moved, tf.transpose(trace.stack())
+    def epoch(
+        self, kinds: Kinds, clock: Clock, moving: Moving, still: Still, plan: Plan
+    ) -> tuple[Moving, Tensors]:
+        """Take a plan's steps in a group of lanes; see `train`."""
 
-        like = (moving, plan.rate)
-        moved: tuple[Moving, tf.Tensor] = _by_groups(
-            epoch, (moving, frozen, plan), like, self._training.lanes
-        )
-        return moved
+        def step(index: tf.Tensor, moving: Moving, trace: Tree) -> tuple[tf.Tensor, Moving, Tree]:
+            number = clock.noise + tf.cast(index, tf.uint32)
+            when = Step(number, clock.rows[index], plan.seen.keys)
+            slope = self.slope(moving, still, plan.seen.step(index), when)
+            now = self._now(kinds, moving, plan, clock.taken + index + 1, index)
+            moved = self._moved(kinds, moving, still, slope, now)
+            return index + 1, moved, {n: trace[n].write(index, slope.trace[n]) for n in trace}
 
-    def _gradient(
-        self,
-        weights: Tree,
-        frozen: Tree,
-        batch: tf.Tensor,
-        keys: Tree,
-        when: networks.When,
-        data: Tree,
-        knobs: Tree,
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return a batch's mean loss, [lanes], and its gradient for what is trained."""
-        inputs, labels = (tf.gather(column, batch) for column in data)
-        _, rows = when
-        counts = tf.range(batch.shape[1]) < rows
+        lanes, steps = plan.rate.shape
+        trace = {
+            name: tf.TensorArray(plan.rate.dtype, size=steps, element_shape=[lanes])
+            for name in traced(self.network)
+        }
+        start = (tf.constant(0), moving, trace)
+        _, moved, trace = tf.while_loop(lambda index, *_: index < clock.stop, step, start)
+        return moved, {name: tf.transpose(each.stack()) for name, each in trace.items()}
+
+    def slope(self, moving: Moving, still: Still, seen: Seen, when: Step) -> Slope:
+        """Pass a batch forwards, in training mode, and backwards."""
+        inputs, labels = batch_of(seen, self.data)
+        definition, knobs = self.network.network, self.knobs["network"]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            everything = {**frozen, **weights}
-            logits = self._training.logits(everything, inputs, knobs["network"], keys, when)
-            losses = networks.losses(self._training.network.loss, logits, labels)
-            sums = _sum_of(losses, counts)
-            mean = sums / tf.cast(rows, sums.dtype)
-        return mean, tape.gradient(mean, weights)
+            tape.watch(moving.weights)
+            weights = {**still.frozen, **moving.averages, **moving.weights}
+            active = training_layers(definition, still.labels())
+            forward = self.network(weights, inputs, knobs, when, active)
+            each = losses(definition.loss, forward.logits, labels)
+            sums = sum_of(each, tf.range(inputs.shape[1]) < when.rows)
+            trace = {"loss": sums / tf.cast(when.rows, sums.dtype)}
+            if has_penalty(definition):
+                trace["penalty"] = penalty(definition, weights, knobs)
+            whole = tf.add_n(list(trace.values()))
+        return Slope(trace, tape.gradient(whole, moving.weights), forward.averages)
 
-    def _all_gradients(
-        self, weights: Tree, frozen: Tree, batch: tf.Tensor, keys: Tree, shared: tuple[Tree, ...]
-    ) -> dict[str, tf.Tensor]:
-        """Return the gradient of one batch in all lanes, by the name of its variable."""
-        data, knobs, step = shared
-        when = (step, tf.constant(batch.shape[1]))
+    def _now(
+        self, kinds: Kinds, moving: Moving, plan: Plan, taken: tf.Tensor, index: tf.Tensor
+    ) -> optimizers.Now:
+        """Return a step of a plan as the optimizer sees it."""
+        scheduled, knobs = optimizers.RULES[kinds.optimizer].scheduled, self.knobs["optimizer"]
+        number = tf.cast(taken, plan.rate.dtype)
+        product = () if scheduled is None else (moving.product[0] * scheduled(number, knobs),)
+        rate, momentum = (each[:, index, None, None] for each in (plan.rate, plan.momentum))
+        return optimizers.Now(number, rate, momentum, knobs, product)
 
-        def gradient(weights: Tree, frozen: Tree, batch: tf.Tensor, keys: Tree) -> Tree:
-            return self._gradient(weights, frozen, batch, keys, when, data, knobs)[1]
-
-        found: dict[str, tf.Tensor] = _by_groups(
-            gradient, (weights, frozen, batch, keys), weights, self._training.lanes
-        )
-        return found
-
-    def _score(
-        self, outputs: bool, weights: Tree, shared: tuple[Tree, ...]
-    ) -> tuple[tf.Tensor, ...]:
-        """Score the first rows: sum of losses, number correct, outputs if asked for."""
-        inputs, labels, count, knobs = shared
-        lanes = self._scoring.lanes
-        inputs, labels = (tf.broadcast_to(each, (lanes, *each.shape)) for each in (inputs, labels))
-        kind, dtype = self._scoring.network.loss, inputs.dtype
-        counts = tf.range(inputs.shape[1]) < count
-
-        def score(weights: Tree) -> tuple[tf.Tensor, ...]:
-            logits = self._scoring.logits(weights, inputs, knobs["network"])
-            losses = networks.losses(kind, logits, labels)
-            loss = _sum_of(losses, counts)
-            found = networks.probabilities(kind, logits)
-            if kind == "mean_squared_error":
-                right = tf.zeros([lanes], tf.int32)
-            else:
-                correct = networks.correct(kind, found, labels) & counts
-                right = tf.reduce_sum(tf.cast(correct, tf.int32), axis=-1)
-            return (loss, right, found) if outputs else (loss, right)
-
-        like = tuple(tf.zeros([], of) for of in (dtype, tf.int32, dtype)[: 3 if outputs else 2])
-        scores: tuple[tf.Tensor, ...] = _by_groups(score, (weights,), like, lanes)
-        return scores
+    def _moved(
+        self, kinds: Kinds, moving: Moving, still: Still, slope: Slope, now: optimizers.Now
+    ) -> Moving:
+        """Clip, let the optimizer move what is trained, and see to what holds after its step."""
+        gradient = slope.gradient
+        if kinds.clipping:
+            gradient = clipping.clipped(kinds.clipping, gradient, self.knobs["clipping"])
+        rule = optimizers.RULES[kinds.optimizer]
+        moved = {
+            name: rule.update(theta, gradient[name], moving.slots[name], now)
+            for name, theta in moving.weights.items()
+        }
+        weights, slots = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
+        weights = clipping.constrained(self.network.network, weights, self.knobs["network"])
+        weights = clipping.without_zeros(weights, still.nonzero)
+        return Moving(weights, slope.averages, slots, now.product)
 
 
-def _sum_of(losses: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Return the sum of the losses [lanes, rows] that count, [lanes]."""
-    return tf.reduce_sum(tf.where(counts, losses, tf.zeros_like(losses)), axis=-1)
+def train(
+    network: LaneNetwork,
+    kinds: Kinds,
+    moving: Moving,
+    still: Still,
+    plan: Plan,
+    shared: tuple[Tree, ...],
+) -> tuple[Moving, Tensors]:
+    """Take the plan's steps in all lanes.
 
-
-def _by_groups(function: Callable[..., Tree], each: Tree, like: Tree, group: int) -> Tree:
-    """Call a function with so many lanes of every tensor at a time, and join what it returns.
-
-    Parameters
-    ----------
-    function
-        Takes and returns nests of tensors [group, ...].
-    each
-        Its arguments, of all lanes.
-    like
-        Tensors of the types it returns.
-    group
-        A divisor of the lanes.
+    `shared` is what all lanes have in common: the data, the knobs and the clock. Returned is what
+    has moved, and the losses and penalties of the steps, [lanes, steps] each, by name.
     """
-    split = tf.nest.map_structure(
-        lambda value: tf.reshape(value, (-1, group, *value.shape[1:])), each
-    )
-    types = tf.nest.map_structure(lambda value: value.dtype, like)
-    parts = tf.map_fn(lambda part: function(*part), split, fn_output_signature=types)
-    return tf.nest.map_structure(lambda value: tf.reshape(value, (-1, *value.shape[2:])), parts)
+    data, knobs, clock = shared
+    epoch = partial(Trainer(network, data, knobs).epoch, kinds, clock)
+    like = (moving, dict.fromkeys(traced(network), plan.rate))
+    moved: tuple[Moving, Tensors] = by_groups(epoch, (moving, still, plan), like, network.lanes)
+    return moved
+
+
+def gradient(
+    network: LaneNetwork, moving: Moving, still: Still, seen: Seen, shared: tuple[Tree, ...]
+) -> Tensors:
+    """Return the gradient of one batch in all lanes, before clipping, by variable.
+
+    `shared` is the data, the knobs and the step in the noise counter.
+    """
+    data, knobs, number = shared
+    trainer = Trainer(network, data, knobs)
+
+    def slope(moving: Moving, still: Still, seen: Seen) -> Tensors:
+        when = Step(number, seen.rows.shape[1], seen.keys)
+        return trainer.slope(moving, still, seen, when).gradient
+
+    found: Tensors = by_groups(slope, (moving, still, seen), moving.weights, network.lanes)
+    return found
+
+
+def batch_of(seen: Seen, data: Tree) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return a batch's inputs, changed where they are augmented, and its labels."""
+    inputs, labels = (tf.gather(column, seen.rows) for column in data)
+    return augmented(inputs, seen.changes) if seen.changes else inputs, labels
+
+
+def traced(network: LaneNetwork) -> tuple[str, ...]:
+    """Return what is noted of every step."""
+    return ("loss", "penalty") if has_penalty(network.network) else ("loss",)

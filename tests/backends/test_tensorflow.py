@@ -25,7 +25,7 @@ from manyseeds.recipe import Phase, Task
 from manyseeds_tensorflow import entry
 from manyseeds_tensorflow import noise as ours
 from manyseeds_tensorflow import optimizers as lane_optimizers
-from manyseeds_tensorflow.network import ACTIVATIONS
+from manyseeds_tensorflow.activations import ACTIVATIONS
 
 ROWS, FEATURES, BATCH = 20, 6, 8
 
@@ -130,6 +130,17 @@ CLOSED_FORMS = {
         np.where(NEGATIVE, 0.3, 1.0),
         {"alpha": 0.3},
     ),
+    "rrelu": (
+        np.where(NEGATIVE, 0.2 * POINTS, POINTS),
+        np.where(NEGATIVE, 0.2, 1.0),
+        {"lower": 0.1, "upper": 0.3},
+    ),
+    "prelu": (
+        np.where(NEGATIVE, -0.3 * POINTS, POINTS),
+        np.where(NEGATIVE, -0.3, 1.0),
+        {"slope": -0.3},
+    ),
+    "softplus": (np.logaddexp(0, POINTS), 1 / (1 + np.exp(-POINTS)), {}),
     "elu": (
         np.where(NEGATIVE, 0.7 * np.expm1(POINTS), POINTS),
         np.where(NEGATIVE, 0.7 * np.exp(POINTS), 1.0),
@@ -204,11 +215,9 @@ def test_halves_are_those_of_the_definition_in_a_padded_batch_too(batch, units):
 def test_dropout_keeps_and_scales_what_the_definition_keeps(rate):
     keys = np.array([[5, 6], [7, 8]], np.uint32)
     inputs = np.random.default_rng(0).normal(size=(2, 5, 7))
-    dropped = ours.dropout(
+    dropped = ours.dropped(
         tf.constant(inputs),
-        tf.constant(keys),
-        tf.constant(9, tf.uint32),
-        tf.constant(5),
+        ours.halves(tf.constant(keys), tf.constant(9, tf.uint32), 5, inputs.shape),
         tf.constant(definition.threshold(rate)),
         tf.constant(definition.keep_scale(rate), tf.float64),
     )
@@ -221,11 +230,9 @@ def test_dropout_keeps_and_scales_what_the_definition_keeps(rate):
 def test_dropout_keeps_what_equals_the_threshold():
     keys = np.array([[5, 6]], np.uint32)
     noise = definition.halves(keys, 9, 35)[0]
-    dropped = ours.dropout(
+    dropped = ours.dropped(
         tf.ones([1, 5, 7]),
-        tf.constant(keys),
-        tf.constant(9, tf.uint32),
-        tf.constant(5),
+        ours.halves(tf.constant(keys), tf.constant(9, tf.uint32), 5, (1, 5, 7)),
         tf.constant(int(noise[12])),
         tf.constant(1.0),
     )

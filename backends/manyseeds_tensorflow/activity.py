@@ -1,0 +1,51 @@
+"""What leaves each layer, inside one XLA program; a lane at a time, as batches may be splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from manyseeds_tensorflow.groups import by_groups
+from manyseeds_tensorflow.layers import Step
+from manyseeds_tensorflow.network import LaneNetwork, training_layers
+from manyseeds_tensorflow.training import Moving, Seen, Still, batch_of
+
+Tree = Any
+
+
+def activity(
+    network: LaneNetwork,
+    training: bool,
+    moving: Moving,
+    still: Still,
+    seen: Seen,
+    shared: tuple[Tree, ...],
+) -> dict[str, tf.Tensor]:
+    """Return mean, sd and share of dead units of every layer by label, [lanes, 3] float64.
+
+    `shared` is the data, the layers' knobs and the step in the noise counter.
+    """
+    data, knobs, number = shared
+    labels = [layer.label for layer in network.network.layers]
+    active = training_layers(network.network, still.labels()) if training else ()
+
+    def moments(moving: Moving, still: Still, seen: Seen) -> dict[str, tf.Tensor]:
+        inputs, _ = batch_of(seen, data)
+        weights = {**still.frozen, **moving.averages, **moving.weights}
+        step = Step(number, seen.rows.shape[1], seen.keys)
+        outputs = network(weights, inputs, knobs, step, active).outputs
+        return {label: _moments(outputs[label]) for label in labels}
+
+    like = dict.fromkeys(labels, tf.zeros([], tf.float64))
+    found: dict[str, tf.Tensor] = by_groups(moments, (moving, still, seen), like, network.lanes)
+    return found
+
+
+def _moments(outputs: tf.Tensor) -> tf.Tensor:
+    """Return mean, sd and share of dead units of outputs [lanes, rows, units], [lanes, 3]."""
+    # In float64: a sum over the rows of a whole split loses digits in float32.
+    mean, variance = tf.nn.moments(tf.cast(outputs, tf.float64), axes=[1])
+    dead = tf.cast(tf.reduce_all(outputs == 0, axis=1), tf.float64)
+    over_units = [tf.reduce_mean(each, axis=-1) for each in (mean, tf.sqrt(variance), dead)]
+    return tf.stack(over_units, axis=-1)

@@ -1,0 +1,93 @@
+"""The TensorFlow backend: a device, and the programs and data that its cohorts share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import cachetools
+import numpy as np
+import tensorflow as tf
+
+from manyseeds.backend import Environment, Settings, Split, Splits
+from manyseeds.network import Network
+from manyseeds_tensorflow import device as devices
+from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
+from manyseeds_tensorflow.program import LaneProgram
+
+Tree = Any
+
+KEPT_TASKS = 3
+"""How many tasks' data stay on the device."""
+KEPT_PROGRAMS = 32
+"""How many structures' programs stay."""
+EVALUATION_ELEMENTS = 1 << 26
+"""Most elements of one layer's activations at once in evaluation on a GPU."""
+
+
+class TensorFlowBackend:
+    """TensorFlow, opened with its settings; see `manyseeds.backend.Backend`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.device = devices.open_device(settings)
+        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
+        self._kept = cachetools.LRUCache(KEPT_TASKS)
+        self._programs: cachetools.LRUCache[Hashable, LaneProgram]
+        self._programs = cachetools.LRUCache(KEPT_PROGRAMS)
+        self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
+        self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
+
+    def describe(self) -> Environment:
+        """Say what this backend runs on."""
+        return devices.describe(self.device)
+
+    def cohort(self, network: Network, data: Splits, lanes: int) -> TensorFlowCohort:
+        """Return a cohort; compiled programs and data are kept for the next of the same shape."""
+        return TensorFlowCohort(self, network, data, lanes)
+
+    def peak_memory(self) -> int:
+        """Return the most device memory used so far, in bytes; 0 on a CPU."""
+        return devices.peak_memory(self.device)
+
+    def program(self, network: Network, features: int, lanes: int) -> LaneProgram:
+        """Return the program of a structure; the latest `KEPT_PROGRAMS` stay.
+
+        A thread of the CPU takes its lanes one after the other, through a whole epoch each: their
+        weights stay in its cache. On a GPU all lanes go side by side.
+        """
+        group = scored = 1
+        if self.device.kind == "cuda":
+            group, scored = lanes, _lanes_scored(network, features, lanes)
+        key = (network.structure(), features, group, scored)
+        if key not in self._programs:
+            with tf.device(self.device.name):
+                self._programs[key] = LaneProgram(
+                    network, features, str(self.device.dtype), group=group, scored=scored
+                )
+        return self._programs[key]
+
+    def columns(self, data: Splits, split: SplitName, network: Network) -> Tree:
+        """Return a split's inputs and labels on the device, put there at most once.
+
+        Only the latest `KEPT_TASKS` tasks stay.
+        """
+        task = self._kept.setdefault(data.key, {})
+        classes = network.loss == "sparse_cross_entropy"
+        if (split, classes) not in task:
+            columns: Split = getattr(data, split)
+            with tf.device(self.device.name):
+                task[split, classes] = (
+                    tf.constant(np.asarray(columns.inputs, self.device.dtype)),
+                    tf.constant(
+                        np.asarray(columns.labels, np.int32 if classes else self.device.dtype)
+                    ),
+                )
+        return task[split, classes]
+
+
+def _lanes_scored(network: Network, features: int, lanes: int) -> int:
+    """Return how many lanes a GPU scores side by side: a divisor of all."""
+    widest = max(features, *network.widths(features).values())
+    most = max(1, EVALUATION_ELEMENTS // (max(EVALUATION_ROWS) * widest))
+    return max(few for few in range(1, min(most, lanes) + 1) if lanes % few == 0)

@@ -1,0 +1,61 @@
+"""Everything compiled for the networks of one structure.
+
+Programs are kept by structure and shapes; everything numeric is a run-time argument, so that
+rates, momenta and limits never compile anything again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from manyseeds.network import Network
+from manyseeds_tensorflow import activity, scoring, training
+from manyseeds_tensorflow.groups import compiled
+from manyseeds_tensorflow.network import LaneNetwork
+
+Tree = Any
+
+
+class LaneProgram:
+    """The compiled functions of a structure.
+
+    Lanes pass through one group after the other, in training each through a whole epoch.
+
+    Parameters
+    ----------
+    network, features, dtype
+        As for `LaneNetwork`.
+    group
+        How many lanes side by side in training.
+    scored
+        And in evaluation.
+    """
+
+    def __init__(
+        self, network: Network, features: int, dtype: str, *, group: int, scored: int
+    ) -> None:
+        stacked = {
+            lanes: LaneNetwork(network, features, lanes, dtype) for lanes in {group, scored, 1}
+        }
+        self.train = compiled(partial(training.train, stacked[group]))
+        self.gradient = compiled(partial(training.gradient, stacked[group]))
+        self.score = compiled(partial(scoring.score, stacked[scored]))
+        self.sample = compiled(partial(scoring.sample, stacked[scored]))
+        self.activity = compiled(partial(activity.activity, stacked[1]))
+        self._called: set[Hashable] = set()
+
+    def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:
+        """Make the first call for arguments of these shapes, if it is one; return its seconds."""
+        leaves = tf.nest.flatten(arguments)
+        key = (name, tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves))
+        if key in self._called:
+            return 0.0
+        start = time.perf_counter()
+        call()
+        self._called.add(key)
+        return time.perf_counter() - start

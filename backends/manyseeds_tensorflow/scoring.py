@@ -1,0 +1,100 @@
+"""Scoring lanes on rows of a split inside one XLA program: as they predict, or with dropout on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from manyseeds.network import Loss
+from manyseeds_tensorflow.groups import by_groups
+from manyseeds_tensorflow.layers import Step
+from manyseeds_tensorflow.losses import (
+    correct,
+    losses,
+    losses_of_probabilities,
+    probabilities,
+    sum_of,
+)
+from manyseeds_tensorflow.network import LaneNetwork, dropping_layers
+
+Tree = Any
+Tensors = dict[str, tf.Tensor]
+
+
+def score(
+    network: LaneNetwork, outputs: bool, weights: Tensors, shared: tuple[Tree, ...]
+) -> tuple[tf.Tensor, ...]:
+    """Score rows of a split: sum of losses, number correct, outputs if asked for, by lane.
+
+    `shared` is the rows' inputs and labels, how many of them count, and the layers' knobs.
+    """
+    inputs, labels, count, knobs = shared
+    inputs, labels = _in_all_lanes(network, inputs, labels)
+    kind = network.network.loss
+
+    def scored(weights: Tensors) -> tuple[tf.Tensor, ...]:
+        logits = network(weights, inputs, knobs).logits
+        found = probabilities(kind, logits)
+        return _sums(kind, losses(kind, logits, labels), found, labels, count, outputs)
+
+    return _by_groups(network, scored, (weights,), inputs.dtype, outputs)
+
+
+def sample(
+    network: LaneNetwork, outputs: bool, weights: Tensors, keys: Tensors, shared: tuple[Tree, ...]
+) -> tuple[tf.Tensor, ...]:
+    """Score rows of a split by the mean of samples with dropout on; returned is what `score` does.
+
+    `shared` is the rows' inputs and labels, how many of them count, their block among all blocks of
+    `SAMPLING_ROWS`, how many of these there are, how many samples, and the layers' knobs.
+    """
+    inputs, labels, count, block, blocks, samples, knobs = shared
+    inputs, labels = _in_all_lanes(network, inputs, labels)
+    kind, active = network.network.loss, dropping_layers(network.network)
+
+    def scored(weights: Tensors, keys: Tensors) -> tuple[tf.Tensor, ...]:
+        def add(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            step = Step(tf.cast(index * blocks + block, tf.uint32), count, keys)
+            logits = network(weights, inputs, knobs, step, active).logits
+            return index + 1, total + probabilities(kind, logits)
+
+        units = network.network.output.units
+        start = (tf.constant(0), tf.zeros([*inputs.shape[:2], units], inputs.dtype))
+        _, total = tf.while_loop(lambda index, _: index < samples, add, start)
+        mean = total / tf.cast(samples, total.dtype)
+        each = losses_of_probabilities(kind, mean, labels)
+        return _sums(kind, each, mean, labels, count, outputs)
+
+    return _by_groups(network, scored, (weights, keys), inputs.dtype, outputs)
+
+
+def _in_all_lanes(network: LaneNetwork, *columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    return tuple(tf.broadcast_to(each, (network.lanes, *each.shape)) for each in columns)
+
+
+def _sums(
+    kind: Loss,
+    each: tf.Tensor,
+    found: tf.Tensor,
+    labels: tf.Tensor,
+    count: tf.Tensor,
+    outputs: bool,
+) -> tuple[tf.Tensor, ...]:
+    """Return the sum of the first losses, how many are right, and the outputs if asked for."""
+    counts = tf.range(each.shape[1]) < count
+    if kind == "mean_squared_error":
+        right = tf.zeros(each.shape[:1], tf.int32)
+    else:
+        hits = correct(kind, found, labels) & counts
+        right = tf.reduce_sum(tf.cast(hits, tf.int32), axis=-1)
+    sums = (sum_of(each, counts), right)
+    return (*sums, found) if outputs else sums
+
+
+def _by_groups(
+    network: LaneNetwork, scored: Any, each: Tree, dtype: tf.DType, outputs: bool
+) -> tuple[tf.Tensor, ...]:
+    like = tuple(tf.zeros([], of) for of in (dtype, tf.int32, dtype)[: 3 if outputs else 2])
+    scores: tuple[tf.Tensor, ...] = by_groups(scored, each, like, network.lanes)
+    return scores
