@@ -28,7 +28,8 @@ def clipped(wanted: Clipping | None, gradients: Weights) -> Weights:
 
 def _squares(gradient: Array) -> Array:
     """Return each lane's sum of squares, [lanes]."""
-    return np.square(gradient).reshape(len(gradient), -1).sum(axis=1)
+    squares: Array = np.square(gradient).reshape(len(gradient), -1).sum(axis=1)
+    return squares
 
 
 def _shrunk(gradient: Array, squares: Array, limit: float) -> Array:

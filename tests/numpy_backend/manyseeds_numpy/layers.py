@@ -90,7 +90,8 @@ def dense(layer: Dense, below: Array, own: Weights, mode: Mode) -> Passed:
     connected: Array | float = 1.0
     if layer.drop_connect and f"{layer.label}/kernel" in mode.noise:
         key, rate = mode.noise[f"{layer.label}/kernel"], layer.drop_connect.rate
-        mask = kept(key, mode.step, *own["kernel"].shape[1:], rate)
+        fan_in, units = own["kernel"].shape[1:]
+        mask = kept(key, mode.step, fan_in, units, rate)
         connected = mask.astype(below.dtype) * keep_scale(rate)
     kernel = own["kernel"] * connected
     z = below @ kernel

@@ -41,16 +41,19 @@ def predictions(kind: Loss, logits: Array) -> Array:
     if kind == "binary_cross_entropy":
         return logistic(logits)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def prediction_losses(kind: Loss, predicted: Array, labels: NDArray[Any]) -> Array:
     """Return the loss of every example [lanes, batch] from its prediction, not its logits."""
     if kind == "sparse_cross_entropy":
-        return -np.log(np.take_along_axis(predicted, labels[..., None], axis=-1))[..., 0]
-    if kind == "binary_cross_entropy":
-        return -np.log(np.where(labels == 1, predicted[..., 0], 1 - predicted[..., 0]))
-    return (predicted[..., 0] - labels) ** 2
+        found: Array = -np.log(np.take_along_axis(predicted, labels[..., None], axis=-1))[..., 0]
+    elif kind == "binary_cross_entropy":
+        found = -np.log(np.where(labels == 1, predicted[..., 0], 1 - predicted[..., 0]))
+    else:
+        found = (predicted[..., 0] - labels) ** 2
+    return found
 
 
 def correct(
@@ -66,5 +69,7 @@ def correct(
         Where class 1 begins in the output of a single unit.
     """
     if kind == "sparse_cross_entropy":
-        return outputs.argmax(axis=-1) == labels
-    return (outputs[..., 0] > middle) == (labels > 0.5)
+        right: NDArray[np.bool_] = outputs.argmax(axis=-1) == labels
+    else:
+        right = (outputs[..., 0] > middle) == (labels > 0.5)
+    return right

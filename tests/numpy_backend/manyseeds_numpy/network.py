@@ -41,7 +41,8 @@ def forward(network: Network, weights: Weights, inputs: Array, mode: Mode) -> Fo
 
     They may have one lane for all, where they see the same.
     """
-    outputs, backs, moved = {INPUT: inputs}, {}, {}
+    outputs, backs = {INPUT: inputs}, {}
+    moved: Weights = {}
     values = inputs
     for layer in _stack(network):
         if isinstance(layer, Skip):

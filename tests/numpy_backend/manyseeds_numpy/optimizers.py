@@ -81,6 +81,11 @@ class Step:
         average[...] = decay * average + (1 - decay) * values
         return average
 
+    def unbiased(self, name: str, decay: float, values: Array) -> Array:
+        """Return `average`, corrected for its start from 0."""
+        unbiased: Array = self.average(name, decay, values) / (1 - decay**self.number)
+        return unbiased
+
 
 @singledispatch
 def change(wanted: Optimizer, step: Step) -> Array:
@@ -111,25 +116,25 @@ def _(wanted: Nesterov, step: Step) -> Array:
 def _(wanted: Adagrad, step: Step) -> Array:
     s = step.recall("s", first=wanted.accumulator)
     s += step.gradient**2
-    return -step.rate * step.gradient / np.sqrt(s + wanted.epsilon)
+    return -step.rate * step.gradient / _root(s + wanted.epsilon)
 
 
 @change.register
 def _(wanted: Rmsprop, step: Step) -> Array:
     s = step.average("s", wanted.rho, step.gradient**2)
-    return -step.rate * step.gradient / np.sqrt(s + wanted.epsilon)
+    return -step.rate * step.gradient / _root(s + wanted.epsilon)
 
 
 @change.register
 def _(wanted: Adam, step: Step) -> Array:
-    m = step.average("m", wanted.beta1, step.gradient) / (1 - wanted.beta1**step.number)
-    s = step.average("s", wanted.beta2, step.gradient**2) / (1 - wanted.beta2**step.number)
-    return -step.rate * m / (np.sqrt(s) + wanted.epsilon)
+    m = step.unbiased("m", wanted.beta1, step.gradient)
+    s = step.unbiased("s", wanted.beta2, step.gradient**2)
+    return -step.rate * m / (_root(s) + wanted.epsilon)
 
 
 @change.register
 def _(wanted: Adamax, step: Step) -> Array:
-    m = step.average("m", wanted.beta1, step.gradient) / (1 - wanted.beta1**step.number)
+    m = step.unbiased("m", wanted.beta1, step.gradient)
     u = step.recall("u")
     u[...] = np.maximum(wanted.beta2 * u, np.abs(step.gradient))
     return -step.rate * m / (u + wanted.epsilon)
@@ -144,16 +149,21 @@ def _(wanted: Nadam | NadamKeras3, step: Step) -> Array:
     )
     product = step.memory["product"] = step.memory.get("product", 1.0) * now
     m = step.average("m", wanted.beta1, step.gradient)
-    s = step.average("s", wanted.beta2, step.gradient**2) / (1 - wanted.beta2**step.number)
-    ahead = later * m / (1 - product * later) + (1 - now) * step.gradient / (1 - product)
-    return -step.rate * ahead / (np.sqrt(s) + wanted.epsilon)
+    s = step.unbiased("s", wanted.beta2, step.gradient**2)
+    ahead: Array = later * m / (1 - product * later) + (1 - now) * step.gradient / (1 - product)
+    return -step.rate * ahead / (_root(s) + wanted.epsilon)
 
 
 @change.register
 def _(wanted: Ftrl, step: Step) -> Array:
     n, z = step.recall("n", first=wanted.accumulator), step.recall("z")
-    root, before = np.sqrt(n + step.gradient**2), np.sqrt(n)
+    root, before = _root(n + step.gradient**2), _root(n)
     n += step.gradient**2
     z += step.gradient - (root - before) * step.theta / step.rate
     beyond = np.clip(z, -wanted.l1, wanted.l1) - z
     return beyond / (root / step.rate + 2 * wanted.l2) - step.theta
+
+
+def _root(values: Array) -> Array:
+    root: Array = np.sqrt(values)
+    return root

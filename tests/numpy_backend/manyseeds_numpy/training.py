@@ -72,8 +72,10 @@ class Gradients:
 
     Attributes
     ----------
-    loss, penalty
-        Means of the batch, [lanes]; no penalty where the network has none.
+    loss
+        Its mean loss, [lanes].
+    penalty
+        The sum of all penalties, [lanes]; None where the network has none.
     of
         Gradient of their sum by trained variable.
     moved
