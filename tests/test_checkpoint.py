@@ -2,12 +2,14 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from manyseeds.checkpoint import load_state, save_state
+from manyseeds.diagnostics import Diagnosis
 from manyseeds.training import EpochCurves, Seconds, State
 
 ODD = np.array([[0.1, -0.0, np.nan, np.inf, -np.inf, 5e-324]])
@@ -25,6 +27,10 @@ def state(dtype=np.float32):
         epochs_on_task={"a": 20, "b": 4},
         steps_of_network={"net": 7},
         curves=curves,
+        diagnoses=(
+            Diagnosis("pretrain", 1, None, "hidden1", "dead", ODD[0, :2]),
+            Diagnosis("ünïcode phase", 2, 17, "", "loss", ODD[0, 2:4]),
+        ),
         diverged=("", "loss not finite from epoch 1, phase 'a' on"),
         best_epoch=np.array([3, 0]),
         seconds=Seconds(0.1, 1 / 3, 0.0, 2),
@@ -47,6 +53,9 @@ def test_a_state_comes_back_bit_for_bit(tmp_path, dtype):
     for field in ("phases", "epochs_on_task", "steps_of_network", "diverged", "seconds"):
         assert getattr(before, field) == getattr(after, field)
     assert bits(before.best_epoch) == bits(after.best_epoch)
+    for ours, theirs in zip(before.diagnoses, after.diagnoses, strict=True):
+        assert replace(theirs, values=ours.values) == ours
+        assert bits(ours.values) == bits(theirs.values)
     assert [(c.phase, c.epoch) for c in before.curves] == [(c.phase, c.epoch) for c in after.curves]
     for ours, theirs in zip(before.curves, after.curves, strict=True):
         assert {n: bits(v) for n, v in ours.values.items()} == {
@@ -58,6 +67,7 @@ def test_the_state_before_the_first_phase_comes_back(tmp_path):
     save_state(tmp_path / "state.npz", State.start(3))
     after = load_state(tmp_path / "state.npz")
     assert after.weights == after.source == {}
+    assert after.curves == after.diagnoses == ()
     assert after.diverged == ("", "", "")
 
 

@@ -9,12 +9,12 @@ from manyseeds.recipe import EarlyStopping, Phase, Recipe, Task
 from manyseeds.schedules import Power
 
 TASK = Task(name="b", dataset="digits")
+OUTPUT = {"name": "dense", "units": 1, "activation": "logistic"}
 
 
 def network(name="b", units=(8, 8), output=1):
     hidden = [{"name": "dense", "units": n, "activation": "relu"} for n in units]
-    last = {"name": "dense", "units": output, "activation": "logistic"}
-    return Network(name=name, layers=(*hidden, last))
+    return Network(name=name, layers=(*hidden, OUTPUT | {"units": output}))
 
 
 def phase(name="train", **fields):
@@ -26,6 +26,7 @@ def recipe(*phases, name="recipe"):
     return Recipe(name=name, phases=phases)
 
 
+MOVING = {"name": "one_cycle", "momentum": 0.85}
 PRETRAIN = phase("pretrain", network=network("a"))
 FROZEN = phase("frozen", reuse=("hidden1", "hidden2"), frozen=("hidden1",))
 FINETUNE = phase("finetune", reuse="all")
@@ -82,15 +83,19 @@ def test_reuse_all_names_every_layer():
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"frozen": ("hidden3",)}, "frozen names 'hidden3', no dense layer of network 'b'"),
+        ({"frozen": ("hidden3",)}, "frozen names 'hidden3', no layer with weights of network 'b'"),
         ({"reuse": ("hiden1",)}, "reuse names 'hiden1'"),
         ({"frozen": ("hidden1", "hidden2", "output")}, "nothing is left to train"),
         ({"rate": 0.0}, "greater than 0"),
         ({"rate": float("inf")}, "finite"),
         ({"rate": "0.1"}, "valid number"),
-        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"epochs": -1}, "greater than or equal to 0"),
         ({"batch": 0}, "greater than or equal to 1"),
         ({"shared": True}, "shared"),
+        ({"reuse_from": (("hidden1", "hidden2"),)}, "'hidden1', which is not reused"),
+        ({"schedule": MOVING}, "moves a momentum, and the optimizer 'sgd' has none"),
+        ({"schedule": MOVING, "optimizer": "adam"}, "use momentum or nesterov"),
+        ({"schedule": {"name": "warmup", "k": 3, "then": MOVING}}, "moves a momentum"),
     ],
 )
 def test_phases_that_cannot_be_are_refused(fields, complaint):
@@ -125,3 +130,33 @@ def test_phases_that_cannot_be_are_refused(fields, complaint):
 def test_recipes_that_cannot_be_are_refused(phases, complaint):
     with pytest.raises(ValidationError, match=complaint):
         recipe(*phases)
+
+
+def dropped(kind):
+    return phase(network=Network(name="b", layers=({"name": kind, "rate": 0.5}, OUTPUT)))
+
+
+def test_monte_carlo_dropout_needs_dropout_of_its_own_kind():
+    for technique, kind, other in (
+        ("mc_dropout", "dropout", "alpha_dropout"),
+        ("mc_alpha_dropout", "alpha_dropout", "dropout"),
+    ):
+        found = Recipe(name="mc", phases=(dropped(kind),), monte_carlo=technique)
+        assert found.monte_carlo.samples == 100
+        with pytest.raises(ValidationError, match=f"{technique} needs a layer '{kind}'"):
+            Recipe(name="mc", phases=(dropped(other),), monte_carlo=technique)
+
+
+def test_what_is_only_scored_is_no_part_of_what_is_trained():
+    plain = recipe(dropped("dropout"))
+    for change in ({"monte_carlo": "mc_dropout"}, {"fold": True}, {"expect_divergence": True}):
+        changed = Recipe(name="other", phases=plain.phases, **change)
+        assert changed.fingerprint() == plain.fingerprint()
+
+
+def test_reused_layers_may_have_had_another_label():
+    mapped = phase("b", reuse=("hidden1", "hidden2"), reuse_from=(("hidden2", "hidden3"),))
+    assert mapped.sources() == {"hidden1": "hidden1", "hidden2": "hidden3"}
+    recipe(phase("a", network=network("a", units=(8, 8, 8))), mapped)
+    with pytest.raises(ValidationError, match="reuses 'hidden3' of phase 'a'"):
+        recipe(phase("a", network=network("a")), mapped)

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyseeds import streams
+from manyseeds.augmentation import Rotate, Shift
+from manyseeds.errors import RequestError
 from manyseeds.initialisers import Constant, HeNormal
 from manyseeds.network import Network
 from manyseeds.streams import STREAMS, StreamSeeds, generator, key, stream_seeds
@@ -26,6 +28,10 @@ def network(name="net", units=(4, 3), **output):
     last = {"name": "dense", "units": 2, "activation": {"name": "softmax"}} | output
     dropout = {"name": "dropout", "rate": 0.5}
     return Network(name=name, layers=(dropout, *hidden, last))
+
+
+def noise_keys(network, seeds, *path):
+    return streams.noise_keys(network, {"dropout": seeds, "augment": [0] * len(seeds)}, *path)
 
 
 def test_a_generator_repeats_and_differs_at_every_other_address():
@@ -82,14 +88,12 @@ def test_a_lanes_draws_do_not_depend_on_the_other_lanes(seeds):
     rows = [np.arange(12, dtype=np.int32)] * len(seeds)
     together = streams.batch_order("task", rows, seeds, 1)
     weights = streams.initial_weights(network(), 5, seeds)
-    noise = streams.noise_keys(network(), seeds)
+    noise = noise_keys(network(), seeds)
     for lane, seed in enumerate(seeds):
         assert (together[lane] == streams.batch_order("task", rows[:1], [seed], 1)[0]).all()
         alone = streams.initial_weights(network(), 5, [seed])
         assert all((weights[name][lane] == alone[name][0]).all() for name in weights)
-        assert (
-            noise["dropout1"][lane] == streams.noise_keys(network(), [seed])["dropout1"][0]
-        ).all()
+        assert (noise["dropout1"][lane] == noise_keys(network(), [seed])["dropout1"][0]).all()
 
 
 def test_orders_differ_between_epochs_tasks_and_seeds():
@@ -152,6 +156,48 @@ def test_noise_keys_differ_between_layers_networks_and_seeds():
         tuple(lane)
         for name in ("a", "b")
         for seeds in ([0, 1, 2],)
-        for lane in streams.noise_keys(network(name), seeds)["dropout1"]
+        for lane in noise_keys(network(name), seeds)["dropout1"]
     ]
     assert len(set(keys)) == 6
+
+
+def test_noise_of_another_purpose_has_other_keys():
+    training, sampling = (noise_keys(network(), [0, 1], *path) for path in ((), ("mc",)))
+    assert (training["dropout1"] != sampling["dropout1"]).any(axis=1).all()
+
+
+def test_every_noise_comes_from_its_own_stream():
+    """White noise belongs to `augment`, all the rest to `dropout`."""
+    layers = (
+        {"name": "gaussian_noise"},
+        {"name": "dropout", "rate": 0.5},
+        {"name": "alpha_dropout", "rate": 0.5},
+        {"name": "dense", "units": 2, "activation": "rrelu", "drop_connect": {"rate": 0.5}},
+        {"name": "dense", "units": 2, "activation": "softmax"},
+    )
+    net = Network(name="net", layers=layers)
+
+    def keys(dropout, augment):
+        found = streams.noise_keys(net, {"dropout": [dropout], "augment": [augment]})
+        return {label: tuple(key[0]) for label, key in found.items()}
+
+    base, dropped, augmented = keys(0, 0), keys(1, 0), keys(0, 1)
+    labels = {"noise1", "dropout1", "alpha_dropout1", "hidden1", "hidden1/kernel"}
+    assert set(base) == labels
+    assert {label for label in labels if base[label] != dropped[label]} == labels - {"noise1"}
+    assert {label for label in labels if base[label] != augmented[label]} == {"noise1"}
+    assert len(set(base.values())) == len(labels)
+
+
+def test_images_are_changed_as_their_lane_task_and_epoch_say():
+    def changes(seeds, task="task", epoch=0):
+        return streams.image_changes(task, (Shift(), Rotate()), seeds, epoch, 5, 64)
+
+    together = changes([3, 4])
+    assert together.affine.shape == (2, 5, 2, 3)
+    assert together.gain.shape == together.offset.shape == (2, 5)
+    np.testing.assert_array_equal(together.affine[1], changes([4]).affine[0])
+    others = (changes([4]), changes([3], "other"), changes([3], epoch=1))
+    assert all((other.affine != together.affine[:1]).any() for other in others)
+    with pytest.raises(RequestError, match="square images, not for 65 features"):
+        streams.image_changes("task", (Shift(),), [0], 0, 5, 65)

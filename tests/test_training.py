@@ -318,8 +318,11 @@ def test_the_source_is_the_last_network_that_was_another():
 def test_with_layers_replaces_these_layers_and_no_others():
     source = {"a/kernel": 1, "a/bias": 2, "b/kernel": 3}
     weights = {"a/kernel": 4, "a/bias": 5, "b/kernel": 6}
-    found = training.with_layers(source, ("a",), weights)
+    found = training.with_layers(source, {"a": "a"}, weights)
     assert found == {"a/kernel": 4, "a/bias": 5, "b/kernel": 3}
+    # A reused layer may have another label there.
+    found = training.with_layers(source, {"b": "a"}, weights)
+    assert found == {"a/kernel": 6, "a/bias": 2, "b/kernel": 3}
 
 
 def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
