@@ -35,10 +35,10 @@ class Subject:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def work(self) -> dict[str, Any]:
+    def work(self, *arguments: str) -> dict[str, Any]:
         """Do the work once; `seconds` is how long it took."""
         assert self._process.stdin is not None
-        self._process.stdin.write("go\n")
+        self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._line())
         return answer

@@ -2,7 +2,8 @@
 
     python suites/timing/subjects.py SUBJECT NAME EPOCHS [BACKEND LANES]
 
-prepares, prints "ready", then for every line it reads does the work once and prints how, as JSON.
+prepares, prints "ready", then for every line it reads, a JSON list of arguments, does the work once
+and prints how, as JSON.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import problems
+import variants
 
-Work = Callable[[], dict[str, Any]]
+Work = Callable[..., dict[str, Any]]
 CLEAR = Path("/proc/self/clear_refs")
 
 
@@ -45,6 +48,101 @@ def ours(name: str, epochs: int, backend: str, lanes: str) -> Work:
         return {**asdict(state.seconds), "peak_memory_bytes": _peak()}
 
     return work
+
+
+def steps(name: str, count: int, backend: str, lanes: str) -> Work:
+    """Prepare nothing: the work is so many steps of a cohort with the variant it is told.
+
+    A variant is prepared when it is first told.
+    """
+    del name
+    opened = _opened(backend)
+    seeds = _seeds(range(int(lanes)))
+
+    @cache
+    def prepared(variant: str) -> Callable[[], Any]:
+        from manyseeds.datasets import task_splits
+        from manyseeds.training import State, Timetable, first_weights
+
+        phase = variants.phase(variant)
+        data = task_splits(phase.task, "float32")
+        cohort = opened.cohort(phase.network, data, len(seeds))
+        state = State.start(len(seeds))
+        cohort.begin(phase, first_weights(phase, state, seeds, data.train.inputs.shape[1]))
+        epoch = Timetable.of(phase, state, seeds, data.train).plan(0, np.empty((0, len(seeds))))
+        plan = _first_steps(epoch, count)
+        cohort.train(plan)
+        return lambda: cohort.train(plan)
+
+    def work(variant: str = "plain") -> dict[str, Any]:
+        train = prepared(variant)
+        started = time.perf_counter()
+        train()
+        return {"seconds": time.perf_counter() - started}
+
+    return work
+
+
+def _first_steps(epoch: Any, count: int) -> Any:
+    """Return the plan of an epoch's first steps."""
+    rows = slice(0, count * epoch.batch)
+    return replace(
+        epoch,
+        order=epoch.order[:, rows],
+        rate=epoch.rate[:, :count],
+        momentum=None if epoch.momentum is None else epoch.momentum[:, :count],
+        changes=None if epoch.changes is None else epoch.changes[:, rows],
+    )
+
+
+def prediction(name: str, count: int, backend: str) -> Work:
+    """Prepare nothing: the work is so many predictions of the test images by one lane.
+
+    It is told the variant, then how: "plain", "folded", or a number of Monte Carlo samples.
+    """
+    del name
+    opened = _opened(backend)
+    seeds = _seeds([0])
+
+    @cache
+    def prepared(variant: str, how: str) -> Callable[[], Any]:
+        from manyseeds.backend import Sampling
+        from manyseeds.datasets import task_splits
+        from manyseeds.folding import folded
+        from manyseeds.training import State, first_weights, noise_keys
+
+        phase = variants.phase(variant)
+        data = task_splits(phase.task, "float32")
+        weights = first_weights(phase, State.start(1), seeds, data.train.inputs.shape[1])
+        if how == "folded":
+            network, weights = folded(phase.network, weights)
+            phase = phase.model_copy(update={"network": network})
+        cohort = opened.cohort(phase.network, data, 1)
+        cohort.begin(phase, weights)
+        sampling = Sampling(int(how), noise_keys(phase, seeds, "mc")) if how.isdigit() else None
+        cohort.score(("accuracy",), sampling=sampling)
+        return lambda: cohort.score(("accuracy",), sampling=sampling)
+
+    def work(variant: str = "plain", how: str = "plain") -> dict[str, Any]:
+        predict = prepared(variant, how)
+        started = time.perf_counter()
+        for _ in range(count):
+            predict()
+        return {"seconds": (time.perf_counter() - started) / count}
+
+    return work
+
+
+def _opened(backend: str) -> Any:
+    from manyseeds.backend import Settings, backend_entry
+
+    return backend_entry(backend).open(Settings())
+
+
+def _seeds(seeds: Sequence[int]) -> Any:
+    from manyseeds.training import seeds_of
+
+    return seeds_of(seeds, ("init", "order", "dropout", "augment"))
 
 
 def _forget_peak() -> None:
@@ -207,6 +305,8 @@ SUBJECTS: dict[str, Callable[..., Work]] = {
     "torch_loop": torch_loop,
     "flax_loop": flax_loop,
     "product": product,
+    "steps": steps,
+    "prediction": prediction,
 }
 
 
@@ -217,9 +317,9 @@ def main() -> None:
     os.dup2(2, 1)
     work = SUBJECTS[subject](name, int(epochs), *rest)
     out.write("ready\n")
-    for _ in sys.stdin:
+    for line in sys.stdin:
         started = time.perf_counter()
-        found = work()
+        found = work(*json.loads(line))
         out.write(json.dumps({"seconds": time.perf_counter() - started, **found}) + "\n")
 
 
