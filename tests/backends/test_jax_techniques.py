@@ -395,13 +395,14 @@ def test_zeros_that_are_kept_stay_and_only_those(single):
 
 # Clipping ---------------------------------------------------------------------------------------
 
+WHOLE = (0.9**2 + 100**2 + 173.2**2) ** 0.5
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
         ("clip_value", ([0.9, 1.0], [1.0])),
         ("clip_norm", ([0.00899964, 0.9999595], [1.0])),
-        ("global_clip_norm", ([0.9 / 200.002, 100 / 200.002], [173.2 / 200.002])),
+        ("global_clip_norm", ([0.9 / WHOLE, 100 / WHOLE], [173.2 / WHOLE])),
         (None, ([0.9, 100.0], [173.2])),
     ],
 )
@@ -467,7 +468,9 @@ def test_optimizer_is_pytorchs_where_that_is_the_canonical_equation(double, kind
         step = optimizers.transformation(kind, jnp.asarray(0.03), jnp.asarray(0.0), knobs)
         updates, state = step.update({"w": jnp.asarray(gradient)}, state, ours)
         ours = {"w": ours["w"] + updates["w"]}
-    np.testing.assert_allclose(ours["w"], parameter.detach().numpy(), rtol=1e-12)
+    # PyTorch keeps nadam's product of momenta in float32.
+    tolerance = 1e-8 if kind == "nadam" else 1e-12
+    np.testing.assert_allclose(ours["w"], parameter.detach().numpy(), rtol=tolerance)
 
 
 def test_ftrl_makes_weights_exactly_zero(single):
@@ -481,7 +484,7 @@ def test_ftrl_makes_weights_exactly_zero(single):
 
 # Augmentation -----------------------------------------------------------------------------------
 
-WANTED = ["shift", "rotate", "resize", "crop", "horizontal_flip", "contrast", "brightness"]
+WANTED = ("shift", "rotate", "resize", "crop", "horizontal_flip", "contrast", "brightness")
 
 
 def changes_of(count, seeds=SEEDS, features=FEATURES):
