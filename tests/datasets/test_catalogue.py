@@ -8,10 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
+from scipy import stats
 from sklearn.datasets import load_digits
 
-from manyseeds.datasets import DATASETS, dataset, digits, fashion_mnist_12k
+from manyseeds import datasets
+from manyseeds.datasets import DATASETS, dataset, digits, fashion_mnist_12k, gaussian, idx, mnist
 from manyseeds.datasets.files import DEBIAN
 from manyseeds.errors import RequestError
 
@@ -19,7 +22,15 @@ full = pytest.mark.skipif(
     not (DEBIAN / "fashion-mnist").is_dir(),
     reason="the full Fashion-MNIST is not here: apt-get install dataset-fashion-mnist",
 )
-EVERY = [pytest.param(name, marks=full if name == "fashion-mnist" else ()) for name in DATASETS]
+# Whether its first file is on this machine, without trying to fetch it.
+mnist_here = any(
+    (folder / f"{idx.TRAIN_IMAGES}{packed}").is_file()
+    for folder in mnist.SOURCE.folders()
+    for packed in ("", ".gz")
+)
+with_mnist = pytest.mark.skipif(not mnist_here, reason="MNIST is not here: set MANYSEEDS_DATA")
+NEEDS = {"fashion-mnist": full, "mnist": with_mnist}
+EVERY = [pytest.param(name, marks=NEEDS.get(name, ())) for name in DATASETS]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +53,9 @@ def test_a_data_set_is_as_described(name):
         assert len(split.labels) == len(split)
         assert np.issubdtype(split.labels.dtype, np.integer)
         assert set(split.labels.tolist()) == set(range(len(described.classes)))
-        assert split.inputs.min() == 0
-        assert split.inputs.max() == described.scale
+        if described.had != "generated":
+            assert split.inputs.min() == 0
+            assert split.inputs.max() == described.scale
 
 
 @full
@@ -119,6 +131,44 @@ def test_digits_are_those_of_scikit_learn_cut_at_1437():
     np.testing.assert_array_equal(raw.test.inputs, inputs[-360:])
     np.testing.assert_array_equal(raw.train.labels, labels[:1437])
     np.testing.assert_array_equal(raw.test.labels, labels[-360:])
+
+
+def test_gaussian_inputs_are_unit_normals_that_nothing_predicts():
+    raw = gaussian.load()
+    inputs = np.concatenate([raw.train.inputs, raw.test.inputs])
+    assert stats.kstest(inputs.ravel(), "norm").pvalue > 1e-3
+    even = inputs[np.concatenate([raw.train.labels, raw.test.labels]) == 0]
+    odd = inputs[np.concatenate([raw.train.labels, raw.test.labels]) == 1]
+    assert len(even) == len(odd)
+    assert stats.ttest_ind(even.ravel(), odd.ravel()).pvalue > 1e-3
+    correlation = np.corrcoef(inputs.T)[np.triu_indices(100, 1)]
+    assert np.abs(correlation).max() < 5 / np.sqrt(len(inputs))
+
+
+def test_other_normals_than_the_known_ones_are_refused(monkeypatch):
+    monkeypatch.setitem(gaussian.SHA256, "inputs", "0" * 64)
+    with pytest.raises(RequestError, match=r"other normals.*Install the NumPy of constraints\.txt"):
+        gaussian.load()
+
+
+def test_mnist_that_cannot_be_had_is_told_with_the_ways_to_get_it(monkeypatch, tmp_path):
+    def refuse(*_args, **_kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(datasets.files, "DEBIAN", tmp_path)
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
+    monkeypatch.delenv("MANYSEEDS_DATA", raising=False)
+    with pytest.raises(RequestError) as told:
+        mnist.load()
+    assert told.value.exit_status == 2
+    for part in (
+        "data set 'mnist' is not on this machine",
+        "train-images-idx3-ubyte.gz could not be fetched (no network)",
+        "set MANYSEEDS_DATA to a folder that has train-images-idx3-ubyte, train-labels",
+        "run once with access to the network",
+    ):
+        assert part in str(told.value)
 
 
 def test_an_unknown_data_set_is_told_the_nearest_name():
