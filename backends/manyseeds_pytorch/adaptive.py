@@ -7,7 +7,6 @@ another one, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -23,8 +22,6 @@ from manyseeds_pytorch.optimizers import (
     Sgd,
     Tensors,
 )
-
-_Nadams = TypeVar("_Nadams", definition.Nadam, definition.NadamKeras3)
 
 
 class Adagrad(LaneOptimizer[definition.Adagrad]):
@@ -116,19 +113,17 @@ class Adamax(LaneOptimizer[definition.Adamax]):
         torch._foreach_addcdiv_(theta, step, size, value=-1 / (1 - wanted.beta1**self.steps))
 
 
-class Nadam(LaneOptimizer[_Nadams]):
+class Nadam(LaneOptimizer[definition.Nadam | definition.NadamKeras3]):
     """Adam with Nesterov's momentum, as `torch.optim.NAdam`; Keras 3's with another decay."""
 
-    def __init__(self, wanted: _Nadams, *training: Sequence) -> None:
-        super().__init__(wanted, *training)
-        self._product = 1.0
+    _product = 1.0
 
     def first(self) -> tuple[float, ...]:
         """Return those of m and s."""
         return (0.0, 0.0)
 
     def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
-        """Prepare a step: M_t, the product of all mu so far."""
+        """Prepare a step: M_t, the product of mu_1 to mu_t."""
         start = super().begin(rate, momentum)
         self._product *= self._mu(self.steps)
         return start

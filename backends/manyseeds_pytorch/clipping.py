@@ -37,8 +37,8 @@ class ClipValue:
 
     def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
         """Clip in place."""
-        torch._foreach_clamp_min_(gradients, -self.limit)
-        torch._foreach_clamp_max_(gradients, self.limit)
+        for gradient in gradients:
+            gradient.clamp_(-self.limit, self.limit)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class ClipNorm:
 
     def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
         """Clip in place."""
-        factors = [_shrink(_squares(g).sqrt_(), self.limit) for g in gradients]
-        torch._foreach_mul_(gradients, factors)
+        for gradient in gradients:
+            gradient.mul_(_shrink(_norm(gradient), self.limit))
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,14 @@ class GlobalClipNorm:
 
     def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
         """Clip in place."""
-        squares = torch.stack([_squares(g) for g in gradients])
-        factor = _shrink(squares.sum(0).sqrt_(), self.limit)
+        norms = torch.stack([_norm(gradient) for gradient in gradients])
+        factor = _shrink(torch.linalg.vector_norm(norms, dim=0), self.limit)
         torch._foreach_mul_(gradients, [factor] * len(gradients))
 
 
-def _squares(gradient: Tensor) -> Tensor:
-    """Return the sum of the squares of every lane, [lanes, 1, 1]."""
-    flat = gradient.flatten(1)
-    return torch.linalg.vecdot(flat, flat)[:, None, None]
+def _norm(gradient: Tensor) -> Tensor:
+    """Return that of every lane, [lanes, 1, 1]."""
+    return torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True)
 
 
 def _shrink(norm: Tensor, limit: float) -> Tensor:
@@ -105,17 +104,18 @@ class KeepZeros:
     ----------
     places
         Which of the parameters are kernels.
-    zeros
-        Where they were 0, of each of these, in all lanes.
+    masks
+        0 where they were 0, else 1, of each of these, in all lanes: multiplying is thirty times as
+        fast as filling.
     """
 
     places: Sequence[int]
-    zeros: Tensors
+    masks: Tensors
 
     def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
         """Put back in place."""
-        for place, zeros in zip(self.places, self.zeros, strict=True):
-            parameters[place].masked_fill_(zeros[span], 0)
+        for place, mask in zip(self.places, self.masks, strict=True):
+            parameters[place].mul_(mask[span])
 
 
 def constraints(network: Network, learning: Mapping[str, Tensor], keep_zeros: bool) -> list[Hook]:
@@ -138,5 +138,6 @@ def constraints(network: Network, learning: Mapping[str, Tensor], keep_zeros: bo
     ]
     if keep_zeros:
         places = [place for place, name in enumerate(names) if name.endswith("/kernel")]
-        found.append(KeepZeros(places, [learning[names[place]].detach() == 0 for place in places]))
+        kernels = [learning[names[place]].detach() for place in places]
+        found.append(KeepZeros(places, [kernel.ne(0).to(kernel.dtype) for kernel in kernels]))
     return found

@@ -22,11 +22,10 @@ class KernelPenalty:
     def value(self, kernel: Tensor) -> Tensor:
         """Return that of every lane of a kernel [lanes, units, fan_in]: [lanes]."""
         value = kernel.new_zeros(len(kernel))
-        flat = kernel.flatten(1)
         if self.l1 is not None:
-            value.add_(torch.linalg.vector_norm(flat, ord=1, dim=1), alpha=self.l1)
+            value.add_(kernel.abs().sum((1, 2)), alpha=self.l1)
         if self.l2 is not None:
-            value.add_(torch.linalg.vecdot(flat, flat), alpha=self.l2)
+            value.add_(torch.linalg.vector_norm(kernel, dim=(1, 2)).square_(), alpha=self.l2)
         return value
 
     def add_slope(self, kernel: Tensor, gradient: Tensor) -> None:

@@ -117,7 +117,7 @@ class Shard:
         found = []
         rows = batch.rows.shape[1]
         for lanes, _ in pieces(self._stack, rows, rows, self._where):
-            changes = batch.changes and batch.changes[lanes]
+            changes = batch.changes[lanes] if training and batch.changes else None
             inputs, _ = self._batch(self._rows(batch.rows[lanes]), self._changes(changes))
             noise = network_noise({n: key[lanes] for n, key in batch.noise.items()}, self._where)
             run = Run(training=training, dropping=training, noise=noise, step=batch.step)
