@@ -12,18 +12,22 @@ from manyseeds import streams
 from manyseeds.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits, backend_entry
 from manyseeds.errors import RequestError
-from manyseeds.network import Dense, Dropout, Network
+from manyseeds.layers import Dense, Dropout
+from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("randomgen")
 
 from manyseeds_pytorch import entry  # noqa: E402
-from manyseeds_pytorch import network as layers  # noqa: E402
 from manyseeds_pytorch import noise as drawn  # noqa: E402
+from manyseeds_pytorch.activations import activation as activated  # noqa: E402
 from manyseeds_pytorch.device import Placement  # noqa: E402
+from manyseeds_pytorch.layers import layer_of  # noqa: E402
+from manyseeds_pytorch.run import Run  # noqa: E402
 
 FEATURES, ROWS, BATCH = 6, 27, 8
+CPU = Placement(torch.device("cpu"), torch.float64, 1)
 TASK = Task(name="toy", dataset="toy")
 RANDOM = np.random.default_rng(5)
 
@@ -86,7 +90,7 @@ def a_plan(network, lanes, *, epochs=1, rate=0.1, momentum=None, first=0, seed=0
         batch=BATCH,
         rate=np.broadcast_to(rate, (lanes, steps)).copy(),
         momentum=None if momentum is None else np.broadcast_to(momentum, (lanes, steps)).copy(),
-        noise=streams.noise_keys(network, seeds),
+        noise=streams.noise_keys(network, {"dropout": seeds, "augment": seeds}),
         step=first * steps,
     )
 
@@ -121,6 +125,7 @@ FORMS = {
         lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(z)),
         lambda z: SELU_SCALE * np.where(z > 0, 1, SELU_ALPHA * np.exp(z)),
     ),
+    "softplus": (lambda z: np.logaddexp(0, z), lambda z: 1 / (1 + np.exp(-z))),
 }
 ALPHA = {"leaky_relu": {"alpha": 0.2}, "elu": {"alpha": 0.7}}
 
@@ -130,7 +135,7 @@ def test_activation_and_derivative_are_the_closed_form_at_the_kink_too(name):
     dense = Dense(units=1, activation={"name": name} | ALPHA.get(name, {}))
     values = np.array([-3.0, -0.5, -1e-9, -0.0, 0.0, 1e-9, 0.5, 3.0])
     inputs = torch.tensor(values, requires_grad=True)
-    outputs = layers.activation(dense.activation)(inputs)
+    outputs = activated(dense.activation)(inputs, {}, Run())
     outputs.sum().backward()
     form, derivative = FORMS[name]
     np.testing.assert_allclose(outputs.detach().numpy(), form(values), rtol=1e-14, atol=1e-16)
@@ -365,27 +370,27 @@ def test_threefry_gives_the_known_answers_of_random123(key, counter, words):
 def test_noise_is_bit_identical_on_host_and_in_the_graph(step, elements):
     keys = np.random.default_rng(3).integers(0, 2**32, (5, 2), dtype=np.uint32)
     expected = reference.halves(keys, step, elements)
-    host = drawn.HostNoise(keys)
+    host = drawn.HostNoise(keys, CPU)
     host.halves(step + 3 & 0xFF, 50)  # What was drawn before must not matter.
     np.testing.assert_array_equal(host.halves(step, elements), expected)
-    graph = drawn.GraphNoise(keys, torch.device("cpu"))
+    graph = drawn.GraphNoise(keys, CPU)
     np.testing.assert_array_equal(graph.halves(step, elements).numpy(), expected)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])
-def test_mask_keeps_what_the_definition_keeps(rate):
+def test_dropout_keeps_what_the_definition_keeps(rate):
     keys = np.random.default_rng(4).integers(0, 2**32, (3, 2), dtype=np.uint32)
     expected = reference.kept(keys, 9, 4, 11, rate) * reference.keep_scale(rate)
-    like = torch.empty(0, dtype=torch.float64)
-    for noise in (drawn.HostNoise(keys), drawn.GraphNoise(keys, torch.device("cpu"))):
-        made = drawn.mask(noise, 9, (3, 4, 11), reference.threshold(rate), like)
+    layer, ones = layer_of(Dropout(label="d", rate=rate), ()), torch.ones(3, 4, 11).double()
+    for noise in (drawn.HostNoise(keys, CPU), drawn.GraphNoise(keys, CPU)):
+        made = layer(ones, {}, Run(dropping=True, noise={"d": noise}, step=9))
         np.testing.assert_array_equal(made.numpy(), expected)
 
 
 def test_a_half_at_the_threshold_is_kept():
     keys = np.random.default_rng(4).integers(0, 2**32, (1, 2), dtype=np.uint32)
     half = int(reference.halves(keys, 0, 1)[0, 0])
-    for noise in (drawn.HostNoise(keys), drawn.GraphNoise(keys, torch.device("cpu"))):
+    for noise in (drawn.HostNoise(keys, CPU), drawn.GraphNoise(keys, CPU)):
         assert noise.kept(0, 1, half).item() is True
         assert noise.kept(0, 1, half + 1).item() is False
 
