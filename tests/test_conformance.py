@@ -1,24 +1,29 @@
 """The parity kit: known distances, every hyperparameter mutated, every mutation noticed."""
 
+from collections import Counter
+from typing import get_args
+
 import numpy as np
 import pytest
 from manyseeds_numpy.training import NumpyBackend
+from pydantic import ValidationError
 
-from manyseeds.backend import Batch, Settings
-from manyseeds.conformance.mutations import mutations
+from manyseeds.backend import Settings
+from manyseeds.conformance.deviations import Deviation, deviations
+from manyseeds.conformance.mutations import all_mutations, mutations
 from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.conformance.parity import TOLERANCE, compare, relative_distance
+from manyseeds.conformance.parity import CHECKS, TOLERANCE, compare, relative_distance
 from manyseeds.conformance.trajectory import follow, single_steps
+from manyseeds.conformance.usage import used
 from manyseeds.datasets import task_splits
-from manyseeds.errors import RunError
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Recipe, Task
-from manyseeds.technique import techniques
+from manyseeds.recipe import Recipe
+from manyseeds.technique import technique_name, techniques
 from manyseeds.training import State, Timetable, first_weights, seeds_of
 
 STREAMS = ("init", "order", "dropout")
 LANES = seeds_of(range(2), STREAMS)
 RECIPES = parity_recipes()
+MUTATIONS = mutations(RECIPES)
 
 
 def followed(recipe, steps=6):
@@ -30,9 +35,15 @@ def trajectory(**changes):
         "train/loss": np.ones((2, 3)),
         "train/gradient/output/kernel": np.ones((2, 3, 4, 5)),
         "train/weights/output/kernel": np.ones((2, 4, 5)),
-        "train/valid_loss": np.ones(2),
+        "train/scores/valid_loss": np.ones(2),
     }
     return arrays | {f"train/{name}": values for name, values in changes.items()}
+
+
+def errors(**changes):
+    """The checks in which a changed trajectory differs, and by how much."""
+    found = compare(trajectory(**changes), trajectory()).errors
+    return {check: error for check, error in found.items() if error}
 
 
 def moved(shape, where, by):
@@ -51,17 +62,18 @@ def test_equal_trajectories_are_at_no_distance():
 
 
 def test_the_error_is_the_largest_relative_distance_of_a_step_and_lane():
-    ours = trajectory(loss=moved((2, 3), (1, 2), 1e-3))
-    assert compare(ours, trajectory()).loss == pytest.approx(1e-3)
+    assert errors(loss=moved((2, 3), (1, 2), 1e-3)) == {"trajectory": pytest.approx(1e-3)}
     # One element of a 4 x 5 kernel: 1e-3 / sqrt(20), of its own step alone.
-    ours = trajectory(**{"gradient/output/kernel": moved((2, 3, 4, 5), (0, 1, 2, 3), 1e-3)})
-    assert compare(ours, trajectory()).gradient == pytest.approx(1e-3 / np.sqrt(20))
-    ours = trajectory(**{"weights/output/kernel": moved((2, 4, 5), (1, 0, 0), 1e-3)})
-    assert compare(ours, trajectory()).weights == pytest.approx(1e-3 / np.sqrt(20))
-    ours = trajectory(valid_loss=moved(2, 1, 1e-3))
-    found = compare(ours, trajectory())
-    assert found.scores == pytest.approx(1e-3)
-    assert (found.loss, found.gradient, found.weights) == (0, 0, 0)
+    part = pytest.approx(1e-3 / np.sqrt(20))
+    for step, checks in enumerate((("gradient",), ("step",), ())):
+        found = errors(**{"gradient/output/kernel": moved((2, 3, 4, 5), (0, step, 2, 3), 1e-3)})
+        assert found == dict.fromkeys((*checks, "trajectory"), part)
+    found = errors(loss=moved((2, 3), (0, 0), 1e-3))
+    assert found == dict.fromkeys(("forward", "trajectory"), pytest.approx(1e-3))
+    found = errors(**{"weights/output/kernel": moved((2, 4, 5), (1, 0, 0), 1e-3)})
+    assert found == {"weights": part}
+    found = errors(**{"scores/valid_loss": moved(2, 1, 1e-3)})
+    assert found == {"evaluation": pytest.approx(1e-3)}
 
 
 def test_the_error_is_the_largest_over_the_tensors():
@@ -69,12 +81,14 @@ def test_the_error_is_the_largest_over_the_tensors():
     plain = {name: np.ones((2, 3)) for name in names}
     for worst in names:
         ours = {name: np.full((2, 3), 1 + (1e-3 if name == worst else 1e-6)) for name in names}
-        assert compare(trajectory(**ours), trajectory(**plain)).weights == pytest.approx(1e-3)
+        found = compare(trajectory(**ours), trajectory(**plain))
+        assert found.errors["weights"] == found.error == pytest.approx(1e-3)
 
 
 def test_the_limit_is_the_tolerance():
-    assert compare(trajectory(valid_loss=moved(2, 1, 0.9 * TOLERANCE)), trajectory()).same
-    assert not compare(trajectory(valid_loss=moved(2, 1, 1.1 * TOLERANCE)), trajectory()).same
+    for share, same in ((0.9, True), (1.1, False)):
+        ours = trajectory(**{"scores/valid_loss": moved(2, 1, share * TOLERANCE)})
+        assert compare(ours, trajectory()).same is same
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -93,86 +107,91 @@ def test_zero_against_zero_is_the_same_and_against_anything_else_is_not():
 
 
 def test_other_shapes_and_other_tensors_are_never_the_same():
-    assert not compare(trajectory(valid_loss=np.ones(3)), trajectory()).same
+    assert not compare(trajectory(**{"scores/valid_loss": np.ones(3)}), trajectory()).same
     fewer = trajectory()
     del fewer["train/gradient/output/kernel"]
-    with pytest.raises(RunError, match="different tensors: train/gradient/output/kernel"):
-        compare(fewer, trajectory())
+    for found in (compare(fewer, trajectory()), compare(trajectory(), fewer)):
+        assert found.errors == dict.fromkeys(CHECKS, np.inf)
 
 
 # ---------------------------------------------------------------- mutations
 
 
-def test_every_numeric_hyperparameter_is_mutated_by_one_per_cent():
-    network = Network(
-        name="net",
-        layers=(
-            {"name": "dropout", "rate": 0.2},
-            {"name": "dense", "units": 4, "activation": {"name": "elu", "alpha": 0.8}},
-            {"name": "dense", "units": 10, "activation": "softmax"},
-        ),
-    )
-    schedule = {"name": "power", "s": 10.0, "c": 2.0}
-    phase = Phase(
-        name="train",
-        task=Task(name="digits", dataset="digits"),
-        network=network,
-        epochs=3,
-        rate=0.1,
-        optimizer={"name": "adam"},
-        schedule=schedule,
-    )
-    found = {m.place: m.recipe for m in mutations(Recipe(name="all", phases=(phase,)))}
-    assert set(found) == {
-        f"phases.0.{place}"
-        for place in (
-            "rate",
-            "network.layers.0.rate",
-            "network.layers.1.activation.alpha",
-            "optimizer.beta1",
-            "optimizer.beta2",
-            "optimizer.epsilon",
-            "schedule.s",
-            "schedule.c",
-        )
+def test_every_real_number_of_every_technique_is_changed_once_by_one_per_cent():
+    """What the harness draws or decides itself is left alone."""
+    changed = Counter(m.subject for m in MUTATIONS if m.change == "× 1.01")
+    wanted = {
+        f"{technique_name(cls)}.{field}"
+        for cls in techniques()
+        if cls.kind != "initialiser"
+        for field, about in cls.model_fields.items()
+        if float in members(about.annotation)
     }
-    assert found["phases.0.rate"].phases[0].rate == pytest.approx(0.101)
-    # 0.999 x 1.01 is no decay: it is divided.
-    assert found["phases.0.optimizer.beta2"].phases[0].optimizer.beta2 == pytest.approx(
-        0.999 / 1.01
+    assert set(changed) == wanted | {"phase.rate"}
+    assert set(changed.values()) == {1}
+
+
+def members(annotation):
+    return {annotation}.union(*(members(part) for part in get_args(annotation)))
+
+
+def test_a_number_is_divided_where_the_product_is_out_of_range():
+    (found,) = [m for m in MUTATIONS if m.subject == "adam.beta2"]
+    assert found.mutated.phases[0].optimizer.beta2 == pytest.approx(0.999 / 1.01)
+    (found,) = [m for m in MUTATIONS if m.subject == "phase.rate"]
+    assert found.mutated.phases[0].rate == pytest.approx(
+        RECIPES[found.recipe].phases[0].rate * 1.01
     )
-    assert len({recipe.fingerprint() for recipe in found.values()}) == len(found)
+
+
+def test_every_convention_is_flipped():
+    flipped = {(m.subject, m.change) for m in MUTATIONS if m.change != "× 1.01"}
+    kinds = {technique_name(cls): cls.kind for cls in techniques()}
+    replaced = {kinds[subject] for subject, change in flipped if "next" in change}
+    assert replaced == {"activation", "optimizer", "schedule", "clipping", "regularisation"}
+    assert {subject for subject, change in flipped if change == "off"} == {
+        *("dropout", "alpha_dropout", "gaussian_noise", "batch_norm", "activation", "skip"),
+        *("scale", "l1", "l2", "l1_l2", "max_norm", "drop_connect", "magnitude_pruning"),
+        *("threshold", "clip_value", "clip_norm", "global_clip_norm"),
+    }
+    assert {("dense.bias", "→ True"), ("dense.bias", "→ False")} <= flipped
+    assert {("phase.keep_zeros", "→ False"), ("exponential.per", "→ epoch")} <= flipped
+
+
+def test_a_mutation_is_one_change_of_the_recipe_it_names():
+    assert len({m.name for m in MUTATIONS}) == len(MUTATIONS)
+    for mutation in MUTATIONS:
+        plain = RECIPES[mutation.recipe]
+        assert Recipe.model_validate(mutation.mutated.model_dump()) == mutation.mutated
+        assert mutation.mutated.fingerprint() != plain.fingerprint()
+        ours = [phase.model_dump() for phase in mutation.mutated.phases]
+        theirs = [phase.model_dump() for phase in plain.phases]
+        changed = [{k for k in a if a[k] != b[k]} for a, b in zip(ours, theirs, strict=True)]
+        assert sum(len(keys) for keys in changed) == 1, mutation.name
 
 
 def test_the_parity_recipes_have_every_technique_there_is():
-    used = set()
-
-    def collect(value):
-        if isinstance(value, dict):
-            used.add(value.get("name"))
-            for item in value.values():
-                collect(item)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                collect(item)
-
-    collect([recipe.model_dump() for recipe in RECIPES.values()])
-    # Initialisers are drawn by the harness, early stopping is decided by it.
-    left_out = {"standard_normal", "early_stopping"}
-    names = {cls.model_fields["name"].default for cls in techniques()}
-    assert names - used == left_out
+    followed = frozenset().union(*(used(recipe) for recipe in RECIPES.values()))
+    assert followed == {(cls.kind, technique_name(cls)) for cls in techniques()}
 
 
-@pytest.mark.parametrize(
-    "name", ["tanh_lecun_adam", "selu_dropout_sgd", "relu_nesterov_exponential"]
-)
+@pytest.mark.parametrize("name", ["tanh_lecun_adam", "selu_dropout_sgd", "pruned"])
 def test_a_mutated_recipe_is_noticed(name):
     plain = followed(RECIPES[name])
     assert compare(followed(RECIPES[name]), plain).error == 0
-    changed = list(mutations(RECIPES[name]))
+    changed = list(all_mutations(name, RECIPES[name]))
     assert changed
     for mutation in changed:
-        assert not compare(followed(mutation.recipe), plain).same, mutation.place
+        assert not compare(followed(mutation.mutated), plain).same, mutation.name
+
+
+# ---------------------------------------------------------------- deviations
+
+
+def test_the_table_of_deviations_starts_empty_and_says_everything_of_a_row():
+    assert deviations() == ()
+    with pytest.raises(ValidationError, match="tried"):
+        Deviation(technique="elu", backend="jax", check="step", size=1e-6, reason="why")
 
 
 # ---------------------------------------------------------------- trajectories
@@ -180,8 +199,8 @@ def test_a_mutated_recipe_is_noticed(name):
 
 def test_single_steps_are_the_steps_of_the_epochs():
     phase = RECIPES["selu_glorot_sgd"].phases[0]
-    timetable = Timetable.of(phase, State.start(2), LANES, 200)
-    steps = list(single_steps(timetable, 9))
+    timetable, cohort = begun(phase)
+    steps = list(single_steps(timetable, 9, cohort))
     assert timetable.steps == 7
     assert [plan.step for plan in steps] == list(range(9))
     assert [plan.order.shape[1] for plan in steps] == [32] * 6 + [8] + [32, 32]
@@ -192,10 +211,7 @@ def test_single_steps_are_the_steps_of_the_epochs():
 def test_following_steps_is_training_epochs():
     recipe = RECIPES["selu_dropout_sgd"]
     (phase,) = recipe.phases
-    data = task_splits(phase.task, "float64")
-    cohort = NumpyBackend(Settings(precision="float64")).cohort(phase.network, data, 2)
-    cohort.begin(phase, first_weights(phase, State.start(2), LANES, 64))
-    timetable = Timetable.of(phase, State.start(2), LANES, len(data.train))
+    timetable, cohort = begun(phase)
     loss = [cohort.train(timetable.plan(epoch, np.empty((0, 2)))).loss for epoch in range(2)]
     found = followed(recipe, steps=14)
     np.testing.assert_array_equal(found["train/loss"], np.concatenate(loss, axis=1))
@@ -203,25 +219,37 @@ def test_following_steps_is_training_epochs():
         np.testing.assert_array_equal(found[f"train/weights/{name}"], values)
 
 
-def test_a_gradient_is_the_slope_of_the_loss():
-    """The NumPy backend, the model of the others, against finite differences."""
-    for name in ("elu_he_momentum", "selu_dropout_sgd", "logistic_binary_adam"):
-        (phase,) = RECIPES[name].phases
-        data = task_splits(phase.task, "float64")
-        cohort = NumpyBackend(Settings(precision="float64")).cohort(phase.network, data, 2)
-        weights = first_weights(phase, State.start(2), LANES, 64)
-        timetable = Timetable.of(phase, State.start(2), LANES, len(data.train))
-        plan = next(single_steps(timetable, 1))
-        direction = {
-            n: np.random.default_rng(1).standard_normal(w.shape) for n, w in weights.items()
-        }
+def test_a_schedule_that_watches_the_validation_loss_sees_it_after_every_epoch():
+    (phase,) = RECIPES["selu_performance"].phases
+    phase = phase.model_copy(update={"rate": 1e-9})  # so small that nothing improves
+    timetable, cohort = begun(phase)
+    rates = np.array([plan.rate[:, 0] for plan in single_steps(timetable, 28, cohort)])
+    # Patience 1: the first epoch is the best, and each later one costs a factor of .3.
+    expected = 1e-9 * 0.3 ** np.repeat([0, 0, 1, 2], 7)
+    assert rates == pytest.approx(np.tile(expected[:, None], 2))
 
-        def loss(by, phase=phase, weights=weights, cohort=cohort, plan=plan, to=direction):
-            cohort.begin(phase, {n: w + by * to[n] for n, w in weights.items()})
-            return cohort.train(plan).loss[:, 0]
 
-        slope = (loss(1e-8) - loss(-1e-8)) / 2e-8
-        cohort.begin(phase, weights)
-        gradient = cohort.gradient(Batch(rows=plan.order, noise=plan.noise, step=plan.step))
-        along = sum((gradient[n] * direction[n]).reshape(2, -1).sum(axis=1) for n in gradient)
-        assert slope == pytest.approx(along, rel=1e-5)
+def begun(phase):
+    data = task_splits(phase.task, "float64")
+    cohort = NumpyBackend(Settings(precision="float64")).cohort(phase.network, data, 2)
+    cohort.begin(phase, first_weights(phase, State.start(2), LANES, 64))
+    return Timetable.of(phase, State.start(2), LANES, data.train), cohort
+
+
+def test_early_stopping_is_followed_through_the_driver():
+    found = followed(RECIPES["tanh_early_stopping"])
+    epochs = found["train/loss"].shape[1]
+    best = found["train/scores/best_epoch"]
+    valid = found["train/scores/valid_loss"]
+    assert (best <= epochs).all()
+    for lane in range(2):
+        seen = valid[lane][valid[lane] > 0]
+        assert best[lane] == np.argmin(seen) + 1
+
+
+def test_a_pruned_phase_hands_on_its_zeros_and_keeps_them():
+    found = followed(RECIPES["pruned"], steps=8)
+    first, last = (found[f"{phase}/weights/hidden1/kernel"] for phase in ("dense", "pruned"))
+    assert (first == 0).reshape(2, -1).mean(axis=1).tolist() == [0.5, 0.5]
+    assert (last[first == 0] == 0).all()
+    assert np.abs(last[last != 0]).min() >= 0.2  # the second phase's own threshold

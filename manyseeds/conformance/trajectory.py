@@ -44,6 +44,8 @@ def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajec
         else:
             followed = _follow_phase(cohort, phase, state, data, lanes, share)
             state = _after(state, phase, cohort, share)
+        # What the phase leaves, its pruning included.
+        followed |= {f"weights/{name}": np.asarray(v) for name, v in state.weights.items()}
         found |= {f"{phase.name}/{name}": values for name, values in followed.items()}
     return found
 
@@ -59,7 +61,6 @@ def _driven(state: State) -> dict[str, NDArray[Any]]:
         "loss": np.where(stopped, 0, curves["train_loss"]),
         "scores/valid_loss": np.where(stopped, 0, curves["valid_loss"]),
         "scores/best_epoch": state.best_epoch.astype(np.float64),
-        **{f"weights/{name}": np.asarray(values) for name, values in state.weights.items()},
     }
 
 
@@ -79,7 +80,6 @@ def _follow_phase(
         "loss": np.concatenate(losses, axis=1),
         "penalty": np.concatenate(penalties, axis=1),
         **{f"gradient/{n}": np.stack([g[n] for g in gradients], axis=1) for n in gradients[0]},
-        **{f"weights/{name}": np.asarray(v) for name, v in cohort.weights().items()},
         **{f"scores/{name}": v for name, v in _scores(cohort, phase, lanes, batch).items()},
     }
 
@@ -97,7 +97,7 @@ def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[st
             found[f"{mode}/{label}"] = np.stack(moments, axis=1)
     if any(isinstance(layer, Dropout | AlphaDropout) for layer in phase.network.layers):
         sampling = Sampling(_SAMPLES, noise_keys(phase, lanes, "mc"))
-        sampled = cohort.score(("loss",), probabilities=True, sampling=sampling)
+        sampled = cohort.score(("loss",), probabilities=classifies, sampling=sampling)
         found["sampled_loss"] = sampled.metrics["loss"]
         if sampled.probabilities is not None:
             found["sampled"] = sampled.probabilities
