@@ -93,9 +93,7 @@ def extended(tmp_path):
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     change("initialisers.py", "\nInitialiser = Annotated[", INITIALISER)
-    change(
-        "initialisers.py", "        | Constant,\n", "        | Constant\n        | HeLogistic,\n"
-    )
+    change("initialisers.py", "        | Fixup,\n", "        | Fixup\n        | HeLogistic,\n")
     (tmp_path / "manyseeds" / "datasets" / "clouds.py").write_text(DATASET, encoding="utf-8")
     change(
         "datasets/catalogue.py",

@@ -39,7 +39,8 @@ def distribution(initialiser, variance):
 
 def test_every_initialiser_of_the_suites_is_tested_here():
     union, *_ = get_args(Initialiser)
-    assert {*VARIANCES, initialisers.Constant} == set(get_args(union))
+    others = {initialisers.Constant, initialisers.Fixup}
+    assert {*VARIANCES, *others} == set(get_args(union))
 
 
 @pytest.mark.parametrize("initialiser", VARIANCES, ids=lambda cls: cls.__name__)
@@ -77,3 +78,20 @@ def test_constant_weights_are_all_the_same():
     kernel = initialisers.Constant(value=0.3).draw(np.random.default_rng(0), SHAPE)
     assert (kernel == 0.3).all()
     assert kernel.shape == SHAPE
+
+
+def test_standard_normal_weights_may_have_another_standard_deviation():
+    """The chapter's 1,000 selu layers: N(0, 1 / 100), not cut."""
+    weights = drawn(initialisers.StandardNormal(sd=0.1)).ravel()
+    assert stats.kstest(weights, stats.norm(scale=0.1).cdf).pvalue > 1e-3
+    np.testing.assert_array_equal(weights, drawn(initialisers.StandardNormal()).ravel() * 0.1)
+
+
+@pytest.mark.parametrize(
+    ("branches", "layers", "scale"), [(4, 2, 1 / 2), (9, 2, 1 / 3), (16, 3, 1 / 2), (1, 5, 1)]
+)
+def test_fixup_is_he_normal_times_branches_to_the_power_of_the_paper(branches, layers, scale):
+    """Zhang, Dauphin and Ma 2019: L^(-1 / (2 m - 2)) for L branches of m layers each."""
+    found = drawn(initialisers.Fixup(branches=branches, layers=layers))
+    np.testing.assert_allclose(found, drawn(initialisers.HeNormal()) * scale, rtol=1e-14)
+    assert not drawn(initialisers.Fixup(branches=branches, layers=layers, last=True)).any()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from manyseeds import noise
+from manyseeds.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.streams import key
 
 ONES = 0xFFFFFFFF
@@ -113,3 +114,82 @@ def test_what_a_higher_rate_keeps_a_lower_one_keeps_too(rates):
     keys = words(3, 4)[None]
     low, high = (noise.kept(keys, 0, 5, 7, rate) for rate in sorted(rates))
     assert (low | ~high).all()
+
+
+KEYS = np.stack([key(seed, "dropout", "net", "layer") for seed in range(4)])
+
+
+def test_normals_are_unit_normals_and_independent():
+    drawn = np.stack([noise.normals(KEYS, step, 20_001) for step in range(3)])
+    assert drawn.shape == (3, 4, 20_001)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
+    n = drawn.size
+    for power, moment, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        spread = 4.5 * np.sqrt(variance / n)
+        assert (drawn**power).mean() == pytest.approx(moment, abs=spread)
+    half = 10_001
+    for one, two in (
+        (drawn[0], drawn[1]),
+        (drawn[:, 0], drawn[:, 1]),
+        (drawn[..., :-1], drawn[..., 1:]),
+        (drawn[..., : half - 1], drawn[..., half:]),  # cosines and sines of the same blocks
+    ):
+        assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 4.5 / np.sqrt(one.size)
+
+
+def test_normals_are_box_and_mullers_from_the_words_of_their_block():
+    words_ = noise.threefry(KEYS[0], np.stack([words(0, 7), words(1, 7)])).astype(float)
+    first, second = (words_ + 0.5).T / 2**32
+    radius, angle = np.sqrt(-2 * np.log(first)), 2 * np.pi * second
+    expected = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    assert noise.normals(KEYS[:1], 7, 4)[0] == pytest.approx(expected, rel=1e-13)
+    single = noise.normals(KEYS[:1], 7, 4, np.float32)
+    assert single.dtype == np.float32
+    assert single[0] == pytest.approx(expected, rel=1e-4)
+
+
+@given(
+    seeds=st.lists(st.integers(0, 2**31), min_size=1, max_size=3),
+    step=st.integers(0, 2**32 - 1),
+    elements=st.integers(1, 30),
+)
+def test_equal_keys_give_equal_normals_whatever_the_other_lanes(seeds, step, elements):
+    keys = np.stack([key(seed, "augment", "net", "noise1") for seed in seeds])
+    drawn = noise.normals(keys, step, elements)
+    assert drawn.shape == (len(seeds), elements)
+    assert 2 * (noise.normal_blocks(elements) - 1) < elements <= 2 * noise.normal_blocks(elements)
+    np.testing.assert_array_equal(drawn, noise.normals(keys, step, elements))
+    np.testing.assert_array_equal(drawn[-1:], noise.normals(keys[-1:], step, elements))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.2, 0.5, 0.9])
+def test_alpha_dropout_keeps_mean_and_variance(rate):
+    """Of what has mean 0 and variance 1, exactly; and of the selu of unit normals, by trial."""
+    a, b = noise.alpha_affine(rate)
+    keep = 1 - noise.threshold(rate) / noise.HALVES
+    floor = -SELU_SCALE * SELU_ALPHA
+    assert pytest.approx(floor, rel=1e-15) == noise.SELU_FLOOR
+    # E and Var of a (x d + floor (1 - d)) + b for d of Bernoulli(keep).
+    mean = a * floor * (1 - keep) + b
+    variance = a**2 * (keep + floor**2 * keep * (1 - keep))
+    assert mean == pytest.approx(0, abs=1e-15)
+    assert variance == pytest.approx(1, rel=1e-14)
+    z = noise.normals(KEYS, 0, 200 * 500).reshape(4, 200, 500)
+    x = SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(z))
+    kept = noise.kept(KEYS, 1, 200, 500, rate)
+    after = a * np.where(kept, x, floor) + b
+    n = after.size
+    assert after.mean() == pytest.approx(0, abs=4.5 / np.sqrt(n))
+    spread = 4.5 * np.sqrt((stats.kurtosis(after.ravel()) + 2) / n)
+    assert after.var() == pytest.approx(1, abs=spread)
+
+
+def test_the_slopes_of_a_randomised_relu_are_uniform_between_their_bounds():
+    drawn = noise.slopes(KEYS, 3, 100, 50, 1 / 8, 1 / 3)
+    assert drawn.shape == (4, 100, 50)
+    width = 1 / 3 - 1 / 8
+    assert stats.kstest(drawn.ravel(), stats.uniform(1 / 8, width).cdf).pvalue > 1e-3
+    assert 1 / 8 < drawn.min() < drawn.max() < 1 / 3
+    halves = noise.halves(KEYS, 3, 5000).reshape(4, 100, 50)
+    np.testing.assert_allclose(drawn, 1 / 8 + width * (halves + 0.5) / 65536, rtol=1e-15)
+    assert (noise.slopes(KEYS, 3, 4, 5, 0.25, 0.25) == 0.25).all()
