@@ -120,7 +120,7 @@ def _cell(
         own = [p for p in compared if p.recipe == name and backend in (p.ours, p.theirs)]
         followed += bool(own)
         for check in CHECKS if own else ():
-            middle = statistics.median_high([pair.found.errors[check] for pair in own])
+            middle = statistics.median_low([pair.found.errors[check] for pair in own])
             errors[check] = max(errors.get(check, 0.0), middle)
     listed = [row for row in known if (row.technique, row.backend) == (technique, backend)]
     sizes = {row.check: row.size for row in listed}

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.curves import curves_figure
 from manyseeds.report.figures.distribution import distribution_figure
 from manyseeds.report.figures.forest import forest_figure
+from manyseeds.report.figures.layers import layers_figure
 from manyseeds.report.figures.paired import paired_figure
 from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.figures.variance import variance_figure
@@ -23,6 +25,7 @@ from manyseeds.statistics.scores import ordinary
 from manyseeds.suite import Claim
 
 _RECIPES_WITH_CURVES = 4
+_RECIPES_WITH_LAYERS = 5
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Drawings:
     recipes: Drawn | None
     variance: Drawn | None
     curves: Drawn | None
+    layers: Drawn | None
 
     def all(self) -> Iterator[Drawn]:
         """Yield every figure."""
         for figures in self.claims.values():
             yield from figures
-        yield from (one for one in (self.recipes, self.variance, self.curves) if one)
+        rest = (self.recipes, self.variance, self.curves, self.layers)
+        yield from (one for one in rest if one)
 
 
 def drawings(subject: Subject, results: Results) -> Drawings:
@@ -52,6 +57,7 @@ def drawings(subject: Subject, results: Results) -> Drawings:
         recipes=_recipes(subject, results),
         variance=_variance(subject, results),
         curves=_curves(subject),
+        layers=_layers(subject, results),
     )
 
 
@@ -116,13 +122,20 @@ def _variance(subject: Subject, results: Results) -> Drawn | None:
 
 
 def _curves(subject: Subject) -> Drawn | None:
-    rows = ordinary(subject.curves(), subject.suite)
+    rows, chosen = _of_few(ordinary(subject.curves(), subject.suite), subject, _RECIPES_WITH_CURVES)
+    return curves_figure(rows, chosen, "curves") if chosen else None
+
+
+def _layers(subject: Subject, results: Results) -> Drawn | None:
+    rows, chosen = _of_few(results.layers, subject, _RECIPES_WITH_LAYERS)
+    return layers_figure(rows, chosen, "layers") if chosen else None
+
+
+def _of_few(rows: pd.DataFrame, subject: Subject, most: int) -> tuple[pd.DataFrame, Sequence[str]]:
+    """Return the rows of the first recipes, those of claims before others, in one case each."""
     claimed = [name for c in subject.suite.claims for name in (c.baseline, c.treatment)]
     names = dict.fromkeys([*claimed, *subject.suite.recipes()])
     present = set(rows["recipe"])
-    chosen = [name for name in names if name in present][:_RECIPES_WITH_CURVES]
-    if not chosen:
-        return None
+    chosen = [name for name in names if name in present][:most]
     rows = rows[rows["recipe"].isin(chosen)]
-    first = rows.groupby("recipe")["case"].transform("first")
-    return curves_figure(rows[rows["case"] == first], chosen, "curves")
+    return rows[rows["case"] == rows.groupby("recipe")["case"].transform("first")], chosen

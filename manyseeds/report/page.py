@@ -74,6 +74,7 @@ class Page:
     recipes: Drawn | None
     variance: Drawn | None
     curves: Drawn | None
+    layers: Drawn | None
     runs: tuple[RunView, ...]
     provenance: Mapping[str, Sequence[Mapping[str, Any]]]
     tables: tuple[str, ...]
@@ -95,6 +96,7 @@ def page(subject: Subject, results: Results, drawings: Drawings, folder: str) ->
         recipes=drawings.recipes,
         variance=drawings.variance,
         curves=drawings.curves,
+        layers=drawings.layers,
         runs=run_views(subject),
         provenance=provenance(subject),
         tables=tuple(results.tables()),

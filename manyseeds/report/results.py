@@ -11,6 +11,7 @@ from manyseeds.statistics import (
     claims_table,
     comparisons_table,
     confession_table,
+    layers_table,
     published_table,
     summary_table,
     variance_table,
@@ -28,12 +29,14 @@ class Results:
     published: pd.DataFrame
     confession: pd.DataFrame
     variance: pd.DataFrame
+    layers: pd.DataFrame
     pairs: PairsByClaim
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by name."""
         names = ("summary", "claims", "comparisons", "published", "confession", "variance")
-        return {name: getattr(self, name) for name in names}
+        found = {name: getattr(self, name) for name in names}
+        return found if self.layers.empty else found | {"layers": self.layers}
 
 
 def results(subject: Subject) -> Results:
@@ -47,5 +50,6 @@ def results(subject: Subject) -> Results:
         published=published_table(records, suite, pairs),
         confession=confession_table(records, suite, pairs),
         variance=variance_table(records, suite),
+        layers=layers_table(subject.diagnostics(), suite),
         pairs=pairs,
     )

@@ -71,7 +71,14 @@ class Subject:
 
     def curves(self) -> pd.DataFrame:
         """Read the curves that belong to the records that count."""
-        found = [ledger.curves().assign(run=run) for run, ledger in self.ledgers.items()]
+        return self._counted({run: ledger.curves() for run, ledger in self.ledgers.items()})
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Read the diagnostics that belong to the records that count."""
+        return self._counted({run: ledger.diagnostics() for run, ledger in self.ledgers.items()})
+
+    def _counted(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        found = [table.assign(run=run) for run, table in tables.items()]
         if len(found) == 1:
             return found[0]
         counted = self.records[[*ROW_KEY, "run"]]

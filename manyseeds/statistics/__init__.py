@@ -9,6 +9,7 @@ from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_int
 from manyseeds.statistics.claims import claims_table
 from manyseeds.statistics.comparisons import comparisons_table
 from manyseeds.statistics.confession import best_of, confession_table
+from manyseeds.statistics.layers import layers_table
 from manyseeds.statistics.published import published_table
 from manyseeds.statistics.summary import summary_table
 from manyseeds.statistics.variance import variance_table
@@ -23,6 +24,7 @@ __all__ = [
     "claims_table",
     "comparisons_table",
     "confession_table",
+    "layers_table",
     "mean_intervals",
     "published_table",
     "sd_intervals",

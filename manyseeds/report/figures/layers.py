@@ -1,0 +1,82 @@
+"""Inside the networks: a quantity by layer, before training and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from manyseeds.report.figures import theme
+from manyseeds.report.wording import backend_name
+
+_QUANTITIES = {
+    "output_mean": "Mean output",
+    "output_sd": "Sd of outputs",
+    "training_mean": "Mean, dropping",
+    "training_sd": "Sd, dropping",
+    "gradient_norm": "Gradient norm",
+    "dead": "Dead units",
+}
+_LOGARITHMIC = {"gradient_norm"}
+
+
+def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
+    """Draw a row for each quantity recorded and a column for each recipe.
+
+    `table` is `manyseeds.statistics.layers_table` of these recipes, in one case.
+    """
+    present = set(table["quantity"])
+    quantities = [name for name in _QUANTITIES if name in present]
+    backends = list(dict.fromkeys(table["backend"]))
+    with theme.style():
+        figure = theme.blank(1.5 * len(quantities) + 0.9)
+        grid = figure.subplots(
+            len(quantities), len(recipes), sharex="col", sharey="row", squeeze=False
+        )
+        for column, recipe in enumerate(recipes):
+            for row, quantity in enumerate(quantities):
+                axes = grid[row][column]
+                part = table[(table["recipe"] == recipe) & (table["quantity"] == quantity)]
+                _panel(axes, part, backends)
+                if quantity in _LOGARITHMIC:
+                    axes.set_yscale("log")
+                axes.set_ylabel(_QUANTITIES[quantity] if column == 0 else "", fontsize=8.5)
+            grid[0][column].set_title(recipe, fontsize=9)
+            grid[-1][column].set_xlabel("Layer")
+        figure.align_ylabels(grid[:, 0])
+        figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
+        return theme.drawn(figure, name, "Inside the networks", _READING)
+
+
+def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
+    tones = theme.colours(backends)
+    last = part["epoch"].max()
+    for number, backend in enumerate(backends):
+        rows = part[part["backend"] == backend].sort_values("depth")
+        for epoch in sorted(rows["epoch"].unique()):
+            line = rows[rows["epoch"] == epoch]
+            end = epoch == last and epoch > 0
+            axes.plot(
+                line["depth"], line["median"], color=tones[backend],
+                lw=2.6 - 0.8 * min(number, 2), ls="-" if end or last == 0 else ":",
+            )  # fmt: skip
+    axes.tick_params(labelsize=7.5)
+    axes.margins(x=0.02)
+
+
+def _keys(backends: Sequence[str]) -> list[Line2D]:
+    tones = theme.colours(backends)
+    keys = [Line2D([], [], color=tones[name], lw=2, label=backend_name(name)) for name in backends]
+    keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
+    keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
+    return keys
+
+
+_READING = (
+    "How to read this figure: each line is the median seed, layer by layer from the input; dotted "
+    "before training, solid after the last epoch (networks that are not trained have a solid line "
+    "alone). Means and standard deviations are those over the training rows, averaged over the "
+    "layer's units; a dead unit is 0 for every training row."
+)
