@@ -1,12 +1,13 @@
 """The adaptive optimizers of `manyseeds.optimizers`, and the choice among all.
 
 None is `torch.optim`'s class, which takes one rate for all lanes; each says where the equation is
-another one, too.
+another one, too. Lanes of one rate, which are usually all, are updated together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,79 +20,63 @@ from manyseeds_pytorch.optimizers import (
     LaneOptimizer,
     Momentum,
     Nesterov,
+    Pace,
     Sgd,
     Tensors,
+    Wanted,
 )
 
 
-class Adagrad(LaneOptimizer[definition.Adagrad]):
+class Adaptive(LaneOptimizer[Wanted]):
+    """Base: without momentum, and with one number for a rate."""
+
+    def move(self, span: slice, roles: list[Tensors]) -> None:
+        """Update some lanes in place, those of one rate at a time."""
+        for part, rate in self.pace.runs(span):
+            self.adapt(*([tensor[part] for tensor in role] for role in roles), rate=rate)
+
+    def adapt(self, *roles: Tensors, rate: float) -> None:
+        """Update lanes of one rate in place, given (parameters, gradients, what is kept ...)."""
+        raise NotImplementedError
+
+
+class Adagrad(Adaptive[definition.Adagrad]):
     """s <- s + g^2; theta <- theta - eta g / sqrt(s + eps); `torch.optim` has eps outside."""
 
     def first(self) -> tuple[float, ...]:
         """Return that of s."""
         return (self.wanted.accumulator,)
 
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
+    def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
         theta, g, s = roles
         torch._foreach_addcmul_(s, g, g)
         _step_by_root(theta, g, s, self.wanted.epsilon, rate)
 
 
-class Rmsprop(LaneOptimizer[definition.Rmsprop]):
+class Rmsprop(Adaptive[definition.Rmsprop]):
     """s <- rho s + (1-rho) g^2, theta as in Adagrad; `torch.optim` has eps outside."""
 
     def first(self) -> tuple[float, ...]:
         """Return that of s."""
         return (0.0,)
 
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
+    def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
         theta, g, s = roles
-        _move_square(s, g, self.wanted.rho)
+        torch._foreach_mul_(s, self.wanted.rho)
+        torch._foreach_addcmul_(s, g, g, value=1 - self.wanted.rho)
         _step_by_root(theta, g, s, self.wanted.epsilon, rate)
 
 
-def _move_square(s: Tensors, g: Tensors, share: float) -> None:
-    """Set s to share s + (1 - share) g^2."""
-    torch._foreach_mul_(s, share)
-    torch._foreach_addcmul_(s, g, g, value=1 - share)
-
-
-def _step_by_root(theta: Tensors, g: Tensors, s: Tensors, epsilon: float, rate: Tensors) -> None:
+def _step_by_root(theta: Tensors, g: Tensors, s: Tensors, epsilon: float, rate: float) -> None:
     """Set theta to theta - eta g / sqrt(s + eps)."""
     root = torch._foreach_add(s, epsilon)
     torch._foreach_sqrt_(root)
-    torch._foreach_addcdiv_(theta, torch._foreach_mul(g, rate), root, value=-1.0)
+    torch._foreach_addcdiv_(theta, g, root, value=-rate)
 
 
-class Adam(LaneOptimizer[definition.Adam]):
-    """Adam as `torch.optim.Adam`: epsilon outside the root, after bias correction."""
-
-    def first(self) -> tuple[float, ...]:
-        """Return those of m and s."""
-        return (0.0, 0.0)
-
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
-        """Update in place."""
-        theta, g, m, s = roles
-        wanted, t = self.wanted, self.steps
-        torch._foreach_lerp_(m, g, 1 - wanted.beta1)
-        _move_square(s, g, wanted.beta2)
-        root = _root(s, 1 - wanted.beta2**t, wanted.epsilon)
-        step = torch._foreach_mul(m, rate)
-        torch._foreach_addcdiv_(theta, step, root, value=-1 / (1 - wanted.beta1**t))
-
-
-def _root(s: Tensors, correction: float, epsilon: float) -> list[Tensor]:
-    """Return sqrt(s / correction) + eps."""
-    root = list(torch._foreach_sqrt(s))
-    torch._foreach_div_(root, correction**0.5)
-    torch._foreach_add_(root, epsilon)
-    return root
-
-
-class Adamax(LaneOptimizer[definition.Adamax]):
+class Adamax(Adaptive[definition.Adamax]):
     """m as in Adam; u <- max(b2 u, |g|); theta <- theta - eta m / ((1 - b1^t) (u + eps)).
 
     `torch.optim.Adamax` adds eps to |g|.
@@ -101,7 +86,7 @@ class Adamax(LaneOptimizer[definition.Adamax]):
         """Return those of m and u."""
         return (0.0, 0.0)
 
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
+    def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
         theta, g, m, u = roles
         wanted = self.wanted
@@ -109,68 +94,111 @@ class Adamax(LaneOptimizer[definition.Adamax]):
         torch._foreach_mul_(u, wanted.beta2)
         torch._foreach_maximum_(u, torch._foreach_abs(g))
         size = torch._foreach_add(u, wanted.epsilon)
-        step = torch._foreach_mul(m, rate)
-        torch._foreach_addcdiv_(theta, step, size, value=-1 / (1 - wanted.beta1**self.steps))
+        torch._foreach_addcdiv_(theta, m, size, value=-rate / (1 - wanted.beta1**self.steps))
 
 
-class Nadam(LaneOptimizer[definition.Nadam | definition.NadamKeras3]):
-    """Adam with Nesterov's momentum, as `torch.optim.NAdam`; Keras 3's with another decay."""
-
-    _product = 1.0
-
-    def first(self) -> tuple[float, ...]:
-        """Return those of m and s."""
-        return (0.0, 0.0)
-
-    def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
-        """Prepare a step: M_t, the product of mu_1 to mu_t."""
-        start = super().begin(rate, momentum)
-        self._product *= self._mu(self.steps)
-        return start
-
-    def _mu(self, t: int) -> float:
-        return self.wanted.beta1 * (1 - 0.96 ** (self.wanted.decay * t) / 2)
-
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
-        """Update in place."""
-        theta, g, m, s = roles
-        wanted, t = self.wanted, self.steps
-        torch._foreach_lerp_(m, g, 1 - wanted.beta1)
-        _move_square(s, g, wanted.beta2)
-        root = _root(s, 1 - wanted.beta2**t, wanted.epsilon)
-        following = self._mu(t + 1)
-        step = torch._foreach_mul(m, following / (1 - self._product * following))
-        torch._foreach_add_(step, g, alpha=(1 - self._mu(t)) / (1 - self._product))
-        torch._foreach_mul_(step, rate)
-        torch._foreach_addcdiv_(theta, step, root, value=-1.0)
-
-
-class Ftrl(LaneOptimizer[definition.Ftrl]):
+class Ftrl(Adaptive[definition.Ftrl]):
     """Follow the regularised leader, per coordinate; `torch.optim` has none."""
 
     def first(self) -> tuple[float, ...]:
         """Return those of n and z."""
         return (self.wanted.accumulator, 0.0)
 
-    def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
+    def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
         theta, g, n, z = roles
-        before = torch._foreach_sqrt(n)
+        change = torch._foreach_sqrt(n)
         torch._foreach_addcmul_(n, g, g)
         root = torch._foreach_sqrt(n)
-        torch._foreach_div_(root, rate)
-        # z <- z + g - (sqrt(n') / eta - sqrt(n) / eta) theta
-        torch._foreach_div_(before, rate)
-        torch._foreach_sub_(before, root)
+        torch._foreach_sub_(change, root)
+        # z <- z + g - (sqrt(n') - sqrt(n)) theta / eta
         torch._foreach_add_(z, g)
-        torch._foreach_addcmul_(z, before, theta)
+        torch._foreach_addcmul_(z, change, theta, value=1 / rate)
         # theta <- (clip(z, -l1, l1) - z) / (sqrt(n') / eta + 2 l2)
+        torch._foreach_mul_(root, 1 / rate)
         torch._foreach_add_(root, 2 * self.wanted.l2)
-        clipped = torch._foreach_clamp_min(z, -self.wanted.l1)
-        torch._foreach_clamp_max_(clipped, self.wanted.l1)
-        torch._foreach_sub_(clipped, z)
-        torch._foreach_div_(clipped, root)
-        torch._foreach_copy_(theta, clipped)
+        for each, sums, scale in zip(theta, z, root, strict=True):
+            torch.clamp(sums, -self.wanted.l1, self.wanted.l1, out=each)
+            each.sub_(sums).div_(scale)
+
+
+_Moments = TypeVar("_Moments", bound=definition.Adam | definition.Nadam | definition.NadamKeras3)
+
+
+class _Moving(Adaptive[_Moments]):
+    """Base of Adam and its kin: PyTorch has Adam as one pass over the memory."""
+
+    def __init__(
+        self,
+        wanted: _Moments,
+        parameters: Sequence[Tensor],
+        before: Sequence[Hook],
+        after: Sequence[Hook],
+    ) -> None:
+        super().__init__(wanted, parameters, before, after)
+        self._step = torch.zeros((), device=parameters[0].device)
+
+    def first(self) -> tuple[float, ...]:
+        """Return those of m and s."""
+        return (0.0, 0.0)
+
+    def begin(self, pace: Pace) -> Tensor:
+        """Prepare a step: its number is wanted on the device, too."""
+        start = super().begin(pace)
+        self._step.fill_(self.steps)
+        return start
+
+    def adam(self, *roles: Tensors, rate: float, beta1: float) -> None:
+        """Take Adam's step: epsilon outside the root, after bias correction."""
+        torch._fused_adam_(
+            *(*roles, [], [self._step] * len(roles[0])),
+            lr=rate,
+            beta1=beta1,
+            beta2=self.wanted.beta2,
+            weight_decay=0.0,
+            eps=self.wanted.epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class Adam(_Moving[definition.Adam]):
+    """Adam as `torch.optim.Adam`, and by its means."""
+
+    def adapt(self, *roles: Tensors, rate: float) -> None:
+        """Update in place."""
+        self.adam(*roles, rate=rate, beta1=self.wanted.beta1)
+
+
+class Nadam(_Moving[definition.Nadam | definition.NadamKeras3]):
+    """Adam with Nesterov's momentum, as `torch.optim.NAdam`; Keras 3's with another decay."""
+
+    _product = 1.0
+
+    def begin(self, pace: Pace) -> Tensor:
+        """Prepare a step: M_t, the product of mu_1 to mu_t."""
+        start = super().begin(pace)
+        self._product *= self._mu(self.steps)
+        return start
+
+    def _mu(self, t: int) -> float:
+        return self.wanted.beta1 * (1 - 0.96 ** (self.wanted.decay * t) / 2)
+
+    def adapt(self, *roles: Tensors, rate: float) -> None:
+        """Update in place.
+
+        m^ = a m + b g is (a + b) times what Adam would make of m and g with beta1 = a / (a + b),
+        which it would then divide by its bias correction.
+        """
+        theta, g, m, s = roles
+        following = self._mu(self.steps + 1)
+        a = following / (1 - self._product * following)
+        b = (1 - self._mu(self.steps)) / (1 - self._product)
+        beta1 = a / (a + b)
+        torch._foreach_lerp_(m, g, 1 - self.wanted.beta1)
+        blend = [moment.clone() for moment in m]
+        rate = rate * (a + b) * (1 - beta1**self.steps)
+        self.adam(theta, g, blend, s, rate=rate, beta1=beta1)
 
 
 _COLLECTING: dict[type, type[LaneOptimizer]] = {

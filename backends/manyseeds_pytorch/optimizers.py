@@ -6,19 +6,47 @@ has the canonical ones, see each class. The adaptive optimizers are in `adaptive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from manyseeds import optimizers as definition
+from manyseeds.backend import Floats
 from manyseeds_pytorch.device import tiles
 
 Tensors = list[Tensor]
 
 Hook = Callable[[slice, Tensors, Tensors], None]
 """What else a step does in place, to some lanes, given these lanes' parameters and gradients."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast the lanes go in a step.
+
+    Attributes
+    ----------
+    rate, momentum
+        [lanes, 1, 1], on the device; None for an optimizer without momentum.
+    rates
+        The rates again, [lanes], on the host.
+    """
+
+    rate: Tensor
+    momentum: Tensor | None
+    rates: Floats
+
+    def runs(self, span: slice) -> Iterator[tuple[slice, float]]:
+        """Yield neighbouring lanes of one rate, counted from the span's first, with the rate."""
+        rates = self.rates[span]
+        changes = (np.flatnonzero(np.diff(rates)) + 1).tolist()
+        for first, last in pairwise([0, *changes, len(rates)]):
+            yield slice(first, last), float(rates[first])
 
 
 Wanted = TypeVar("Wanted", bound=definition.Optimizer)
@@ -79,8 +107,8 @@ class LaneOptimizer(Generic[Wanted]):
         """
         return tiles(self._values)
 
-    def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
-        """Prepare a step, with its rate and momentum [lanes, 1, 1].
+    def begin(self, pace: Pace) -> Tensor:
+        """Prepare a step.
 
         Returns
         -------
@@ -88,28 +116,31 @@ class LaneOptimizer(Generic[Wanted]):
             What the gradient of every lane's loss starts from, [lanes]: 1, or -eta.
         """
         self.steps += 1
-        self._rate, self._momentum = rate, momentum
+        self.pace, rate = pace, pace.rate
         return -rate.view(-1) if self.absorbs else torch.ones_like(rate).view(-1)
 
     @torch.no_grad()
     def step(self) -> None:
         """Take the step, with what the backward pass left."""
-        rate, momentum = self._rate, self._momentum
         for span, roles in self._tiles:
             parameters, rooms = roles[:2]
             for hook in self._before:
                 hook(span, parameters, rooms)
-            size = len(parameters)
-            self.update(
-                *roles,
-                rate=[rate[span]] * size,
-                momentum=[] if momentum is None else [momentum[span]] * size,
-            )
+            self.move(span, roles)
             for hook in self._after:
                 hook(span, parameters, rooms)
 
+    def move(self, span: slice, roles: list[Tensors]) -> None:
+        """Update some lanes in place, given their (parameters, rooms, what is kept ...)."""
+        size, rate, momentum = len(roles[0]), self.pace.rate, self.pace.momentum
+        self.update(
+            *roles,
+            rate=[rate[span]] * size,
+            momentum=[] if momentum is None else [momentum[span]] * size,
+        )
+
     def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
-        """Update parameters in place, given (parameters, rooms, what is kept ...)."""
+        """Update lanes in place, given what `move` is, and their rates and momenta."""
         raise NotImplementedError
 
 
@@ -149,11 +180,11 @@ class AbsorbingMomentum(_Absorbing[definition.Momentum]):
     `torch.optim.SGD` keeps the velocity without the rate: another path once the rate changes.
     """
 
-    def begin(self, rate: Tensor, momentum: Tensor | None) -> Tensor:
+    def begin(self, pace: Pace) -> Tensor:
         """Multiply the velocities by beta; the backward pass adds -eta g."""
-        assert momentum is not None
-        torch._foreach_mul_(self.rooms, [momentum] * len(self.rooms))
-        return super().begin(rate, momentum)
+        assert pace.momentum is not None
+        torch._foreach_mul_(self.rooms, [pace.momentum] * len(self.rooms))
+        return super().begin(pace)
 
     def update(self, *roles: Tensors, rate: Tensors, momentum: Tensors) -> None:
         """Update in place."""

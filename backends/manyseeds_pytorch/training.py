@@ -22,7 +22,7 @@ from manyseeds_pytorch.clipping import clipping, constraints
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.network import canonical, stack
 from manyseeds_pytorch.noise import network_noise
-from manyseeds_pytorch.optimizers import LaneOptimizer
+from manyseeds_pytorch.optimizers import LaneOptimizer, Pace
 from manyseeds_pytorch.outputs import Logits
 from manyseeds_pytorch.penalties import Penalties
 from manyseeds_pytorch.run import Run
@@ -86,7 +86,10 @@ class Shard:
         for step in range(epoch.steps):
             part = slice(step * epoch.batch, (step + 1) * epoch.batch)
             batch = self._batch(order[:, part], changes and changes.of(part))
-            start = optimizer.begin(rate[step], None if momentum is None else momentum[step])
+            pace = Pace(
+                rate[step], None if momentum is None else momentum[step], epoch.rate[:, step]
+            )
+            start = optimizer.begin(pace)
             losses.append(self._backward(*batch, replace(run, step=epoch.step + step), start))
             optimizer.step()
             if penalties.value is not None:

@@ -14,6 +14,7 @@ pytest.importorskip("randomgen")
 
 from manyseeds_pytorch.adaptive import optimizer  # noqa: E402
 from manyseeds_pytorch.clipping import clipping, constraints  # noqa: E402
+from manyseeds_pytorch.optimizers import Pace  # noqa: E402
 from manyseeds_pytorch.penalties import Penalties  # noqa: E402
 
 LANES, STEPS = 3, 25
@@ -44,7 +45,7 @@ def stepped(wanted, gradients, rates, momenta=None, before=(), after=()):
     assert not chosen.absorbs
     for t, found in enumerate(gradients):
         momentum = None if momenta is None else spread(torch.tensor(momenta[t]))
-        start = chosen.begin(spread(torch.tensor(rates[t])), momentum)
+        start = chosen.begin(Pace(spread(torch.tensor(rates[t])), momentum, rates[t]))
         np.testing.assert_array_equal(start, np.ones(LANES))
         for room, gradient in zip(chosen.rooms, found, strict=True):
             room.copy_(gradient)
@@ -182,7 +183,7 @@ def test_absorbing_and_collecting_are_the_same(name):
     assert absorbing.absorbs
     for t, found in enumerate(some_gradients()):
         momentum = None if momenta is None else spread(torch.tensor(momenta[t]))
-        start = absorbing.begin(spread(torch.tensor(rates[t])), momentum)
+        start = absorbing.begin(Pace(spread(torch.tensor(rates[t])), momentum, rates[t]))
         for room, gradient in zip(absorbing.rooms, found, strict=True):
             room.add_(gradient * spread(start))
         absorbing.step()
