@@ -16,7 +16,9 @@ import pytest
 NUMPY_BACKEND = Path(__file__).parent / "numpy_backend"
 sys.path.insert(0, str(NUMPY_BACKEND))
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(NUMPY_BACKEND), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # In full: commands are started in other folders.
+    [str(NUMPY_BACKEND)]
+    + [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
 )
 
 TINY = Path(__file__).with_name("tiny.toml").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from manyseeds import ledger as module
 from manyseeds.errors import RequestError, RunError
-from manyseeds.ledger import RECORD_SCHEMA, ROW_KEY, Ledger, ledgers
+from manyseeds.ledger import DIAGNOSTICS_SCHEMA, RECORD_SCHEMA, ROW_KEY, Ledger, ledgers
 from manyseeds.model import digest_text
 from manyseeds.plan import Job, Plan
 
@@ -60,6 +61,11 @@ def curves(job, attempt=1):
     ]
 
 
+def diagnostics(job, attempt=1, value=1 / 3):
+    seen = {"phase": "train", "epoch": 0, "step": None, "layer": "hidden1", "quantity": "dead"}
+    return [row | seen | {"value": value} for row in _keys(job, attempt)]
+
+
 def _keys(job, attempt):
     return [
         dict(zip(ROW_KEY, row, strict=True)) | {"job": job.id, "attempt": attempt}
@@ -74,7 +80,8 @@ def run(tmp_path):
 
 def append(run, number, attempt=1, **fields):
     job = run.plan.jobs[number]
-    run.append(number, rows(job, attempt, **fields), curves(job, attempt))
+    seen = diagnostics(job, attempt)
+    run.append(number, rows(job, attempt, **fields), curves(job, attempt), seen)
 
 
 def files(run):
@@ -116,6 +123,30 @@ def test_the_last_attempt_counts_and_earlier_ones_stay_on_disk(run):
     ]
     assert "records/00000-01.parquet" in files(run)
     assert len(records) == len(records[ROW_KEY].drop_duplicates()) == 4
+
+
+def test_diagnostics_come_back_and_those_of_the_last_attempt_count(run):
+    assert run.diagnostics().empty
+    assert list(run.diagnostics()) == DIAGNOSTICS_SCHEMA.names
+    job = run.plan.jobs[0]
+    for attempt, value in ((1, 0.5), (2, None)):
+        run.append(0, rows(job, attempt), (), diagnostics(job, attempt, value))
+    append(run, 1)
+    found = run.diagnostics()
+    assert found["attempt"].tolist() == [2, 2, 1, 1]
+    assert found["value"].isna().tolist() == [True, True, False, False]
+    assert found["value"].iloc[2] == 1 / 3
+    assert found["step"].isna().all()
+    assert set(found["layer"]) == {"hidden1"}
+
+
+def test_a_run_from_before_there_were_diagnostics_can_be_read_and_gone_on_with(run):
+    append(run, 0)
+    shutil.rmtree(run.folder / "diagnostics")
+    old = Ledger.open(run.folder)
+    assert old.diagnostics().empty
+    append(old, 1)
+    assert len(Ledger.open(run.folder).diagnostics()) == 2
 
 
 def test_ten_attempts_are_in_order(run):
@@ -211,7 +242,7 @@ def test_a_disk_that_is_really_full_is_told_and_what_was_recorded_stays(small_di
     assert run.records()["status"].tolist() == ["ok"] * 4
 
 
-@pytest.mark.parametrize("kind", ["records", "curves"])
+@pytest.mark.parametrize("kind", ["records", "curves", "diagnostics"])
 @pytest.mark.parametrize("damage", ["cut short", "emptied", "bits flipped", "something else"])
 def test_a_damaged_file_is_told_and_never_read(run, kind, damage):
     append(run, 0)
@@ -228,7 +259,7 @@ def test_a_damaged_file_is_told_and_never_read(run, kind, damage):
             content[place] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(RunError, match=r"00000-01\.parquet is damaged"):
-        run.records() if kind == "records" else run.curves()
+        getattr(run, kind)()
 
 
 def test_no_flipped_bit_goes_unnoticed(run):

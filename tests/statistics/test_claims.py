@@ -1,13 +1,17 @@
 """Paired differences, pooled by seed, with every lost pair counted."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from manyseeds.ledger import METRICS
 from manyseeds.statistics import claims_table, comparisons_table, published_table
 from manyseeds.statistics.comparisons import against
 from manyseeds.statistics.factor import reached
+from manyseeds.suite import ClaimMetric, less_is_better
 
 
 def two(old, new, backend="jax", case="5-6"):
@@ -215,3 +219,41 @@ def test_the_claims_baseline_need_not_be_the_suites_first_recipe(suite):
     claim = claimed.claims[0].model_copy(update={"treatment": "old", "baseline": "new"})
     found = against(claimed.model_copy(update={"claims": (claim,)}))
     assert found == {"old": "new", "more": "new", "other_faster": "other"}
+
+
+SAMPLED = """
+[[claims]]
+name = "sampling"
+sentence = "Sampling is better on the same networks."
+treatment = "old"
+baseline = "old"
+metric = "METRIC"
+baseline_metric = "BASELINE"
+least_effect = 0.01
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "sign"),
+    [("mc_accuracy", "test_accuracy", 1), ("mc_ece", "test_ece", -1), ("mc_loss", "test_loss", -1)],
+)
+def test_two_predictions_of_the_same_networks_are_compared_seed_by_seed(
+    suite, records, pooled, metric, baseline, sign
+):
+    asked = suite(more=SAMPLED.replace("METRIC", metric).replace("BASELINE", baseline))
+    plain, sampled = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.55, 0.62, 0.79, 0.84])
+    found = records({("old", "5-6", "one"): list(plain)}, metric=baseline)
+    found[metric] = sampled
+    row = pooled(claims_table(found, asked), claim="sampling")
+    assert (row["promised"], row["pairs"], row["lost"]) == (4, 4, 0)
+    assert row["improvement"] == pytest.approx(sign * (sampled - plain).mean())
+    assert row["treatment_mean"] == pytest.approx(sampled.mean())
+    assert row["baseline_mean"] == pytest.approx(plain.mean())
+    assert (row["better"], row["worse"]) == ((4, 0) if sign > 0 else (0, 4))
+
+
+@pytest.mark.parametrize("metric", get_args(ClaimMetric))
+def test_less_is_better_of_losses_and_calibration_errors_alone(metric):
+    errors = {"loss", "brier", "ece"}
+    assert less_is_better(metric) == (metric.split("_")[1] in errors)
+    assert metric in METRICS
