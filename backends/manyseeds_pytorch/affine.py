@@ -93,7 +93,7 @@ class DropConnect:
         kernel = variables["kernel"]
         _, units, fan_in = kernel.shape
         kept = run.noise[self.label].kept(run.step, units * fan_in, self.threshold)
-        stays = kept.view(-1, fan_in, units)
+        stays = kept.view(-1, fan_in, units).mT.contiguous()
         return _PartlyAffine.apply(
             inputs, kernel, variables.get("bias"), stays, self.scale, run.keep
         )
@@ -102,7 +102,7 @@ class DropConnect:
 class _PartlyAffine(Function):
     """x (W mask scale) + b, a few lanes at a time: no second kernel of all lanes is written down.
 
-    `stays` is [lanes, fan_in, units], as its noise is counted.
+    `stays` is shaped as the kernel.
     """
 
     @staticmethod
@@ -119,7 +119,7 @@ class _PartlyAffine(Function):
         ctx.bias, ctx.scale, ctx.keep = bias, scale, keep
         outputs = inputs.new_empty(*inputs.shape[:2], kernel.shape[1])
         for span in tiles([kernel]):
-            part = _mask(stays[span], scale, kernel).mul_(kernel[span])
+            part = stays[span].to(kernel.dtype).mul_(kernel[span]).mul_(scale)
             torch.bmm(inputs[span], part.mT, out=outputs[span])
         return outputs if bias is None else outputs.add_(bias)
 
@@ -129,19 +129,12 @@ class _PartlyAffine(Function):
         (gradient,) = gradients
         below = torch.empty_like(inputs) if ctx.needs_input_grad[0] else None
         for span in tiles([kernel]):
-            mask = _mask(stays[span], ctx.scale, kernel)
+            mask = stays[span].to(kernel.dtype).mul_(ctx.scale)
             if below is not None:
                 torch.bmm(gradient[span], mask * kernel[span], out=below[span])
             if kernel.requires_grad:
                 found = torch.bmm(gradient[span].mT, inputs[span])
-                leave_part = kernel.grad[span]
-                leave_part.addcmul_(found, mask) if ctx.keep else torch.mul(
-                    found, mask, out=leave_part
-                )
+                room = kernel.grad[span]
+                room.addcmul_(found, mask) if ctx.keep else torch.mul(found, mask, out=room)
         _leave_bias(ctx.bias, gradient, ctx.keep)
         return below, None, None, None, None, None
-
-
-def _mask(stays: Tensor, scale: float, kernel: Tensor) -> Tensor:
-    """Return the mask of some lanes' kernels, [lanes, units, fan_in]: `scale`, or 0."""
-    return stays.mT.to(kernel.dtype, memory_format=torch.contiguous_format).mul_(scale)
