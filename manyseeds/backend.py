@@ -276,7 +276,8 @@ class TrainingCohort(Protocol):
 
         In training mode as in a training step, with the batch's noise and its own statistics
         (nothing moves); else as in prediction. The output layer's is that of its activation. Lanes
-        are taken in pieces of bounded memory: a batch may be the whole split.
+        are taken in pieces of bounded memory: a batch may be the whole split. In prediction images
+        are not changed.
         """
 
     def weights(self) -> Weights:
@@ -296,7 +297,8 @@ class Cohort(TrainingCohort, Protocol):
         """Score the lanes on the test split.
 
         With `sampling` the probabilities are means over samples, and the metrics are theirs: the
-        loss is the mean of -log p of the label, the accuracy that of the most probable class.
+        loss is the mean of -log p of the label, the accuracy that of the most probable class. With
+        a linear output the outputs are averaged, and the loss is their mean squared error.
         """
 
 

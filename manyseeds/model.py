@@ -23,6 +23,15 @@ class Model(BaseModel):
         return digest(self.model_dump(mode="json"))
 
 
+def frozen(value: Any) -> Any:
+    """Turn the lists of TOML or JSON into tuples, all the way down, as models want them."""
+    if isinstance(value, list | tuple):
+        return tuple(frozen(item) for item in value)
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return value
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 of a JSON-like value written canonically."""
     return digest_text(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))

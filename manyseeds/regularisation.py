@@ -55,7 +55,8 @@ Penalty = Annotated[
 class MaxNorm(_Regularisation):
     """After each step the incoming weights of each unit, w, become w min(1, radius / ||w||).
 
-    A unit's incoming weights are a column of the kernel [fan_in, units], not a row.
+    A unit's incoming weights are a column of the kernel [fan_in, units], not a row. Frozen layers
+    stay as they are.
     """
 
     source: ClassVar[str] = "Srebro and Shraibman 2005; Srivastava et al. 2014; Géron 2019, ch. 11"

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from manyseeds.errors import RequestError, unknown
 from manyseeds.explain import explained
-from manyseeds.model import Model, digest_text
+from manyseeds.model import Model, digest_text, frozen
 from manyseeds.network import Network
 from manyseeds.plan import Plan
 from manyseeds.recipe import Phase, Recipe, Task
@@ -272,7 +272,7 @@ class _Reader:
         self, model: type[ModelT], table: Any, key: str, also: tuple[str, ...] = ()
     ) -> ModelT:
         try:
-            return model.model_validate(_frozen(table))
+            return model.model_validate(frozen(table))
         except ValidationError as error:
             raise RequestError(explained(error, model, self.file, key, also)) from None
 
@@ -299,15 +299,6 @@ def _are_pairs(value: Any) -> bool:
             for pair in value
         )
     )
-
-
-def _frozen(value: Any) -> Any:
-    """Turn TOML's lists into tuples, all the way down."""
-    if isinstance(value, list | tuple):
-        return tuple(_frozen(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _frozen(item) for key, item in value.items()}
-    return value
 
 
 def schema() -> str:

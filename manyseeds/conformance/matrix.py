@@ -78,7 +78,7 @@ def _allowed(
     found: Comparison, recipe: Recipe, backends: Collection[str], known: Sequence[Deviation]
 ) -> bool:
     """Return whether every check that fails is in the table with at least this size."""
-    named = {name for _, name in used(recipe)}
+    named = {name for _, name in used(recipe)} if known else set()
     sizes: dict[Check, float] = {}
     for row in known:
         if row.backend in backends and row.technique in named:
@@ -97,9 +97,10 @@ def cells(
 
     `unsupported` holds the reasons by backend and recipe.
     """
+    usage = {name: used(recipe) for name, recipe in recipes.items()}
     for cls in techniques():
         key = (cls.kind, technique_name(cls))
-        using = [name for name, recipe in recipes.items() if key in used(recipe)]
+        using = [name for name, keys in usage.items() if key in keys]
         for backend in backends:
             yield _cell(key, backend, using, compared, unsupported, known)
 

@@ -14,6 +14,7 @@ import numpy as np
 from manyseeds.backend import backend_entry
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError, RunError
+from manyseeds.model import frozen
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Settings
 from manyseeds.streams import Stream
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         backend = entry.open(Settings(device=request["device"], precision="float64"))
         lanes = seeds_of(range(request["lanes"]), _STREAMS)
         for number, document in enumerate(request["recipes"].values()):
-            recipe = Recipe.model_validate_json(json.dumps(document))
+            recipe = Recipe.model_validate(frozen(document))
             found = follow(backend, recipe, lanes, request["steps"])
             np.savez(folder / f"{number}.npz", allow_pickle=False, **found)
     except ManyseedsError as error:
