@@ -6,17 +6,16 @@ it, and its clipping of a whole gradient would mix the lanes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from manyseeds.network import Network
+from manyseeds_tensorflow.sums import lane_sums
 
 Knobs = Mapping[str, Any]
 Tensors = dict[str, tf.Tensor]
-_A_LANE = (1, 2)
-_A_UNIT = (1,)
 
 
 def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
@@ -34,7 +33,7 @@ def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
     limit = knobs["limit"]
     if kind == "clip_value":
         return {name: tf.clip_by_value(g, -limit, limit) for name, g in gradient.items()}
-    squares = {name: _squares(g, _A_LANE) for name, g in gradient.items()}
+    squares = {name: lane_sums(tf.square(g)) for name, g in gradient.items()}
     if kind == "clip_norm":
         return {name: g * _share(squares[name], limit) for name, g in gradient.items()}
     share = _share(tf.add_n(list(squares.values())), limit)
@@ -48,8 +47,8 @@ def constrained(network: Network, weights: Tensors, knobs: Mapping[str, Knobs]) 
         name = f"{layer.label}/kernel"
         if layer.max_norm and name in weights:
             kernel = weights[name]
-            share = _share(_squares(kernel, _A_UNIT), knobs[layer.label]["radius"])
-            rescaled[name] = kernel * share
+            squares = tf.reduce_sum(tf.square(kernel), axis=1, keepdims=True)
+            rescaled[name] = kernel * _share(squares, knobs[layer.label]["radius"])
     return weights | rescaled
 
 
@@ -59,11 +58,6 @@ def without_zeros(weights: Tensors, nonzero: Tensors) -> Tensors:
         name: tf.where(kept, weights[name], tf.zeros_like(weights[name]))
         for name, kept in nonzero.items()
     }
-
-
-def _squares(values: tf.Tensor, axes: Collection[int]) -> tf.Tensor:
-    """Return the sum of the squares over some axes, which stay, of length 1."""
-    return tf.reduce_sum(tf.square(values), axis=axes, keepdims=True)
 
 
 def _share(squares: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:

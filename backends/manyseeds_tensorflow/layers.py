@@ -140,7 +140,8 @@ def _moments(inputs: tf.Tensor, rows: noise.Rows) -> tuple[tf.Tensor, tf.Tensor]
         return tf.reduce_sum(real, axis=1, keepdims=True) / tf.cast(rows, values.dtype)
 
     mean = mean_of(inputs)
-    return mean, mean_of(tf.math.squared_difference(inputs, mean))
+    # As in `tf.nn.moments`: the variance has no slope along the mean.
+    return mean, mean_of(tf.math.squared_difference(inputs, tf.stop_gradient(mean)))
 
 
 class LaneDropout(LabelledLayer):

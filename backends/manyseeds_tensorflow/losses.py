@@ -9,6 +9,7 @@ import tensorflow as tf
 from manyseeds.layers import Dense
 from manyseeds.network import Loss, Network
 from manyseeds_tensorflow.layers import Knobs
+from manyseeds_tensorflow.sums import lane_sums
 
 
 def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -88,9 +89,6 @@ def _penalty(layer: Dense, weights: Mapping[str, tf.Tensor], knobs: Knobs) -> tf
         return None
     kernel = weights[f"{layer.label}/kernel"]
     each = {"l1": tf.abs, "l2": tf.square}
-    return tf.add_n(
-        [
-            knobs[name] * tf.reduce_sum(each[name](kernel), axis=(1, 2))
-            for name in layer.penalty.hyperparameters()
-        ]
-    )
+    # One sum for both: a penalty's numbers are its factors.
+    terms = [knobs[name] * each[name](kernel) for name in layer.penalty.hyperparameters()]
+    return lane_sums(tf.add_n(terms))[:, 0, 0]

@@ -124,8 +124,19 @@ def _planar(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor | int) -> tf.Te
     """
     if isinstance(used, int):
         return tf.concat([first, second], axis=1)
+    count = first.shape[1]
+    # Moving the second values to where the first ones end is slow: only the last, smaller batch
+    # of an epoch needs it.
+    return tf.cond(
+        tf.equal(used, count),
+        lambda: tf.concat([first, second], axis=1),
+        lambda: _joined(first, second, used),
+    )
+
+
+def _joined(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
+    """Return the `used` first of the first values, then the second ones."""
     lanes, count = first.shape
     room = tf.zeros_like(first)
-    # The second values, moved to where the first ones end: a slice costs less than a look-up.
     moved = tf.slice(tf.concat([room, second, room], axis=1), [0, count - used], [lanes, 2 * count])
     return tf.where(tf.range(2 * count) < used, tf.concat([first, room], axis=1), moved)

@@ -40,6 +40,10 @@ class Now:
     product: Slots = ()
 
 
+Update = Callable[[tf.Tensor, tf.Tensor, Slots], tuple[tf.Tensor, Slots]]
+"""Takes a variable, its gradient and what is kept of it; returns it and that, all [lanes, ...]."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """An optimizer.
@@ -49,71 +53,102 @@ class Rule:
     slots
         What it keeps of every variable: for each tensor the hyperparameter that it starts from
         everywhere, or None for zero.
-    update
-        Its equations: `update(theta, g, kept, now)` returns the variable and what is kept, all
-        [lanes, ...].
+    step
+        Its equations in a step. What all variables share is computed once, for the sake of the
+        time that tracing takes.
     scheduled
         The momentum of a step, counted from 1, where the optimizer schedules its own and needs
         the product of all.
     """
 
     slots: tuple[str | None, ...]
-    update: Callable[[tf.Tensor, tf.Tensor, Slots, Now], tuple[tf.Tensor, Slots]]
+    step: Callable[[Now], Update]
     scheduled: Callable[[tf.Tensor, Knobs], tf.Tensor] | None = None
 
 
-def _sgd(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
-    return theta - now.rate * g, kept
+def _sgd(now: Now) -> Update:
+    return lambda theta, g, kept: (theta - now.rate * g, kept)
 
 
-def _momentum(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _momentum(now: Now) -> Update:
     """Eq. 11-4: the velocity holds the rate, where Keras' SGD has it too."""
-    m = now.momentum * kept[0] - now.rate * g
-    return theta + m, (m,)
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        m = now.momentum * kept[0] - now.rate * g
+        return theta + m, (m,)
+
+    return update
 
 
-def _nesterov(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _nesterov(now: Now) -> Update:
     """Eq. 11-5 from the look-ahead point."""
-    m = now.momentum * kept[0] - now.rate * g
-    return theta + now.momentum * m - now.rate * g, (m,)
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        m = now.momentum * kept[0] - now.rate * g
+        return theta + now.momentum * m - now.rate * g, (m,)
+
+    return update
 
 
-def _adagrad(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _adagrad(now: Now) -> Update:
     """Duchi et al. 2011, epsilon inside the root, as Keras."""
-    s = kept[0] + tf.square(g)
-    return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        s = kept[0] + tf.square(g)
+        return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+
+    return update
 
 
-def _rmsprop(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _rmsprop(now: Now) -> Update:
     """Tieleman and Hinton 2012, epsilon inside the root, as Keras."""
-    rho = now.knobs["rho"]
-    s = rho * kept[0] + (1 - rho) * tf.square(g)
-    return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+    rho, rest = _shares(now, "rho")
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        s = rho * kept[0] + rest * tf.square(g)
+        return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+
+    return update
 
 
-def _adam(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _adam(now: Now) -> Update:
     """Kingma and Ba 2015, Algorithm 1: epsilon after the bias correction; Keras adds it before."""
-    m, s = _averages(g, kept, now.knobs)
-    unbiased = m / (1 - tf.pow(now.knobs["beta1"], now.number))
-    return theta - now.rate * unbiased / _root(s, now), (m, s)
+    moved, unbiased = _moments(now), _correction(now, "beta1")
+    root = _root(now)
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        m, s = moved(g, kept)
+        return theta - now.rate * (m / unbiased) / root(s), (m, s)
+
+    return update
 
 
-def _adamax(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _adamax(now: Now) -> Update:
     """Kingma and Ba 2015, Algorithm 2, as Keras."""
-    beta1, beta2 = now.knobs["beta1"], now.knobs["beta2"]
-    m = beta1 * kept[0] + (1 - beta1) * g
-    u = tf.maximum(beta2 * kept[1], tf.abs(g))
-    unbiased = m / (1 - tf.pow(beta1, now.number))
-    return theta - now.rate * unbiased / (u + now.knobs["epsilon"]), (m, u)
+    (beta1, rest), beta2 = _shares(now, "beta1"), now.knobs["beta2"]
+    unbiased = _correction(now, "beta1")
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        m = beta1 * kept[0] + rest * g
+        u = tf.maximum(beta2 * kept[1], tf.abs(g))
+        return theta - now.rate * (m / unbiased) / (u + now.knobs["epsilon"]), (m, u)
+
+    return update
 
 
-def _nadam(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _nadam(now: Now) -> Update:
     """Dozat 2016; with decay 1 as Keras, which has no other."""
-    m, s = _averages(g, kept, now.knobs)
+    moved, root = _moments(now), _root(now)
     here, following = (_nadam_momentum(now.number + ahead, now.knobs) for ahead in (0, 1))
     (product,) = now.product
-    ahead = following * m / (1 - product * following) + (1 - here) * g / (1 - product)
-    return theta - now.rate * ahead / _root(s, now), (m, s)
+    of_average = following / (1 - product * following)
+    of_gradient = (1 - here) / (1 - product)
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        m, s = moved(g, kept)
+        return theta - now.rate * (of_average * m + of_gradient * g) / root(s), (m, s)
+
+    return update
 
 
 def _nadam_momentum(number: tf.Tensor, knobs: Knobs) -> tf.Tensor:
@@ -121,25 +156,39 @@ def _nadam_momentum(number: tf.Tensor, knobs: Knobs) -> tf.Tensor:
     return knobs["beta1"] * (1 - tf.pow(base, knobs["decay"] * number) / 2)
 
 
-def _ftrl(theta: tf.Tensor, g: tf.Tensor, kept: Slots, now: Now) -> tuple[tf.Tensor, Slots]:
+def _ftrl(now: Now) -> Update:
     """McMahan et al. 2013, Algorithm 1, as Keras."""
-    l1, l2 = now.knobs["l1"], now.knobs["l2"]
-    n = kept[0] + tf.square(g)
-    root = tf.sqrt(n)
-    z = kept[1] + g - (root - tf.sqrt(kept[0])) / now.rate * theta
-    return (tf.clip_by_value(z, -l1, l1) - z) / (root / now.rate + 2 * l2), (n, z)
+    l1, twice_l2, inverse = now.knobs["l1"], 2 * now.knobs["l2"], 1 / now.rate
+
+    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
+        n = kept[0] + tf.square(g)
+        root = tf.sqrt(n)
+        z = kept[1] + g - (root - tf.sqrt(kept[0])) * inverse * theta
+        return (tf.clip_by_value(z, -l1, l1) - z) / (root * inverse + twice_l2), (n, z)
+
+    return update
 
 
-def _averages(g: tf.Tensor, kept: Slots, knobs: Knobs) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the moving averages of the gradient and of its square."""
-    beta1, beta2 = knobs["beta1"], knobs["beta2"]
-    return beta1 * kept[0] + (1 - beta1) * g, beta2 * kept[1] + (1 - beta2) * tf.square(g)
+def _shares(now: Now, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the shares that a moving average has of what it was and of what is new."""
+    return now.knobs[name], 1 - now.knobs[name]
 
 
-def _root(s: tf.Tensor, now: Now) -> tf.Tensor:
-    """Return the root of the unbiased average of squares, and epsilon."""
-    unbiased = s / (1 - tf.pow(now.knobs["beta2"], now.number))
-    return tf.sqrt(unbiased) + now.knobs["epsilon"]
+def _correction(now: Now, name: str) -> tf.Tensor:
+    """Return the share that a moving average of this many steps from zero has of the truth."""
+    return 1 - tf.pow(now.knobs[name], now.number)
+
+
+def _moments(now: Now) -> Callable[[tf.Tensor, Slots], tuple[tf.Tensor, tf.Tensor]]:
+    """Return how the moving averages of the gradient and of its square move."""
+    (beta1, rest1), (beta2, rest2) = _shares(now, "beta1"), _shares(now, "beta2")
+    return lambda g, kept: (beta1 * kept[0] + rest1 * g, beta2 * kept[1] + rest2 * tf.square(g))
+
+
+def _root(now: Now) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what the average of squares is divided by: its unbiased root, and epsilon."""
+    unbiased = _correction(now, "beta2")
+    return lambda s: tf.sqrt(s / unbiased) + now.knobs["epsilon"]
 
 
 RULES: Mapping[str, Rule] = {

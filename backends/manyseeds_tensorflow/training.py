@@ -195,9 +195,9 @@ class Trainer:
         gradient = slope.gradient
         if kinds.clipping:
             gradient = clipping.clipped(kinds.clipping, gradient, self.knobs["clipping"])
-        rule = optimizers.RULES[kinds.optimizer]
+        update = optimizers.RULES[kinds.optimizer].step(now)
         moved = {
-            name: rule.update(theta, gradient[name], moving.slots[name], now)
+            name: update(theta, gradient[name], moving.slots[name])
             for name, theta in moving.weights.items()
         }
         weights, slots = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
@@ -246,8 +246,11 @@ def gradient(
 
 def batch_of(seen: Seen, data: Tree) -> tuple[tf.Tensor, tf.Tensor]:
     """Return a batch's inputs, changed where they are augmented, and its labels."""
-    inputs, labels = (tf.gather(column, seen.rows) for column in data)
-    return augmented(inputs, seen.changes) if seen.changes else inputs, labels
+    images, labels = data
+    inputs = (
+        augmented(images, seen.rows, seen.changes) if seen.changes else tf.gather(images, seen.rows)
+    )
+    return inputs, tf.gather(labels, seen.rows)
 
 
 def traced(network: LaneNetwork) -> tuple[str, ...]:

@@ -79,6 +79,10 @@ def first_weights(net, lanes, seed=0):
     }
 
 
+def keys_of(net, seeds):
+    return streams.noise_keys(net, {"dropout": seeds, "augment": seeds})
+
+
 def plan(net, lanes, epoch=0, rows=ROWS, batch=BATCH, momentum=False):
     steps = -(-rows // batch)
     draw = np.random.default_rng(epoch)
@@ -87,7 +91,7 @@ def plan(net, lanes, epoch=0, rows=ROWS, batch=BATCH, momentum=False):
         batch=batch,
         rate=draw.uniform(0.01, 0.1, size=(lanes, steps)),
         momentum=draw.uniform(0.5, 0.95, size=(lanes, steps)) if momentum else None,
-        noise=streams.noise_keys(net, range(lanes)),
+        noise=keys_of(net, range(lanes)),
         step=epoch * steps,
     )
 
@@ -328,10 +332,10 @@ def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
     variable = keras.Variable(start, dtype="float64")
     rule = lane_optimizers.RULES[kind]
     theta = tf.constant(start)
-    kept = (tf.zeros_like(theta),) * rule.slots
+    kept = (tf.zeros_like(theta),) * len(rule.slots)
     for _ in range(20):
         plain.apply([tf.sin(variable.value)], [variable])
-        theta, kept = rule.update(theta, tf.sin(theta), kept, now)
+        theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
     np.testing.assert_allclose(theta, variable.numpy(), rtol=1e-13)
 
 
@@ -390,7 +394,7 @@ def test_the_gradient_is_that_of_finite_differences(double, output, units, kind)
         moved[name][2 * index].flat[place] += step
         moved[name][2 * index + 1].flat[place] -= step
     rows = np.tile(np.arange(5, dtype=np.int32), (lanes, 1))
-    keys = {label: np.repeat(key, lanes, 0) for label, key in streams.noise_keys(net, [3]).items()}
+    keys = {label: np.repeat(key, lanes, 0) for label, key in keys_of(net, [3]).items()}
     cohort = begun(double, net, lanes, kind=kind, weights=moved)
     loss = cohort.train(EpochPlan(rows, BATCH, np.zeros((lanes, 1)), None, keys, 2)).loss[:, 0]
     same = {name: np.repeat(value, lanes, axis=0) for name, value in weights.items()}

@@ -112,7 +112,7 @@ def steps_of(kind, numbers, start, rate, steps):
             knobs=knobs,
             product=(product,),
         )
-        theta, kept = rule.update(theta, tf.sin(theta), kept, now)
+        theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
     return theta.numpy()
 
 
@@ -226,16 +226,19 @@ def test_images_change_as_the_definition_says(names):
     net = Network.model_validate({"name": "n", "layers": [{"name": "dense", "units": 1}]})
     phase = Phase(name="p", task=task, network=net, epochs=1, rate=1.0, augmentation=names)
     draw, side = np.random.default_rng(5), 9
-    images = draw.random((2, 6, side, side))
+    images = draw.random((6, side, side))
     changes = [definition_of_changes.draw_changes(phase.augmentation, draw, 6, (side, side))] * 2
     stacked = Changes(
         *(np.stack([getattr(c, field) for c in changes]) for field in Changes._fields)
     )
+    rows = np.array([[3, 1, 5, 0, 2, 4], [2, 2, 0, 1, 5, 3]], np.int32)
     found = tf.function(augmented, jit_compile=True)(
-        tf.constant(images.reshape(2, 6, -1)), tf.nest.map_structure(tf.constant, stacked)
+        tf.constant(images.reshape(6, -1)),
+        tf.constant(rows),
+        tf.nest.map_structure(tf.constant, stacked),
     )
     for lane in range(2):
-        wanted = definition_of_changes.augmented(images[lane], changes[lane])
+        wanted = definition_of_changes.augmented(images[rows[lane]], changes[lane])
         np.testing.assert_allclose(found[lane], wanted.reshape(6, -1), rtol=1e-12, atol=1e-13)
 
 
@@ -243,7 +246,9 @@ def test_an_image_moved_far_away_is_black():
     affine = np.tile(np.eye(2, 3), (1, 1, 1, 1))
     affine[..., 2] = 100
     still = Changes(*(tf.constant(each) for each in (affine, np.ones((1, 1)), np.zeros((1, 1)))))
-    np.testing.assert_array_equal(augmented(tf.ones([1, 1, 16], tf.float64), still), 0)
+    np.testing.assert_array_equal(
+        augmented(tf.ones([1, 16], tf.float64), tf.constant([[0]]), still), 0
+    )
 
 
 def test_alpha_dropout_keeps_mean_and_variance():
