@@ -35,7 +35,7 @@ def activate(
     knobs: Knobs,
     *,
     noise: Words | None = None,
-    slope: jax.Array | None = None,
+    slope: Any = None,
 ) -> jax.Array:
     """Return an activation of its inputs.
 

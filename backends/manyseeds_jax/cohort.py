@@ -85,11 +85,13 @@ class JaxCohort:
         arguments = (self._moving, (self._fixed, self._plan(epoch)), shared)
         program = partial(model.train, epoch.batch)
         found = call(("train", model.name(), epoch.batch), self._lanes, program, arguments)
-        self._moving, traces = found.result
-        loss, penalty = (
-            None if trace is None else self._lanes.get(trace).astype(np.float64) for trace in traces
+        self._moving, (loss, penalty) = found.result
+        return EpochTrace(
+            self._lanes.get(loss).astype(np.float64),
+            None if penalty is None else self._lanes.get(penalty).astype(np.float64),
+            found.seconds,
+            found.compilations,
         )
-        return EpochTrace(loss, penalty, found.seconds, found.compilations)
 
     def evaluate(
         self,
@@ -162,7 +164,8 @@ class JaxCohort:
         network = self._model.network
 
         def sample(_: Tree, fixed: Tree, shared: tuple[Shared, Tree]) -> Tree:
-            return scoring.sampled(network, outputs, *fixed, *shared)
+            variables, keys = fixed
+            return scoring.sampled(network, outputs, variables, keys, *shared)
 
         dropouts = [
             each.label for each in network.layers if isinstance(each, Dropout | AlphaDropout)
@@ -184,33 +187,29 @@ class JaxCohort:
 
     def _plan(self, epoch: EpochPlan) -> Plan:
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
-        return self._lanes.put(
-            Plan(
-                np.asarray(epoch.order, np.int32),
-                epoch.rate.astype(self._dtype),
-                momentum.astype(self._dtype),
-                self._noise(epoch.noise, epoch.step, len(epoch.order)),
-                self._changes(epoch.changes),
-            )
-        )
+        order = np.asarray(epoch.order, np.int32)
+        series = (epoch.rate.astype(self._dtype), momentum.astype(self._dtype))
+        noise = self._noise(epoch.noise, epoch.step, len(order))
+        return Plan(*self._lanes.put((order, *series)), noise, self._changes(epoch.changes))
 
     def _batch(self, batch: Batch, *, noisy: bool = True) -> LaneBatch:
         rows = np.asarray(batch.rows, np.int32)
         noise = self._noise(batch.noise, batch.step, len(rows), noisy=noisy)
-        return self._lanes.put(LaneBatch(rows, noise, self._changes(batch.changes)))
+        return LaneBatch(self._lanes.put(rows), noise, self._changes(batch.changes))
 
     def _noise(
         self, keys: Mapping[str, Any], step: int, lanes: int, *, noisy: bool = True
     ) -> Noise:
         """Return the keys of all the network's noises, and the step."""
         labels = self._network.noises(1, 1) if noisy else ()
-        return Noise({label: keys[label] for label in labels}, np.full(lanes, step, np.uint32))
+        needed = {label: keys[label] for label in labels}
+        return Noise(*self._lanes.put((needed, np.full(lanes, step, np.uint32))))
 
     def _changes(self, changes: Changes | None) -> LaneChanges | None:
         if changes is None:
             return None
         parts = (changes.affine, changes.gain, changes.offset)
-        return LaneChanges(*(part.astype(self._dtype) for part in parts))
+        return LaneChanges(*self._lanes.put(tuple(part.astype(self._dtype) for part in parts)))
 
     def _shared(self, split: SplitName, *, training: bool = False) -> Shared:
         inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)

@@ -6,6 +6,8 @@ a compiled program.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -133,19 +135,19 @@ def train(
     return Outputs(logits, layers, moved.get(MOVING, {}))
 
 
-def penalty(network: Network, kernels: Mapping[str, Any], knobs: Knobs) -> jax.Array | None:
-    """Return the sum of the penalties on kernels, by layer as "kernel"; None where there are none.
+def penalty(network: Network, weights: Mapping[str, Any], knobs: Knobs) -> jax.Array:
+    """Return the sum of the penalties of a network that has some, on weights by layer and name.
 
     |w| is w sign(w), whose derivative at 0 is 0; that of `jax.numpy.abs` is 1 there.
     """
     parts = []
     for layer in network.dense():
-        kernel, own = kernels[layer.label]["kernel"], knobs[layer.label]
+        kernel, own = weights[layer.label]["kernel"], knobs[layer.label]
         if layer.penalty and "l1" in own:
             parts.append(own["l1"] * jnp.sum(kernel * jnp.sign(kernel)))
         if layer.penalty and "l2" in own:
             parts.append(own["l2"] * jnp.sum(kernel * kernel))
-    return sum(parts) if parts else None
+    return functools.reduce(operator.add, parts)
 
 
 def losses(kind: Loss, logits: jax.Array, labels: jax.Array) -> jax.Array:

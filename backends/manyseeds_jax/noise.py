@@ -5,7 +5,9 @@ The same bits as the definition there, from JAX's own Threefry primitive.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +20,18 @@ from manyseeds.noise import HALVES, SELU_FLOOR
 Words = tuple[jax.Array, jax.Array]
 """One noise of a step: the words x0 of all its blocks, and their x1; [blocks] uint32 each."""
 
+DRAWN_ALONE = 1 << 14
+"""Blocks from which on a noise is drawn by itself.
+
+The primitive is a loop, which takes time to compile, so that small noises are drawn together. But
+then each block brings a key of its own, which with many blocks no longer fit in the CPU's cache.
+"""
+
 
 def words(
     keys: Mapping[str, jax.Array], step: jax.Array, counts: Mapping[str, int]
 ) -> dict[str, Words]:
     """Return the noise of a step for one lane, by label.
-
-    All noises are drawn at once, since every call of the primitive is a loop to compile and run.
 
     Parameters
     ----------
@@ -35,6 +42,18 @@ def words(
     counts
         How many blocks each noise takes.
     """
+    large = {label: count for label, count in counts.items() if count >= DRAWN_ALONE}
+    small = {label: count for label, count in counts.items() if count < DRAWN_ALONE}
+    alone = {
+        label: _drawn(keys[label][0], keys[label][1], jnp.arange(count, dtype=jnp.uint32), step)
+        for label, count in large.items()
+    }
+    return alone | _together(keys, step, small)
+
+
+def _together(
+    keys: Mapping[str, jax.Array], step: jax.Array, counts: Mapping[str, int]
+) -> dict[str, Words]:
     if not counts:
         return {}
     first, second = (
@@ -42,7 +61,7 @@ def words(
         for word in (0, 1)
     )
     block = np.concatenate([np.arange(count, dtype=np.uint32) for count in counts.values()])
-    x0, x1 = threefry2x32_p.bind(first, second, jnp.asarray(block), jnp.full(block.shape, step))
+    x0, x1 = _drawn(first, second, jnp.asarray(block), step)
     found, start = {}, 0
     for label, count in counts.items():
         found[label] = (x0[start : start + count], x1[start : start + count])
@@ -50,26 +69,38 @@ def words(
     return found
 
 
+def _drawn(first: jax.Array, second: jax.Array, block: jax.Array, step: jax.Array) -> Words:
+    """Return the words of some blocks: with one key, two words, for all or for each of them."""
+    x0, x1 = threefry2x32_p.bind(first, second, block, jnp.full(block.shape, step))
+    return x0, x1
+
+
+_SECOND = np.array([[False], [True]])
+
+
 def halves(noise: Words, shape: tuple[int, ...]) -> jax.Array:
     """Return the first halves of a noise as an array of this shape, uint16."""
-    elements = int(np.prod(shape))
-    pairs = lax.bitcast_convert_type(jnp.concatenate(noise), jnp.uint16)  # the low half first
-    return pairs.reshape(-1)[:elements].reshape(shape)
+    # x0, then x1: a concatenation, which XLA would not vectorise together with what follows it.
+    planes = jnp.where(_SECOND, noise[1], noise[0])
+    return _first(lax.bitcast_convert_type(planes, jnp.uint16), shape)  # of a word the low half
 
 
-def normals(noise: Words, shape: tuple[int, ...], dtype: np.dtype) -> jax.Array:
+def normals(noise: Words, shape: tuple[int, ...], dtype: np.dtype[Any]) -> jax.Array:
     """Return the first unit normals of a noise as an array of this shape."""
-    elements = int(np.prod(shape))
     u0, u1 = ((word.astype(dtype) + 0.5) * 2.0**-32 for word in noise)
     radius, angle = jnp.sqrt(-2 * jnp.log(u0)), 2 * np.pi * u1
-    pairs = jnp.concatenate([radius * jnp.cos(angle), radius * jnp.sin(angle)])
-    return pairs[:elements].reshape(shape)
+    # The sine is the cosine a quarter of a turn before: as above no concatenation.
+    turns = np.pi / 2 * _SECOND.astype(dtype)
+    return _first(radius * jnp.cos(angle - turns), shape)
+
+
+def _first(values: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return values.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
 def kept(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax.Array:
-    """Return which elements are kept; `threshold` is the least half that keeps one."""
-    # Compared as halves: wider integers would take twice the room in the CPU's registers.
-    return halves(noise, shape) >= threshold.astype(jnp.uint16)
+    """Return which elements are kept; `threshold`, int32, is the least half that keeps one."""
+    return halves(noise, shape).astype(jnp.int32) >= threshold
 
 
 def dropout(values: jax.Array, noise: Words, threshold: jax.Array, scale: jax.Array) -> jax.Array:

@@ -107,7 +107,7 @@ def scale_by_adamax(
 class NadamState(NamedTuple):
     """Steps taken, the product of their momenta, and both moments."""
 
-    count: jax.Array
+    steps: jax.Array
     product: jax.Array
     mu: Tree
     nu: Tree
@@ -127,18 +127,18 @@ def scale_by_nadam(
 
     def update(updates: Tree, state: NadamState, params: Tree = None) -> tuple[Tree, NadamState]:
         del params
-        count = state.count + 1
-        now, later = momentum(count), momentum(count + 1)
+        step = state.steps + 1
+        now, later = momentum(step), momentum(step + 1)
         product = state.product * now
         mu = optax.tree.update_moment(updates, state.mu, beta1, 1)
         nu = optax.tree.update_moment_per_elem_norm(updates, state.nu, beta2, 2)
         of_mean, of_gradient = later / (1 - product * later), (1 - now) / (1 - product)
-        corrected = optax.tree.bias_correction(nu, beta2, count)
+        corrected = optax.tree.bias_correction(nu, beta2, step)
         updates = jax.tree.map(
             lambda m, g, s: (of_mean * m + of_gradient * g) / (jnp.sqrt(s) + epsilon),
             *(mu, updates, corrected),
         )
-        return updates, NadamState(count, product, mu, nu)
+        return updates, NadamState(step, product, mu, nu)
 
     return optax.GradientTransformation(init, update)
 

@@ -149,8 +149,7 @@ class LaneModel:
             return found
 
         def penalty(trained: Tree) -> jax.Array:
-            kernels = weights.frozen | trained
-            return networks.penalty(self.network, kernels, shared.network)
+            return networks.penalty(self.network, weights.frozen | trained, shared.network)
 
         value, gradient = jax.value_and_grad(penalty)(weights.trained)
         gradient = jax.tree.map(jnp.add, found.gradient, gradient)

@@ -341,7 +341,7 @@ def test_threefry_gives_the_known_answers_of_random123(single, key, counter, wor
 
 @pytest.mark.parametrize("step", [0, 70_001, 2**32 - 1])
 def test_noise_is_bit_identical_to_its_definition(single, step):
-    elements = {"one": 1, "four": 4, "six": 6, "many": 333}
+    elements = {"one": 1, "four": 4, "six": 6, "many": 333, "alone": 4 * noises.DRAWN_ALONE + 1}
     generator = np.random.default_rng(2)
     keys = {label: generator.integers(0, 2**32, (3, 2), dtype=np.uint32) for label in elements}
     counts = {label: definition.blocks(count) for label, count in elements.items()}

@@ -397,6 +397,7 @@ def test_zeros_that_are_kept_stay_and_only_those(single):
 
 WHOLE = (0.9**2 + 100**2 + 173.2**2) ** 0.5
 
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
