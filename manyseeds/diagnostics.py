@@ -60,7 +60,13 @@ class Diagnosis:
 
 
 def diagnose(
-    cohort: TrainingCohort, phase: str, network: Network, plan: EpochPlan, epoch: int
+    cohort: TrainingCohort,
+    phase: str,
+    network: Network,
+    plan: EpochPlan,
+    epoch: int,
+    *,
+    gradients: bool,
 ) -> Iterator[Diagnosis]:
     """Yield what can be seen of each layer now.
 
@@ -70,13 +76,16 @@ def diagnose(
         The coming epoch's: its rows, noise and first batch.
     epoch
         Epochs trained so far.
+    gradients
+        With the norms of gradients: not of networks that are never trained.
     """
     found: dict[tuple[str, Quantity], Floats] = {}
     rows = Batch(np.sort(plan.order, axis=1), plan.noise, plan.step)
     found |= _activity(cohort.activity(rows, training=False), "output", dead=True)
     if any(layer.name in _ONLY_IN_TRAINING for layer in network.layers):
         found |= _activity(cohort.activity(rows, training=True), "training", dead=False)
-    found |= _gradient_norms(cohort.gradient(_first_batch(plan)))
+    if gradients:
+        found |= _gradient_norms(cohort.gradient(_first_batch(plan)))
     found |= _zero_shares(cohort.weights())
     for (layer, quantity), values in found.items():
         yield Diagnosis(phase, epoch, None, layer, quantity, values)

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field
 from manyseeds.activations import Activation, Linear, PRelu, RRelu
 from manyseeds.initialisers import GlorotUniform, Initialiser
 from manyseeds.noise import HALVES
-from manyseeds.regularisation import DropConnect, MaxNorm, Penalty
+from manyseeds.regularisation import Constraint, Dropping, Penalty
 from manyseeds.technique import Technique, by_name
 
 
@@ -69,8 +69,8 @@ class Dense(_Layer):
     initialiser: Initialiser = GlorotUniform()
     bias: bool = True
     penalty: Penalty | None = None
-    max_norm: MaxNorm | None = None
-    drop_connect: DropConnect | None = None
+    max_norm: Constraint | None = None
+    drop_connect: Dropping | None = None
 
     def width(self, fan_in: int) -> int:
         """Return the units."""

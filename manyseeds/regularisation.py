@@ -64,6 +64,9 @@ class MaxNorm(_Regularisation):
     radius: float = Field(default=1.0, gt=0)
 
 
+Constraint = Annotated[MaxNorm, BeforeValidator(by_name)]
+
+
 class DropConnect(_Regularisation):
     """In training each weight of a kernel is dropped with probability rate; the rest are / keep.
 
@@ -74,6 +77,9 @@ class DropConnect(_Regularisation):
     source: ClassVar[str] = "Wan et al. 2013, with one mask per batch"
     name: Literal["drop_connect"] = "drop_connect"
     rate: float = Field(default=0.5, ge=0, le=1 - 1 / HALVES)
+
+
+Dropping = Annotated[DropConnect, BeforeValidator(by_name)]
 
 
 class _Pruning(Technique):

@@ -316,7 +316,14 @@ class _PhaseRun:
             plan = self.timetable.plan(epoch, self.valid_loss)
             network = self.phase.network
             self.diagnoses.extend(
-                diagnose(self.cohort, self.phase.name, network, plan, self._epochs())
+                diagnose(
+                    self.cohort,
+                    self.phase.name,
+                    network,
+                    plan,
+                    self._epochs(),
+                    gradients=self.phase.epochs > 0,
+                )
             )
 
     def _epochs(self) -> int:
