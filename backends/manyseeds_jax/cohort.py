@@ -188,9 +188,10 @@ class JaxCohort:
     def _plan(self, epoch: EpochPlan) -> Plan:
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
         order = np.asarray(epoch.order, np.int32)
-        series = (epoch.rate.astype(self._dtype), momentum.astype(self._dtype))
+        series = (order, epoch.rate.astype(self._dtype), momentum.astype(self._dtype))
+        rows, rates, momenta = self._lanes.put(series)
         noise = self._noise(epoch.noise, epoch.step, len(order))
-        return Plan(*self._lanes.put((order, *series)), noise, self._changes(epoch.changes))
+        return Plan(rows, rates, momenta, noise, self._changes(epoch.changes))
 
     def _batch(self, batch: Batch, *, noisy: bool = True) -> LaneBatch:
         rows = np.asarray(batch.rows, np.int32)
