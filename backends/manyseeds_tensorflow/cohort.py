@@ -65,7 +65,8 @@ class TensorFlowCohort:
             "optimizer": optimizer_knobs(phase.optimizer, dtype),
             "clipping": clipping_knobs(phase.clipping, dtype),
         }
-        self._kinds = Kinds(phase.optimizer.name, phase.clipping and phase.clipping.name)
+        clipping = phase.clipping.name if phase.clipping else None
+        self._kinds = Kinds(phase.optimizer.name, clipping)
         self._taken = 0
         stacked = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
         with tf.device(self._device.name):

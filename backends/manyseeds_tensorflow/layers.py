@@ -32,13 +32,13 @@ class Step:
     number
         In the noise counter, uint32.
     rows
-        How many rows of the batch count, int32; the others pad it.
+        How many rows of the batch count; the others pad it. A number where all count.
     keys
         Of the noise, label -> [lanes, 2] uint32.
     """
 
     number: tf.Tensor
-    rows: noise.Rows
+    rows: tf.Tensor | int
     keys: Mapping[str, tf.Tensor]
 
     def halves(self, label: str, inputs: tf.Tensor) -> tf.Tensor:
@@ -129,7 +129,7 @@ class LaneBatchNorm(LabelledLayer):
         )
 
 
-def _moments(inputs: tf.Tensor, rows: noise.Rows) -> tuple[tf.Tensor, tf.Tensor]:
+def _moments(inputs: tf.Tensor, rows: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     """Return mean and biased variance over the rows that count, [lanes, 1, units] each."""
     if isinstance(rows, int):
         return tf.nn.moments(inputs, axes=[1], keepdims=True)

@@ -15,9 +15,6 @@ from manyseeds.noise import HALVES, blocks, normal_blocks
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
-Rows = tf.Tensor | int
-"""How many rows a batch has; where it is no tensor, the batch is not padded."""
-
 
 def threefry(
     key: tuple[tf.Tensor, tf.Tensor], counter: tuple[tf.Tensor, tf.Tensor]
@@ -49,7 +46,9 @@ def words(key: tf.Tensor, step: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Te
     return threefry((key[:, :1], key[:, 1:]), (block, step))
 
 
-def halves(key: tf.Tensor, step: tf.Tensor, rows: Rows, shape: Sequence[int]) -> tf.Tensor:
+def halves(
+    key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | int, shape: Sequence[int]
+) -> tf.Tensor:
     """Return the noise of a step, uint16 of `shape` [lanes, batch, units].
 
     Parameters
@@ -57,9 +56,10 @@ def halves(key: tf.Tensor, step: tf.Tensor, rows: Rows, shape: Sequence[int]) ->
     key, step
         As for `words`.
     rows
-        The noise of the rows after them means nothing.
+        How many rows the batch has; the noise of those after them means nothing.
     shape
-        Where the last, smaller batch is padded to the size of the others.
+        Where the last, smaller batch is padded to the size of the others: where rows are not known
+        before the program runs.
     """
     lanes, batch, units = shape
     elements = batch * units
@@ -75,7 +75,7 @@ def shares(drawn: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 
 def normals(
-    key: tf.Tensor, step: tf.Tensor, rows: Rows, shape: Sequence[int], dtype: tf.DType
+    key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | int, shape: Sequence[int], dtype: tf.DType
 ) -> tf.Tensor:
     """Return unit normals of `shape` [lanes, batch, units]; arguments as for `halves`."""
     lanes, batch, units = shape
