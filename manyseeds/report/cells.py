@@ -37,11 +37,7 @@ class ClaimRow:
     improvement: str
     interval: str
     pairs: str
-    promised: str
-    lost: str
-    better: str
-    tied: str
-    worse: str
+    outcomes: str
     baseline: str
     treatment: str
     correlation: str
@@ -185,12 +181,8 @@ def _claim_row(row: Row, shown: Unit) -> ClaimRow:
         verdict=row["verdict"],
         improvement=shown.gain(row["improvement"]),
         interval=shown.interval(row["low"], row["high"]),
-        pairs=f"{row['pairs']:,}",
-        promised=f"{row['promised']:,}",
-        lost=f"{row['lost']:,}",
-        better=f"{row['better']:,}",
-        tied=f"{row['tied']:,}",
-        worse=f"{row['worse']:,}",
+        pairs=f"{row['pairs']:,} of {row['promised']:,}",
+        outcomes=f"{row['better']:,} / {row['tied']:,} / {row['worse']:,}",
         baseline=shown.bare(row["baseline_mean"]),
         treatment=shown.bare(row["treatment_mean"]),
         correlation=number(row["correlation"], 2),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,9 +49,20 @@ class Intervals:
 
 @dataclass(frozen=True)
 class _Statistic:
-    """A statistic as a function of the first two moments about a point, [..., columns]."""
+    """A statistic as a function of the first two moments about a point, [..., columns].
+
+    Attributes
+    ----------
+    least
+        Values that an interval needs.
+    squares
+        Whether the second moment counts.
+    of
+        The function, of both moments and the number of values.
+    """
 
     least: int
+    squares: bool
     of: Callable[[Floats, Floats, int], Floats]
 
 
@@ -62,8 +74,8 @@ def _sd(first: Floats, second: Floats, n: int) -> Floats:
     return np.sqrt(np.maximum(second - first**2, 0.0) * n / (n - 1))
 
 
-_MEAN = _Statistic(least=2, of=_mean)
-_SD = _Statistic(least=3, of=_sd)
+_MEAN = _Statistic(least=2, squares=False, of=_mean)
+_SD = _Statistic(least=3, squares=True, of=_sd)
 
 
 def mean_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
@@ -154,11 +166,24 @@ def _bca(values: Floats, statistic: _Statistic, level: float) -> tuple[Floats, F
 def _resampled(values: Floats, statistic: _Statistic) -> Floats:
     """Return the statistic of every resample, [RESAMPLES, columns]."""
     n = len(values)
+    shares = _shares(n)
+    first = shares @ values
+    second = shares @ values**2 if statistic.squares else first
+    return statistic.of(first, second, n)
+
+
+@lru_cache(maxsize=1)
+def _shares(n: int) -> Floats:
+    """Return the weight of each of n values in every resample, [RESAMPLES, n].
+
+    The draws are always the same, and the samples of a report mostly of one size.
+    """
     draws = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
-    cells = (draws + n * np.arange(RESAMPLES)[:, None]).ravel()
-    counts = np.bincount(cells, minlength=RESAMPLES * n).reshape(RESAMPLES, n)
-    shares = counts / n
-    return statistic.of(shares @ values, shares @ values**2, n)
+    draws += n * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(draws.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
+    del draws
+    shares: Floats = counts / n
+    return shares
 
 
 def _share_below(resampled: Floats, point: Floats, tolerance: Floats) -> Floats:
