@@ -16,6 +16,7 @@ from manyseeds.ledger import ROW_KEY, Ledger, ledgers
 from manyseeds.outcome import Outcome
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, Planned, make_plan
+from manyseeds.processes import Workers
 from manyseeds.runner import check_unchanged, outstanding, run
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, planned_suite, read_suite, suite_names, suites_folder
@@ -69,8 +70,9 @@ def train(
         # All of them are planned before the first is begun: a wrong one leaves no folder behind.
         planned = [_planned(name, options, quick) for name in _named(suites, everything)]
         targets = [_begun(each, results, console) for each in planned]
-    for ledger in targets:
-        _train(ledger, timeout, console)
+    with Workers() as workers:
+        for ledger in targets:
+            _train(ledger, workers, timeout, console)
     return targets
 
 
@@ -123,7 +125,7 @@ def _run_folder(name: str, results: Path) -> Path:
     raise RequestError(f"{results}: {unknown('run', name, known)}")
 
 
-def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
+def _train(ledger: Ledger, workers: Workers, timeout: float | None, console: Console) -> None:
     plan = ledger.plan
     suite = planned_suite(ledger.plan)
     done = frozenset(job.id for job in plan.jobs) - {job.id for job in outstanding(ledger)}
@@ -135,7 +137,7 @@ def _train(ledger: Ledger, timeout: float | None, console: Console) -> None:
     )
     try:
         with RunDisplay(plan, suite, done, console) as display:
-            run(ledger, display, timeout=timeout)
+            run(ledger, display, workers, timeout=timeout)
     except KeyboardInterrupt:
         raise InterruptedRunError(ledger) from None
 

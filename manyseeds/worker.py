@@ -55,14 +55,24 @@ def main() -> None:
     try:
         settings = Settings(**opening["settings"])
         backend = backend_entry(opening["backend"]).open(settings)
-        suite = parse_suite(opening["suite_text"], opening["suite_file"], quick=opening["quick"])
         _send(out, type="ready", environment=asdict(backend.describe()))
     except ManyseedsError as error:
         _send(out, type="refused", reason=str(error))
         return
-    worker = Worker(backend, settings, suite, Path(opening["checkpoints"]))
+    worker = None
     for request in requests:
-        _send(out, **_answer(worker, request, out))
+        if "job" not in request:
+            worker = _taken_up(backend, settings, request)
+        elif worker is not None:
+            _send(out, **_answer(worker, request, out))
+
+
+def _taken_up(backend: Backend, settings: Settings, request: Message) -> Worker:
+    """Return the worker for a run's suite; what is printed from now on goes to that run's log."""
+    with open(request["log"], "a", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 2)
+    suite = parse_suite(request["suite_text"], request["suite_file"], quick=request["quick"])
+    return Worker(backend, settings, suite, Path(request["checkpoints"]))
 
 
 def _answer(worker: Worker, request: Message, out: TextIO) -> Message:

@@ -1,0 +1,203 @@
+"""Worker processes: one per backend, kept from suite to suite so that a framework is imported once.
+
+A process trains one run's jobs after the other's; what it logs goes to the run it is at work on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Queue
+from types import TracebackType
+from typing import IO, Any
+
+from manyseeds.errors import RequestError, RunError
+from manyseeds.ledger import Ledger
+from manyseeds.plan import Plan
+
+Message = dict[str, Any]
+_OPENING_SECONDS = 600.0
+_STOPPING_SECONDS = 10.0
+
+
+@dataclass
+class Process:
+    """A worker process, and its messages; None marks the end of them.
+
+    Attributes
+    ----------
+    settings
+        What its backend was opened with.
+    environment
+        What the backend said it runs on.
+    run
+        The folder of the run it is at work on.
+    """
+
+    process: subprocess.Popen[str]
+    settings: Message = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    run: Path | None = None
+    messages: Queue[Message | None] = field(default_factory=Queue)
+
+    @classmethod
+    def start(cls, plan: Plan, backend: str, log: Path) -> Process:
+        """Start a process that opens a backend."""
+        with log.open("a", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "manyseeds.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                env=_environment(plan),
+            )
+        worker = cls(process, _settings(plan))
+        threading.Thread(target=worker._read, args=(process.stdout,), daemon=True).start()
+        worker.send({"backend": backend, "settings": worker.settings})
+        return worker
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            if line.endswith("\n"):  # else it died in the middle of a message
+                self.messages.put(json.loads(line))
+        self.messages.put(None)
+
+    def take_up(self, ledger: Ledger, log: Path) -> None:
+        """Hand over the suite of a run, whose jobs come next."""
+        if self.run == ledger.folder:
+            return
+        plan = ledger.plan
+        self.run = ledger.folder
+        self.send(
+            {
+                "suite_text": plan.suite_text,
+                "suite_file": plan.suite_file,
+                "quick": plan.quick,
+                "checkpoints": str(ledger.folder / "checkpoints"),
+                "log": str(log),
+            }
+        )
+
+    def send(self, message: Message) -> None:
+        """Write a message; a process that has died says so by the end of its own messages."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def receive(self, seconds: float | None) -> Message | None:
+        """Return the next message, or None when the worker has ended; TimeoutError when late."""
+        try:
+            return self.messages.get(timeout=seconds)
+        except Empty:
+            raise TimeoutError from None
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(_STOPPING_SECONDS)
+
+    def cause(self) -> str:
+        """Say how the process ended."""
+        code = self.process.wait(_STOPPING_SECONDS)
+        if code == -signal.SIGKILL:
+            return "the worker was killed (by the system if memory ran out: train fewer --lanes)"
+        if code < 0:
+            return f"the worker died of {signal.Signals(-code).name}"
+        return f"the worker ended with status {code}"
+
+
+class Workers:
+    """The open processes, by backend; leaving the context ends them all."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Process] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for backend in list(self._open):
+            self.stop(backend)
+
+    def at(self, ledger: Ledger, backend: str) -> Process:
+        """Return a backend's process, at work on a run: an open one where its settings fit.
+
+        Raises
+        ------
+        RunError
+            The process did not start.
+        RequestError
+            The backend refuses the settings.
+        """
+        log = log_of(ledger, backend)
+        log.parent.mkdir(exist_ok=True)
+        worker = self._open.get(backend)
+        if worker and worker.settings != _settings(ledger.plan):
+            self.stop(backend)
+            worker = None
+        if worker is None:
+            worker = self._open[backend] = Process.start(ledger.plan, backend, log)
+            self._await(worker, backend, log)
+        worker.take_up(ledger, log)
+        return worker
+
+    def stop(self, backend: str) -> None:
+        """End a backend's process, if it has one."""
+        worker = self._open.pop(backend, None)
+        if worker is not None:
+            worker.stop()
+
+    def _await(self, worker: Process, backend: str, log: Path) -> None:
+        started = f"backend {backend!r} did not start"
+        try:
+            message = worker.receive(_OPENING_SECONDS)
+        except TimeoutError:
+            self.stop(backend)
+            raise RunError(f"{started} within {_OPENING_SECONDS:g} s; see {log}") from None
+        if message is None:
+            self._open.pop(backend)
+            raise RunError(f"{started}: {worker.cause()}; see {log}")
+        if message["type"] == "refused":
+            self.stop(backend)
+            raise RequestError(message["reason"])
+        worker.environment = message["environment"]
+
+
+def log_of(ledger: Ledger, backend: str) -> Path:
+    """Return where a backend's process writes what its framework prints."""
+    return ledger.folder / "logs" / f"{backend}.log"
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    environment = dict(os.environ)
+    if plan.threads is not None:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            environment[name] = str(plan.threads)
+    return environment
+
+
+def _settings(plan: Plan) -> Message:
+    return {
+        "device": plan.device,
+        "precision": plan.precision,
+        "deterministic": plan.deterministic,
+        "tf32": plan.tf32,
+        "threads": plan.threads,
+    }
