@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
 from importlib.metadata import distributions
 from pathlib import Path
 
+from manyseeds.errors import RequestError
+
+COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
+"""Names the folder of compiled programs, or is "off"."""
 _CPU_INFORMATION = Path("/proc/cpuinfo")
 _DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -43,3 +48,42 @@ def add_xla_flag(flag: str) -> None:
     """Append a flag to XLA_FLAGS, after the user's own, so that it wins; XLA reads it when used."""
     flags = os.environ.get("XLA_FLAGS", "").split()
     os.environ["XLA_FLAGS"] = " ".join([*(other for other in flags if other != flag), flag])
+
+
+def compiled_folder() -> Path | None:
+    """Return where compiled programs are kept for later processes; None where they are not.
+
+    That is a folder of the user's cache, or what `MANYSEEDS_COMPILED` names.
+    """
+    import pooch
+
+    named = os.environ.get(COMPILED_VARIABLE, "")
+    if named == "off":
+        return None
+    return Path(named) if named else Path(pooch.os_cache("manyseeds")) / "compiled"
+
+
+def keep_compiled(framework: str, release: str) -> Path | None:
+    """Return the folder for a framework's compiled programs, made if need be; None: keep none.
+
+    Programs are machine code: another release, other flags of XLA or another processor have a
+    folder of their own. Call it when XLA_FLAGS are as they will be.
+
+    Raises
+    ------
+    RequestError
+        If the folder cannot be made.
+    """
+    folder = compiled_folder()
+    if folder is None:
+        return None
+    machine = "\n".join((os.environ.get("XLA_FLAGS", ""), processor(), platform.machine()))
+    place = folder / f"{framework}-{release}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"compiled programs cannot be kept in {place}: {error}. Set {COMPILED_VARIABLE} to "
+            "another folder, or to off"
+        ) from error
+    return place

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from manyseeds.backend import absence, backend_entries
 from manyseeds.datasets import DATASETS
 from manyseeds.errors import ManyseedsError
+from manyseeds.host import compiled_folder
 from manyseeds.outcome import Outcome
 from manyseeds.suite_file import read_suite, suite_names
 from manyseeds.technique import technique_name, techniques
@@ -75,8 +76,18 @@ def examine() -> Outcome:
             rows.append((f"dataset {name}", "ok", described.had))
         except ManyseedsError as error:
             rows.append((f"dataset {name}", "absent", str(error)))
+    rows.append(("compiled programs", "ok", _compiled()))
     usable = any(name.startswith("backend") and state == "ok" for name, state, _ in rows)
     return Outcome("Doctor", ("what", "state", "detail"), tuple(rows), 0 if usable else 1)
+
+
+def _compiled() -> str:
+    """Say where compiled programs are kept, and how much of them."""
+    folder = compiled_folder()
+    if folder is None:
+        return "not kept: MANYSEEDS_COMPILED is off"
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{size / 2**20:.0f} MiB in {folder}"
 
 
 def _version(module: str) -> str:

@@ -70,6 +70,10 @@ class Process:
                 self.messages.put(json.loads(line))
         self.messages.put(None)
 
+    def fits(self, plan: Plan) -> bool:
+        """Return whether it can train a plan's jobs: it lives, and has been opened as they ask."""
+        return self.process.poll() is None and self.settings == _settings(plan)
+
     def take_up(self, ledger: Ledger, log: Path) -> None:
         """Hand over the suite of a run, whose jobs come next."""
         if self.run == ledger.folder:
@@ -149,7 +153,7 @@ class Workers:
         log = log_of(ledger, backend)
         log.parent.mkdir(exist_ok=True)
         worker = self._open.get(backend)
-        if worker and worker.settings != _settings(ledger.plan):
+        if worker and not worker.fits(ledger.plan):
             self.stop(backend)
             worker = None
         if worker is None:

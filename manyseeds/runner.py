@@ -1,4 +1,4 @@
-"""Carries out a plan: one process per backend, job after job, every outcome into the ledger.
+"""Carries out a plan, job after job in a process per backend; every outcome into the ledger.
 
 Whatever becomes of a job, its rows get a record: a worker that dies or takes too long is
 replaced, and its job's rows are `failed` or `timed_out`, with the reason.

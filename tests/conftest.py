@@ -20,6 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(NUMPY_BACKEND)]
     + [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
 )
+os.environ["MANYSEEDS_COMPILED"] = "off"  # tests compile what they test
 
 TINY = Path(__file__).with_name("tiny.toml").read_text(encoding="utf-8")
 

@@ -17,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from manyseeds.ledger import ROW_KEY, Ledger
+from manyseeds.ledger import ROW_KEY, Ledger, ledgers
 
 VOLATILE = ["seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared"]
 VOLATILE += ["peak_memory_bytes", "attempt", "compilations"]
@@ -456,6 +456,30 @@ def test_a_hanging_worker_is_given_up_after_the_timeout(train, tiny, monkeypatch
     assert workers_of(os.getpid()) == []
 
 
+def test_suites_of_one_command_share_a_process_and_have_logs_of_their_own(
+    manyseeds, tiny, results, monkeypatch
+):
+    from manyseeds.processes import Process
+
+    started = []
+    start = Process.start
+    monkeypatch.setattr(
+        Process, "start", lambda *arguments: started.append(arguments) or start(*arguments)
+    )
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "raise:scratch:0")
+    files = [tiny(name="one.toml"), tiny(('name = "tiny"', 'name = "two"'), name="two.toml")]
+    answer = manyseeds("run", *files, "--backend", "numpy", "--results", results)
+    assert answer.status == 1
+    assert len(started) == 1
+    for ledger in ledgers(results):
+        records = ledger.records()
+        failed = records[records["status"] == "failed"]["job"].nunique()
+        assert failed == 2
+        log = (ledger.folder / "logs" / "numpy.log").read_text()
+        assert log.count("Traceback") == failed
+    assert workers_of(os.getpid()) == []
+
+
 def workers_of(pid):
     """Return the worker processes below a process."""
     children = psutil.Process(pid).children(recursive=True)
@@ -465,9 +489,9 @@ def workers_of(pid):
 def test_a_worker_that_dies_amid_a_message_is_noticed():
     from io import StringIO
 
-    from manyseeds.runner import _Process
+    from manyseeds.processes import Process
 
-    worker = _Process(process=None)
+    worker = Process(process=None)
     worker._read(StringIO('{"type": "epoch"}\n{"type": "do'))
     assert worker.receive(1) == {"type": "epoch"}
     assert worker.receive(1) is None

@@ -21,7 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from manyseeds.backend import Environment, Settings
 from manyseeds.dealing import dealt
 from manyseeds.errors import RequestError
-from manyseeds.host import add_xla_flag, cores, nvidia_versions, processor
+from manyseeds.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
 
 Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -68,6 +68,7 @@ def open_device(settings: Settings) -> OpenDevice:
         # Else JAX would open a GPU that happens to be there, and take memory on it.
         jax.config.update("jax_platforms", "cpu")
     _split_cpu(threads(settings))
+    _keep_programs()
     found = _find(settings.device, threads(settings))
     if found[0].platform != "cpu":
         # XLA's own default rounds float32 products to TF32 on GPUs that can.
@@ -175,6 +176,7 @@ def describe(device: OpenDevice) -> Environment:
             "jax_num_cpu_devices": int(jax.config.values["jax_num_cpu_devices"]),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
             "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"],
+            "compiled_programs_kept": jax.config.values["jax_compilation_cache_dir"] is not None,
         },
     )
 
@@ -201,6 +203,13 @@ def _split_cpu(wanted: int) -> None:
     if jax.config.values["jax_num_cpu_devices"] != wanted:
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", wanted)
+
+
+def _keep_programs() -> None:
+    """Let compiled programs outlive the process, however small they are."""
+    folder = keep_compiled("jax", version("jaxlib"))
+    jax.config.update("jax_compilation_cache_dir", str(folder) if folder else None)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _find(wanted: str, threads: int) -> tuple[jax.Device, ...]:

@@ -19,7 +19,9 @@ import tensorflow as tf
 
 from manyseeds.backend import Environment, Settings
 from manyseeds.errors import RequestError, RunError
-from manyseeds.host import add_xla_flag, cores, nvidia_versions, processor
+from manyseeds.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
+
+_CACHE = "--tf_xla_persistent_cache_directory"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def open_device(settings: Settings) -> OpenDevice:
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
         _before_first_use(_grow_memory, "memory")
+    _keep_programs()
     tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -98,7 +101,8 @@ def describe(device: OpenDevice) -> Environment:
             "jit_compile": True,
             "KERAS_BACKEND": keras.backend.backend(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
-            "TF_XLA_FLAGS": os.environ.get("TF_XLA_FLAGS", ""),
+            "TF_XLA_FLAGS": " ".join(_flags()),
+            "compiled_programs_kept": _CACHE in os.environ["TF_XLA_FLAGS"],
         },
     )
 
@@ -108,6 +112,18 @@ def peak_memory(device: OpenDevice) -> int:
     if device.kind == "cpu":
         return 0
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+def _keep_programs() -> None:
+    """Let compiled programs outlive the process; TensorFlow looks there from its first on."""
+    folder = keep_compiled("tensorflow", tf.__version__)
+    kept = [f"{_CACHE}={folder}"] if folder else []
+    os.environ["TF_XLA_FLAGS"] = " ".join([*_flags(), *kept])
+
+
+def _flags() -> list[str]:
+    """Return the user's own flags."""
+    return [flag for flag in os.environ.get("TF_XLA_FLAGS", "").split() if _CACHE not in flag]
 
 
 def _find(wanted: str) -> str:
