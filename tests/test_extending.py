@@ -1,7 +1,8 @@
 """What the README's "Extend it" promises: each addition takes the one place named there.
 
-A copy of the harness gets an initialiser, a data set and a suite, and trains with them. The
-backend that trains is itself an addition: `tests/numpy_backend`.
+A copy of the project gets an initialiser, an activation, a data set and a suite, and trains with
+them. The backend that trains is itself an addition: `tests/numpy_backend`, which the parity kit
+certifies (`tests/test_numpy_backend.py`).
 """
 
 import json
@@ -27,6 +28,32 @@ class HeLogistic(_VarianceScaling):
 
 
 Initialiser = Annotated['''
+
+ACTIVATION = '''
+class Softsign(_Activation):
+    """z / (1 + |z|)."""
+
+    source: ClassVar[str] = "this test"
+    name: Literal["softsign"] = "softsign"
+
+
+Activation = Annotated['''
+
+IN_NUMPY = (
+    ("return np.logaddexp(0, z)", "return z / (1 + np.abs(z))"),
+    ('case "softplus":\n            return logistic(z)', "return 1 / (1 + np.abs(z)) ** 2"),
+)
+
+PARITY = """
+[networks.softsign]
+hidden = [32, 16]
+activation = "softsign"
+output = { units = 10, activation = "softmax" }
+
+[[recipes]]
+name = "softsign"
+phases = [{ use = "train", network = "softsign" }]
+"""
 
 DATASET = '''"""Two clouds of points."""
 
@@ -79,53 +106,95 @@ phases = ["train"]
 """
 
 
-@pytest.fixture
-def extended(tmp_path):
-    """Return a function that runs the command of an extended copy of the harness."""
-    for part in ("manyseeds", "suites"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)  # what makes it a clone
+class Copy:
+    """A copy of the project, to be extended."""
 
-    def change(file, old, new):
-        path = tmp_path / "manyseeds" / file
+    def __init__(self, folder):
+        self.folder = folder
+        for part in ("manyseeds", "suites", "backends", "tests/numpy_backend"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", folder)  # what makes it a clone
+
+    def add(self, file, text):
+        path = self.folder / file
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(before + text, encoding="utf-8")
+
+    def change(self, file, old, new):
+        path = self.folder / file
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, (file, old)
         path.write_text(text.replace(old, new), encoding="utf-8")
 
-    change("initialisers.py", "\nInitialiser = Annotated[", INITIALISER)
-    change("initialisers.py", "        | Fixup,\n", "        | Fixup\n        | HeLogistic,\n")
-    (tmp_path / "manyseeds" / "datasets" / "clouds.py").write_text(DATASET, encoding="utf-8")
-    change(
-        "datasets/catalogue.py",
-        "from manyseeds.datasets.description",
-        "from manyseeds.datasets.clouds import CLOUDS\nfrom manyseeds.datasets.description",
-    )
-    change("datasets/catalogue.py", "        DIGITS,\n", "        DIGITS,\n        CLOUDS,\n")
-    (tmp_path / "suites" / "mine.toml").write_text(SUITE, encoding="utf-8")
-
-    def command(*arguments):
-        path = os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])
-        run = [sys.executable, "-m", "manyseeds.cli", *arguments, "--json"]
-        done = subprocess.run(
-            run,
-            cwd=tmp_path,
+    def command(self, *arguments):
+        parts = (self.folder, self.folder / "backends", self.folder / "tests" / "numpy_backend")
+        path = os.pathsep.join([*map(str, parts), os.environ["PYTHONPATH"]])
+        return subprocess.run(
+            [sys.executable, "-m", "manyseeds.cli", *arguments, "--json"],
+            cwd=self.folder,
             env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def rows(self, *arguments):
+        done = self.command(*arguments)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["rows"]
 
-    return command
+
+@pytest.fixture
+def project(tmp_path):
+    return Copy(tmp_path)
 
 
-def test_an_initialiser_a_data_set_and_a_suite_take_the_places_the_readme_names(extended, tmp_path):
-    assert "he_logistic" in {row["name"] for row in extended("list", "techniques")}
-    assert "clouds" in {row["name"] for row in extended("list", "datasets")}
-    assert "mine" in {row["name"] for row in extended("list", "suites")}
-    (row,) = extended("run", "mine", "--backend", "numpy")
+def test_an_initialiser_a_data_set_and_a_suite_take_the_places_the_readme_names(project):
+    catalogue = "manyseeds/datasets/catalogue.py"
+    described = "from manyseeds.datasets.description"
+    project.change("manyseeds/initialisers.py", "\nInitialiser = Annotated[", INITIALISER)
+    project.change(
+        "manyseeds/initialisers.py",
+        "        | Fixup,\n",
+        "        | Fixup\n        | HeLogistic,\n",
+    )
+    project.add("manyseeds/datasets/clouds.py", DATASET)
+    project.change(
+        catalogue, described, f"from manyseeds.datasets.clouds import CLOUDS\n{described}"
+    )
+    project.change(catalogue, "        DIGITS,\n", "        DIGITS,\n        CLOUDS,\n")
+    project.add("suites/mine.toml", SUITE)
+    assert "he_logistic" in {row["name"] for row in project.rows("list", "techniques")}
+    assert "clouds" in {row["name"] for row in project.rows("list", "datasets")}
+    assert "mine" in {row["name"] for row in project.rows("list", "suites")}
+    (row,) = project.rows("run", "mine", "--backend", "numpy")
     assert (row["recipe"], row["promised"], row["ok"]) == ("plain", 3, 3)
-    (ledger,) = ledgers(tmp_path / "results")
+    (ledger,) = ledgers(project.folder / "results")
     accuracy = ledger.records()["test_accuracy"]
     assert accuracy.min() > 0.9  # trained on those clouds, not on something else
+
+
+def test_an_activation_takes_its_lines_in_each_backend_and_the_kit_proves_them_the_same(project):
+    pytest.importorskip("torch")
+    in_pytorch = "backends/manyseeds_pytorch/activations.py"
+    in_numpy = "tests/numpy_backend/manyseeds_numpy/activations.py"
+    project.change("manyseeds/activations.py", "\nActivation = Annotated[", ACTIVATION)
+    project.change(
+        "manyseeds/activations.py",
+        "        | Softplus,\n",
+        "        | Softplus\n        | Softsign,\n",
+    )
+    for old, new in IN_NUMPY:
+        project.change(in_numpy, old, f'{old}\n        case "softsign":\n            {new}')
+    project.change(in_pytorch, '    "relu":', '    "softsign": functional.softsign,\n    "relu":')
+    project.add("manyseeds/conformance/recipes.toml", PARITY)
+    certify = ("parity", "--recipe", "softsign", "--backend", "numpy", "--backend", "pytorch")
+    done = project.command(*certify, "--steps", "20", "--no-mutations")
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    states = {c["backend"]: c["state"] for c in cells if c["technique"] == "softsign"}
+    assert states == {"numpy": "exact", "pytorch": "exact"}
+    # It proves something: another activation under that name is found out.
+    project.change(in_pytorch, "functional.softsign", "torch.tanh")
+    assert project.command(*certify, "--steps", "2", "--no-mutations").returncode == 1

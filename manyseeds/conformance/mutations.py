@@ -113,6 +113,8 @@ def _replacements(
     """Yield the next technique of the kind, and none where the field may be empty."""
     if model.model_fields[field].default is None:
         yield value.name, "off", where, [None]
+    if value.name == "softmax":
+        return  # the loss of several classes has no other
     siblings = [cls for cls in techniques() if _base(cls) is _base(type(value))]
     names = [technique_name(cls) for cls in siblings]
     at = names.index(value.name)

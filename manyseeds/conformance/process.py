@@ -20,7 +20,7 @@ from manyseeds.settings import Settings
 from manyseeds.streams import Stream
 from manyseeds.training import seeds_of
 
-_STREAMS: tuple[Stream, ...] = ("init", "order", "dropout")
+_STREAMS: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
 
 
 def trajectories(

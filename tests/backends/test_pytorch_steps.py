@@ -112,11 +112,14 @@ def ftrl(w, theta, g, eta, t, s):
 EQUATIONS = [
     (made("adagrad", accumulator=0.3, epsilon=0.02), adagrad),
     (made("rmsprop", rho=0.8, epsilon=0.02), rmsprop),
+    (made("rmsprop", rho=0.0, epsilon=0.02), rmsprop),
     (made("adam", beta1=0.8, beta2=0.95, epsilon=0.01), adam),
     (made("adamax", beta1=0.8, beta2=0.95, epsilon=0.02), adamax),
     (made("nadam", beta1=0.8, beta2=0.95, epsilon=0.01, decay=0.1), nadam),
     (made("nadam_keras3"), nadam),
+    (made("nadam", beta1=0.0), nadam),
     (made("ftrl", l1=0.3, l2=0.2, accumulator=0.2), ftrl),
+    (made("ftrl", l2=0.2, accumulator=0.2), ftrl),
 ]
 
 
