@@ -177,7 +177,7 @@ def no_data(tmp_path, monkeypatch):
     import pooch
 
     from manyseeds.datasets import files
-    from manyseeds.datasets.splits import _load
+    from manyseeds.datasets.splits import forget
 
     def refuse(*_args, **_kwargs):
         raise OSError("no network")
@@ -186,7 +186,7 @@ def no_data(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "DEBIAN", tmp_path / "debian")
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.setattr(pooch, "HTTPDownloader", lambda: refuse)
-    _load.cache_clear()
+    forget()
     return tmp_path / "data"
 
 

@@ -69,15 +69,25 @@ def task_splits(task: Task, precision: Precision) -> Splits:
             f"{described.name} has {described.train} training rows: write less",
         )
     raw = _load(described.name)
-    train = _select(raw.train, slice(task.valid, None), classes)
-    valid = _select(raw.train, slice(task.valid), classes)
-    _check_rows(task, len(train), len(valid))
-    scaler = _scaler(task, described, train.inputs)
+    kept = np.isin(raw.train.labels, classes)
+    valid = int(np.count_nonzero(kept[: task.valid]))
+    _check_rows(task, int(np.count_nonzero(kept)) - valid, valid)
+    return _splits(described.name, task.valid, classes, task.scaling, precision)
+
+
+@lru_cache(maxsize=2)
+def _splits(
+    name: str, valid: int, classes: tuple[int, ...], scaling: str, precision: Precision
+) -> Splits:
+    """Make the splits; the last ones made are kept: a suite's recipes come back to them."""
+    described, raw = dataset(name), _load(name)
+    train = _select(raw.train, slice(valid, None), classes)
+    scaler = _scaler(scaling, described, train.inputs)
     return Splits(
         train=_scaled(train, scaler, precision),
-        valid=_scaled(valid, scaler, precision),
+        valid=_scaled(_select(raw.train, slice(valid), classes), scaler, precision),
         test=_scaled(_select(raw.test, slice(None), classes), scaler, precision),
-        key=_key(task, described, classes, precision),
+        key=_key(described, valid, classes, scaling, precision),
     )
 
 
@@ -89,6 +99,12 @@ def _load(name: str) -> RawDataset:
         split.inputs.setflags(write=False)
         split.labels.setflags(write=False)
     return raw
+
+
+def forget() -> None:
+    """Drop the data kept in memory: what is asked for next is loaded again."""
+    _load.cache_clear()
+    _splits.cache_clear()
 
 
 def _wrong(task: Task, problem: str, remedy: str) -> RequestError:
@@ -142,11 +158,11 @@ def _blocks(rows: int) -> list[slice]:
     return [slice(start, start + ROWS_AT_ONCE) for start in range(0, rows, ROWS_AT_ONCE)]
 
 
-def _scaler(task: Task, described: Dataset, train: Inputs) -> Scaler:
+def _scaler(scaling: str, described: Dataset, train: Inputs) -> Scaler:
     """Return the function that scales a block of rows, in float64."""
-    if task.scaling == "raw":
+    if scaling == "raw":
         return lambda rows: rows.astype(np.float64)
-    if task.scaling == "unit":
+    if scaling == "unit":
         return lambda rows: rows / described.scale
     mean, deviation = _moments(train, described.scale)
     return lambda rows: (rows / described.scale - mean) / deviation
@@ -167,17 +183,21 @@ def _scaled(split: RawSplit, scaler: Scaler, precision: Precision) -> Split:
     inputs: NDArray[np.floating[Any]] = np.empty(split.inputs.shape, precision)
     for block in _blocks(len(split)):
         inputs[block] = scaler(split.inputs[block])
+    for array in (inputs, split.labels):
+        array.setflags(write=False)  # many recipes share them
     return Split(inputs, split.labels)
 
 
-def _key(task: Task, described: Dataset, classes: tuple[int, ...], precision: Precision) -> str:
+def _key(
+    described: Dataset, valid: int, classes: tuple[int, ...], scaling: str, precision: Precision
+) -> str:
     """Return a digest of all that determines the data; neither the task's name nor `train` does."""
     return digest(
         {
             "dataset": dict(described.sha256),
-            "valid": task.valid,
+            "valid": valid,
             "classes": classes,
-            "scaling": task.scaling,
+            "scaling": scaling,
             "scale": described.scale,
             "precision": precision,
         }
