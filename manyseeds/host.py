@@ -1,11 +1,14 @@
-"""The machine below the frameworks: its cores, processor and driver, and XLA's environment."""
+"""The machine below the frameworks: cores, processor, memory, driver, and XLA's environment."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
 import re
+import resource
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from manyseeds.errors import RequestError
 COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
 """Names the folder of compiled programs, or is "off"."""
 _CPU_INFORMATION = Path("/proc/cpuinfo")
+_CLEAR = Path("/proc/self/clear_refs")
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -29,6 +33,18 @@ def processor() -> str:
     text = _CPU_INFORMATION.read_text(encoding="utf-8") if _CPU_INFORMATION.exists() else ""
     named = re.search(r"model name\s*:\s*(.+)", text)
     return named.group(1) if named else platform.processor() or platform.machine()
+
+
+def forget_peak_memory() -> None:
+    """Count the process's peak memory from now on; a system other than Linux goes on counting."""
+    with contextlib.suppress(OSError):
+        _CLEAR.write_text("5", encoding="ascii")  # proc(5): resets the peak resident set size
+
+
+def peak_memory() -> int:
+    """Return the most memory this process has had at once since it was last forgotten, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def nvidia_versions(*packages: str) -> dict[str, str]:

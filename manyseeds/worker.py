@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 import threading
@@ -24,6 +23,7 @@ from manyseeds.backend import Backend, backend_entry
 from manyseeds.checkpoint import load_state, save_state
 from manyseeds.datasets import task_splits
 from manyseeds.errors import ManyseedsError
+from manyseeds.host import forget_peak_memory, peak_memory
 from manyseeds.model import digest
 from manyseeds.plan import Job
 from manyseeds.recipe import Recipe
@@ -139,6 +139,7 @@ class Worker:
         report
             Called after every epoch.
         """
+        forget_peak_memory()
         recipe = self.suite.recipe(job.recipe, job.case)
         lanes = seeds_of(job.seeds, job.varied)
         state, shared = self._trained(recipe, lanes, keep, report)
@@ -190,8 +191,7 @@ class Worker:
         return self.checkpoints / f"{digest(identity)[:32]}.npz"
 
     def _peak_memory(self) -> int:
-        host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return self.backend.peak_memory() or host
+        return self.backend.peak_memory() or peak_memory()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The machine below: where compiled programs are kept."""
+"""The machine below: where compiled programs are kept, and how much memory was taken."""
 
 import sys
 
 import pytest
 
 from manyseeds.errors import RequestError
-from manyseeds.host import compiled_folder, keep_compiled
+from manyseeds.host import compiled_folder, forget_peak_memory, keep_compiled, peak_memory
 
 
 def test_programs_of_another_framework_release_or_flags_have_a_folder_of_their_own(
@@ -40,3 +40,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("MANYSEEDS_COMPILED", str(tmp_path / "file"))
     with pytest.raises(RequestError, match=r"file/jax-1.*Set MANYSEEDS_COMPILED .* off"):
         keep_compiled("jax", "1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone forgets a peak")
+def test_a_peak_counts_until_it_is_forgotten():
+    forget_peak_memory()
+    before = peak_memory()
+    taken = bytearray(200 * 2**20)
+    del taken
+    assert peak_memory() - before > 150 * 2**20
+    forget_peak_memory()
+    assert peak_memory() - before < 50 * 2**20
