@@ -15,11 +15,13 @@ from manyseeds.report.figures.distribution import distribution_figure
 from manyseeds.report.figures.forest import forest_figure
 from manyseeds.report.figures.layers import layers_figure
 from manyseeds.report.figures.paired import paired_figure
+from manyseeds.report.figures.range_tests import range_tests_figure
 from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.figures.variance import variance_figure
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
 from manyseeds.report.wording import case_name, unit
+from manyseeds.statistics import range_test_steps
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.statistics.scores import ordinary
 from manyseeds.suite import Claim
@@ -37,12 +39,13 @@ class Drawings:
     variance: Drawn | None
     curves: Drawn | None
     layers: Drawn | None
+    range_tests: Drawn | None
 
     def all(self) -> Iterator[Drawn]:
         """Yield every figure."""
         for figures in self.claims.values():
             yield from figures
-        rest = (self.recipes, self.variance, self.curves, self.layers)
+        rest = (self.recipes, self.variance, self.curves, self.layers, self.range_tests)
         yield from (one for one in rest if one)
 
 
@@ -58,6 +61,7 @@ def drawings(subject: Subject, results: Results) -> Drawings:
         variance=_variance(subject, results),
         curves=_curves(subject),
         layers=_layers(subject, results),
+        range_tests=_range_tests(subject, results),
     )
 
 
@@ -129,6 +133,15 @@ def _curves(subject: Subject) -> Drawn | None:
 def _layers(subject: Subject, results: Results) -> Drawn | None:
     rows, chosen = _of_few(results.layers, subject, _RECIPES_WITH_LAYERS)
     return layers_figure(rows, chosen, "layers") if chosen else None
+
+
+def _range_tests(subject: Subject, results: Results) -> Drawn | None:
+    table, chosen = _of_few(results.range_tests, subject, _RECIPES_WITH_CURVES)
+    if not chosen:
+        return None
+    steps = range_test_steps(subject.diagnostics(), subject.suite)
+    cases = table[["recipe", "case"]].drop_duplicates()
+    return range_tests_figure(steps.merge(cases), table, chosen, "range-tests")
 
 
 def _of_few(rows: pd.DataFrame, subject: Subject, most: int) -> tuple[pd.DataFrame, Sequence[str]]:

@@ -75,6 +75,7 @@ class Page:
     variance: Drawn | None
     curves: Drawn | None
     layers: Drawn | None
+    range_tests: Drawn | None
     runs: tuple[RunView, ...]
     provenance: Mapping[str, Sequence[Mapping[str, Any]]]
     tables: tuple[str, ...]
@@ -97,6 +98,7 @@ def page(subject: Subject, results: Results, drawings: Drawings, folder: str) ->
         variance=drawings.variance,
         curves=drawings.curves,
         layers=drawings.layers,
+        range_tests=drawings.range_tests,
         runs=run_views(subject),
         provenance=provenance(subject),
         tables=tuple(results.tables()),

@@ -13,6 +13,7 @@ from manyseeds.statistics import (
     confession_table,
     layers_table,
     published_table,
+    range_tests_table,
     summary_table,
     variance_table,
 )
@@ -30,19 +31,22 @@ class Results:
     confession: pd.DataFrame
     variance: pd.DataFrame
     layers: pd.DataFrame
+    range_tests: pd.DataFrame
     pairs: PairsByClaim
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by name."""
         names = ("summary", "claims", "comparisons", "published", "confession", "variance")
         found = {name: getattr(self, name) for name in names}
-        return found if self.layers.empty else found | {"layers": self.layers}
+        seldom = {name: getattr(self, name) for name in ("layers", "range_tests")}
+        return found | {name: table for name, table in seldom.items() if not table.empty}
 
 
 def results(subject: Subject) -> Results:
     """Compute all tables of a subject."""
     records, suite = subject.records, subject.suite
     pairs = claim_pairs(records, suite)
+    diagnostics = subject.diagnostics()
     return Results(
         summary=summary_table(records, suite),
         claims=claims_table(records, suite, pairs),
@@ -50,6 +54,7 @@ def results(subject: Subject) -> Results:
         published=published_table(records, suite, pairs),
         confession=confession_table(records, suite, pairs),
         variance=variance_table(records, suite),
-        layers=layers_table(subject.diagnostics(), suite),
+        layers=layers_table(diagnostics, suite),
+        range_tests=range_tests_table(diagnostics, suite),
         pairs=pairs,
     )

@@ -11,6 +11,7 @@ from manyseeds.statistics.comparisons import comparisons_table
 from manyseeds.statistics.confession import best_of, confession_table
 from manyseeds.statistics.layers import layers_table
 from manyseeds.statistics.published import published_table
+from manyseeds.statistics.range_tests import range_test_steps, range_tests_table
 from manyseeds.statistics.summary import summary_table
 from manyseeds.statistics.variance import variance_table
 from manyseeds.statistics.verdict import Verdict, seeds_to_settle, verdict
@@ -27,6 +28,8 @@ __all__ = [
     "layers_table",
     "mean_intervals",
     "published_table",
+    "range_test_steps",
+    "range_tests_table",
     "sd_intervals",
     "seeds_to_settle",
     "summary_table",

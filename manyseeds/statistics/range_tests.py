@@ -1,0 +1,53 @@
+"""Range tests: the rates they suggest, seed by seed, and the losses they saw on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.range_test import smoothed, suggestion
+from manyseeds.statistics.scores import GROUP, ordinary
+from manyseeds.suite import Suite
+
+RULES = ("turning_point", "tenth", "largest", "half")
+_SEED = [*GROUP, "phase", "seed"]
+_QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
+
+
+def range_tests_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return what each rule suggests for each recipe with a range test, on each backend.
+
+    Columns: `rule` (as `manyseeds.range_test.Suggestion` names them), `seeds`, `median`, and `low`
+    and `high`, between which the rates of the middle 80 % of the seeds lie.
+    """
+    steps = range_test_steps(diagnostics, suite)
+    found = [
+        dict(zip(_SEED, key, strict=True)) | {rule: getattr(found, rule) for rule in RULES}
+        for key, rows in steps.groupby(_SEED, sort=False)
+        for found in [suggestion(rows["rate"].to_numpy(), rows["loss"].to_numpy())]
+    ]
+    columns = [*GROUP, "rule", "seeds", *_QUANTILES]
+    if not found:
+        return pd.DataFrame(columns=columns)
+    long = pd.DataFrame(found).melt(_SEED, RULES, "rule", "rate")
+    groups = long.groupby([*GROUP, "rule"], sort=False)["rate"]
+    table = pd.DataFrame({name: groups.quantile(share) for name, share in _QUANTILES.items()})
+    return table.assign(seeds=groups.size()).reset_index()[columns]
+
+
+def range_test_steps(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return rate, loss and smoothed loss of every step of every seed's range test, in order.
+
+    A loss that is not finite is recorded as missing, and stays so.
+    """
+    rows = ordinary(diagnostics, suite)
+    rows = rows[rows["step"].notna() & rows["quantity"].isin(["rate", "loss"])]
+    wide = rows.pivot_table(
+        index=[*_SEED, "step"], columns="quantity", values="value", sort=False, dropna=False
+    )
+    wide = wide.reindex(columns=["rate", "loss"]).reset_index()
+    wide = wide[wide["rate"].notna()].sort_values([*_SEED, "step"], kind="stable")
+    smooth = wide.groupby(_SEED, sort=False)["loss"].transform(
+        lambda loss: smoothed(loss.to_numpy(np.float64))
+    )
+    return wide.assign(smoothed=smooth)
