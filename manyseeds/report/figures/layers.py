@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,6 +21,12 @@ _QUANTITIES = {
     "dead": "Dead units",
 }
 _LOGARITHMIC = {"gradient_norm"}
+_WIDE = 15
+"""Letters."""
+_MANY = 50
+"""Layers."""
+_OF_OUTPUTS = {"gradient_norm"}
+"""Drawn of the output layer, too: what leaves it is of another kind than what leaves the others."""
 
 
 def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
@@ -27,6 +34,8 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
 
     `table` is `manyseeds.statistics.layers_table` of these recipes, in one case.
     """
+    output = table["depth"] == table.groupby(["recipe", "backend"])["depth"].transform("max")
+    table = table[~output | table["quantity"].isin(_OF_OUTPUTS)]
     present = set(table["quantity"])
     quantities = [name for name in _QUANTITIES if name in present]
     backends = list(dict.fromkeys(table["backend"]))
@@ -43,7 +52,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
                 if quantity in _LOGARITHMIC:
                     axes.set_yscale("log")
                 axes.set_ylabel(_QUANTITIES[quantity] if column == 0 else "", fontsize=8.5)
-            grid[0][column].set_title(recipe, fontsize=9)
+            grid[0][column].set_title(_lines(recipe), fontsize=9)
             grid[-1][column].set_xlabel("Layer")
         figure.align_ylabels(grid[:, 0])
         figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
@@ -53,6 +62,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
 def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
     tones = theme.colours(backends)
     last = part["epoch"].max()
+    thin = 0.5 if part["depth"].max() > _MANY else 1.0
     for number, backend in enumerate(backends):
         rows = part[part["backend"] == backend].sort_values("depth")
         for epoch in sorted(rows["epoch"].unique()):
@@ -60,10 +70,15 @@ def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
             end = epoch == last and epoch > 0
             axes.plot(
                 line["depth"], line["median"], color=tones[backend],
-                lw=2.6 - 0.8 * min(number, 2), ls="-" if end or last == 0 else ":",
+                lw=thin * (2.6 - 0.8 * min(number, 2)), ls="-" if end or last == 0 else ":",
             )  # fmt: skip
     axes.tick_params(labelsize=7.5)
     axes.margins(x=0.02)
+
+
+def _lines(recipe: str) -> str:
+    """Return a name in lines that fit above a narrow panel."""
+    return fill(recipe.replace("_", "_ "), _WIDE).replace("_ ", "_")
 
 
 def _keys(backends: Sequence[str]) -> list[Line2D]:
@@ -77,6 +92,7 @@ def _keys(backends: Sequence[str]) -> list[Line2D]:
 _READING = (
     "How to read this figure: each line is the median seed, layer by layer from the input; dotted "
     "before training, solid after the last epoch (networks that are not trained have a solid line "
-    "alone). Means and standard deviations are those over the training rows, averaged over the "
-    "layer's units; a dead unit is 0 for every training row."
+    "alone); the output layer is drawn for gradients alone. Means and standard deviations are "
+    "those over the training rows, averaged over the layer's units; a dead unit is 0 for every "
+    "training row."
 )
