@@ -13,15 +13,15 @@ from manyseeds_jax.variables import LaneWeights
 def activity(
     model: LaneModel, training: bool, weights: LaneWeights, batch: LaneBatch, shared: Shared
 ) -> dict[str, jax.Array]:
-    """Return mean, sd and dead units of `manyseeds.backend.Activity`, [3], by layer."""
+    """Return mean, sd and dead units of `manyseeds.backend.Activity`, [3], in a layout."""
     if training:
-        found = model.outputs(weights, batch, shared)
+        found = model.outputs(weights, batch, shared, _moments)
     else:
         inputs = inputs_of(batch, shared)
-        found = networks.predict(model.network, weights.variables(), inputs, shared.network)
+        variables, knobs = weights.variables(), shared.network
+        found = networks.predict(model.layout, variables, inputs, knobs, observe=_moments)
     output = networks.probabilities(model.network.loss, found.logits)
-    layers = found.layers | {model.network.output.label: output}
-    return {label: _moments(values) for label, values in layers.items()}
+    return found.observed | {model.network.output.label: _moments(output)}
 
 
 def _moments(values: jax.Array) -> jax.Array:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.network import Network
+from manyseeds.layers import Dense
+from manyseeds_jax.layout import Layout
 
 Tree = Any
 Knobs = Mapping[str, Any]
 
 
-def clipped(kind: str | None, gradient: Tree, knobs: Knobs) -> Tree:
+def clipped(kind: str | None, gradient: Tree, knobs: Knobs, layout: Layout) -> Tree:
     """Return a gradient, by layer and variable, clipped in one of the ways of `manyseeds.clipping`.
 
     Parameters
@@ -33,7 +35,11 @@ def clipped(kind: str | None, gradient: Tree, knobs: Knobs) -> Tree:
         case "clip_norm":
             # The global norm of one variable alone.
             clip = optax.clip_by_global_norm(knobs["limit"])
-            return jax.tree.map(lambda leaf: _updated(clip, leaf), gradient)
+            limited = partial(_updated, clip)
+            return {
+                label: jax.tree.map(layout.each(label, limited), own)
+                for label, own in gradient.items()
+            }
         case _:
             return gradient
 
@@ -43,7 +49,7 @@ def _updated(clip: optax.GradientTransformation, gradient: Tree) -> Tree:
 
 
 def constrained(
-    network: Network, weights: Tree, knobs: Mapping[str, Knobs], kept: Mapping[str, jax.Array]
+    layout: Layout, weights: Tree, knobs: Mapping[str, Knobs], kept: Mapping[str, jax.Array]
 ) -> Tree:
     """Return weights within their layers' max-norms, with the zeros that are kept put back.
 
@@ -57,10 +63,11 @@ def constrained(
         Which weights of a kernel [fan_in, units] are not kept at zero, by label.
     """
     found = dict(weights)
-    for layer in network.dense():
+    for layer in layout.layers:
         label = layer.label
-        if layer.max_norm and label in weights:
-            kernel = within(found[label]["kernel"], knobs[label]["radius"])
+        if isinstance(layer, Dense) and layer.max_norm and label in weights:
+            shorten = layout.each(label, within)
+            kernel = shorten(found[label]["kernel"], knobs[label]["radius"])
             found[label] = {**found[label], "kernel": kernel}
         if label in kept:
             kernel = jnp.where(kept[label], found[label]["kernel"], 0)

@@ -34,6 +34,7 @@ from manyseeds_jax import optimizers, scoring
 from manyseeds_jax.activity import activity
 from manyseeds_jax.augmentation import LaneChanges
 from manyseeds_jax.device import Lanes
+from manyseeds_jax.layout import Layout
 from manyseeds_jax.network import Noise
 from manyseeds_jax.programs import Call, call
 from manyseeds_jax.training import Fixed, LaneBatch, LaneModel, Moving, Plan, Shared
@@ -58,6 +59,7 @@ class JaxCohort:
         self._data = data
         self._lanes = Lanes(backend.device, lanes)
         features = data.train.inputs.shape[1]
+        self._features = features
         self._variables = network.variables(features)
         elements = EVALUATION_ELEMENTS[backend.device.kind]
         widest = max(network.widths(features).values())
@@ -67,14 +69,16 @@ class JaxCohort:
         """Start a phase with these weights and a fresh optimizer."""
         check_structure(self._network, phase)
         clipping = phase.clipping.name if phase.clipping else None
-        self._model = LaneModel(phase.network, phase.frozen, phase.optimizer.name, clipping)
+        layout = Layout.of(phase.network, self._features, phase.frozen)
+        self._model = LaneModel(phase.network, layout, phase.frozen, phase.optimizer.name, clipping)
         knobs = optimizer_knobs(phase.optimizer, self._dtype)
-        first = lane_weights(weights, self._variables, phase.frozen, self._dtype)
+        first = lane_weights(weights, self._variables, layout, phase.frozen, self._dtype)
         state = optimizers.initial_state(phase.optimizer.name, first.trained, knobs)
         self._moving = self._lanes.put(Moving(first.trained, first.moving, state))
         kept = _nonzero(first.trained) if phase.keep_zeros else {}
         self._fixed = self._lanes.put(Fixed(first.frozen, kept))
-        self._network_knobs = self._lanes.share(network_knobs(phase.network, self._dtype))
+        numbers = layout.stacked(network_knobs(phase.network, self._dtype), axis=0)
+        self._network_knobs = self._lanes.share(numbers)
         self._optimizer_knobs = self._lanes.share(knobs)
         self._clipping_knobs = self._lanes.share(clipping_knobs(phase.clipping, self._dtype))
 
@@ -84,7 +88,7 @@ class JaxCohort:
         shared = self._shared("train", training=True)
         arguments = (self._moving, (self._fixed, self._plan(epoch)), shared)
         program = partial(model.train, epoch.batch)
-        found = call(("train", model.name(), epoch.batch), self._lanes, program, arguments)
+        found = call(("train", model.name, epoch.batch), self._lanes, program, arguments)
         self._moving, (loss, penalty) = found.result
         return EpochTrace(
             self._lanes.get(loss).astype(np.float64),
@@ -123,7 +127,7 @@ class JaxCohort:
             return model.slope(*fixed, shared).gradient
 
         arguments = ((), (self._weights(), self._batch(batch)), self._shared("train"))
-        found = call(("gradient", model.name()), self._lanes, gradient, arguments).result
+        found = call(("gradient", model.name), self._lanes, gradient, arguments).result
         return self._flat({PARAMS: found}, model.network.trained(model.frozen))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
@@ -136,12 +140,13 @@ class JaxCohort:
         asked = batch if training else Batch(batch.rows)
         given = self._batch(asked, noisy=training)
         arguments = ((), (self._weights(), given), self._shared("train"))
-        name = ("activity", model.name(), training)
+        name = ("activity", model.name, training)
         result = call(name, self._lanes, measure, arguments, one_by_one=True).result
         found = {label: self._lanes.get(values) for label, values in result.items()}
+        places = {layer.label: model.layout.place(layer.label) for layer in model.network.layers}
         return {
-            layer.label: Activity(*found[layer.label].T.astype(np.float64))
-            for layer in model.network.layers
+            label: Activity(*found[first][index].T.astype(np.float64))
+            for label, (first, index) in places.items()
         }
 
     def weights(self) -> Weights:
@@ -150,30 +155,31 @@ class JaxCohort:
 
     def _evaluate(self, split: SplitName, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         check_metrics(self._network, metrics, outputs)
-        network, chunk = self._model.network, self._chunk
+        model, chunk = self._model, self._chunk
 
         def evaluate(_: Tree, variables: Variables, shared: Shared) -> Tree:
-            return scoring.evaluated(network, chunk, outputs, variables, shared)
+            return scoring.evaluated(model, chunk, outputs, variables, shared)
 
-        name = ("evaluate", network.structure(), chunk, outputs)
+        name = ("evaluate", model.shape, chunk, outputs)
         arguments = ((), self._weights().variables(), self._shared(split))
         return self._scores(call(name, self._lanes, evaluate, arguments), split, metrics)
 
     def _sample(self, sampling: Sampling, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         check_metrics(self._network, metrics, outputs)
-        network = self._model.network
+        model = self._model
 
         def sample(_: Tree, fixed: Tree, shared: tuple[Shared, Tree]) -> Tree:
             variables, keys = fixed
-            return scoring.sampled(network, outputs, variables, keys, *shared)
+            return scoring.sampled(model, outputs, variables, keys, *shared)
 
         dropouts = [
-            each.label for each in network.layers if isinstance(each, Dropout | AlphaDropout)
+            each.label for each in model.network.layers if isinstance(each, Dropout | AlphaDropout)
         ]
-        keys = self._lanes.put({label: sampling.noise[label] for label in dropouts})
+        drawn = {label: sampling.noise[label] for label in dropouts}
+        keys = self._lanes.put(model.layout.stacked(drawn, axis=1))
         samples = self._lanes.share(np.asarray(sampling.samples, np.int32))
         fixed = (self._weights().variables(), keys)
-        name = ("sample", network.structure(), outputs)
+        name = ("sample", model.shape, outputs)
         arguments = ((), fixed, (self._shared("test"), samples))
         return self._scores(call(name, self._lanes, sample, arguments), "test", metrics)
 
@@ -203,7 +209,7 @@ class JaxCohort:
     ) -> Noise:
         """Return the keys of all the network's noises, and the step."""
         labels = self._network.noises(1, 1) if noisy else ()
-        needed = {label: keys[label] for label in labels}
+        needed = self._model.layout.stacked({label: keys[label] for label in labels}, axis=1)
         return Noise(*self._lanes.put((needed, np.full(lanes, step, np.uint32))))
 
     def _changes(self, changes: Changes | None) -> LaneChanges | None:
@@ -222,7 +228,7 @@ class JaxCohort:
 
     def _flat(self, found: Variables, names: Iterable[str]) -> Weights:
         """Return arrays by "layer/variable" on the host."""
-        return {n: self._lanes.get(v) for n, v in flat(found, self._variables, names).items()}
+        return flat(self._lanes.get(found), self._variables, self._model.layout, names)
 
 
 def _nonzero(trained: Tree) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A network as a Flax module, its losses and its penalties; one lane, for `jax.vmap`.
+"""A network of Flax modules, its losses and its penalties; one lane, for `jax.vmap`.
 
 Every numeric hyperparameter is a run-time argument ("knobs"): networks of one `structure` share
 a compiled program.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -16,12 +17,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.activations import Linear
-from manyseeds.layers import BatchNorm, GaussianNoise
-from manyseeds.network import INPUT, Loss, Network
+from manyseeds.layers import BatchNorm, Dense, GaussianNoise, Layer
+from manyseeds.network import INPUT, Loss
 from manyseeds.noise import blocks, normal_blocks
+from manyseeds.repeats import Run
 from manyseeds_jax import noise as noises
 from manyseeds_jax.layers import Pass, forward
+from manyseeds_jax.layout import Layout
 from manyseeds_jax.variables import MOVING, Variables
 
 Tree = Any
@@ -42,111 +44,194 @@ class Outputs(NamedTuple):
     ----------
     logits
         [batch, units of the output]
-    layers
-        What left the layers below the output, [batch, units], by label, in order.
+    observed
+        What was observed of that which left each layer, by label, in a layout.
     moved
         The moving averages after a training step, by layer and Flax's name.
     """
 
     logits: jax.Array
-    layers: dict[str, jax.Array]
+    observed: dict[str, Any]
     moved: Tree
 
 
-class LaneNetwork(nn.Module):
-    """One lane's network, up to the logits.
+Observe = Callable[[jax.Array], Any]
+
+
+class LaneLayers(nn.Module):
+    """Some layers in a row of one lane's network.
 
     Attributes
     ----------
-    network
-        Its structure; what is numeric in it comes with the call instead.
-    dtype
-        Of weights and activations.
+    layers
+        Their structure; what is numeric in them comes with the call instead.
     """
 
-    network: Network
-    dtype: Any
+    layers: tuple[Layer, ...]
 
     @nn.compact
-    def __call__(
-        self,
-        inputs: jax.Array,
-        knobs: Knobs,
-        noise: Noise | None,
-        batch_statistics: frozenset[str],
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Return the logits of inputs [batch, features], and what left the layers below.
-
-        Without noise nothing is dropped; where labels have no key, only the others are.
-        """
-        drawn = _drawn(self.network, noise, *inputs.shape) if noise else {}
-        given = Pass(self.dtype, drawn, batch_statistics, {INPUT: inputs})
+    def __call__(self, inputs: jax.Array, knobs: Knobs, given: Pass) -> jax.Array:
+        """Return what leaves the last of them, of inputs [batch, units]."""
         values = inputs
-        for layer in self.network.layers[:-1]:
+        for layer in self.layers:
             values = forward(layer, values, knobs[layer.label], given)
             given.outputs[layer.label] = values
-        output = self.network.output
-        linear = output.model_copy(update={"activation": Linear()})
-        logits = forward(linear, values, knobs[output.label], given)
-        return logits, {label: v for label, v in given.outputs.items() if label != INPUT}
+        return values
 
 
-def _drawn(network: Network, noise: Noise, batch: int, features: int) -> dict[str, noises.Words]:
-    """Return the words of every noise that has a key."""
-    normal = {layer.label for layer in network.layers if isinstance(layer, GaussianNoise)}
-    counts = {
-        label: normal_blocks(elements) if label in normal else blocks(elements)
-        for label, elements in network.noises(batch, features).items()
-        if label in noise.keys
-    }
-    return noises.words(noise.keys, noise.step, counts)
+class _Arrays(NamedTuple):
+    """What a run has: variables, hyperparameters and keys of noise, in a layout."""
+
+    variables: Variables
+    knobs: Knobs
+    keys: Mapping[str, jax.Array]
+
+    def of(self, layers: Sequence[Layer]) -> _Arrays:
+        """Return what belongs to some layers."""
+        labels = {layer.label for layer in layers}
+        own = {
+            collection: {label: found[label] for label in found if label in labels}
+            for collection, found in self.variables.items()
+        }
+        keys = {name: key for name, key in self.keys.items() if name.split("/")[0] in labels}
+        return _Arrays(own, {label: self.knobs[label] for label in labels}, keys)
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """One pass through a network: what all its runs are given.
+
+    Attributes
+    ----------
+    step
+        That of the noise.
+    batch_statistics
+        The labels of the batch normalisations that use their batch's mean and variance.
+    observe
+        What to return of that which leaves a layer, [batch, units]; nothing by default.
+    """
+
+    step: jax.Array | None
+    batch_statistics: frozenset[str]
+    observe: Observe | None
+
+    def through(self, layout: Layout, inputs: jax.Array, arrays: _Arrays) -> Outputs:
+        """Return what a network gives for its inputs [batch, features]."""
+        values, outputs = inputs, {INPUT: inputs}
+        observed: dict[str, Any] = {}
+        moved = dict(arrays.variables.get(MOVING, {}))
+        for run in layout.runs:
+            own = arrays.of(run.block)
+            go = self._repeated if run.repeated else self._once
+            values, (seen, averages) = go(run, outputs, values, own)
+            outputs[run.blocks[-1][-1].label] = values
+            observed |= seen
+            moved |= averages
+        return Outputs(values, observed, moved)
+
+    def _once(
+        self, run: Run, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+    ) -> tuple[jax.Array, tuple[Tree, Tree]]:
+        """Return what leaves a block, what was observed in it, and its averages that moved.
+
+        Parameters
+        ----------
+        outputs
+            What left the layers below, by label; those of the block are added.
+        values
+            What enters.
+        """
+        drawn = _drawn(run.block, own.keys, self.step, *values.shape)
+        given = Pass(values.dtype, drawn, self.batch_statistics, outputs)
+        module = LaneLayers(run.block)
+        values, found = module.apply(own.variables, values, own.knobs, given, mutable=[MOVING])
+        moving = {label for label in found.get(MOVING, {}) if label in self.batch_statistics}
+        moved = {label: found[MOVING][label] for label in moving}
+        if self.observe is None:
+            return values, ({}, moved)
+        labels = [layer.label for layer in run.block]
+        return values, ({label: self.observe(outputs[label]) for label in labels}, moved)
+
+    def _repeated(
+        self, run: Run, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+    ) -> tuple[jax.Array, tuple[Tree, Tree]]:
+        """Return the same of a repeated run, block after block: only one of them is compiled."""
+        del outputs  # blocks refer to nothing but what enters them
+
+        def block(values: jax.Array, own: _Arrays) -> tuple[jax.Array, tuple[Tree, Tree]]:
+            return self._once(run, {run.below: values}, values, own)
+
+        return jax.lax.scan(block, values, own, len(run.blocks))
+
+
+def _drawn(
+    layers: Sequence[Layer],
+    keys: Mapping[str, jax.Array],
+    step: jax.Array | None,
+    batch: int,
+    fan_in: int,
+) -> dict[str, noises.Words]:
+    """Return the words of every noise of some layers that has a key."""
+    counts = {}
+    for layer in layers:
+        needed = normal_blocks if isinstance(layer, GaussianNoise) else blocks
+        for label, elements in layer.noises(batch, fan_in).items():
+            if label in keys:
+                counts[label] = needed(elements)
+        fan_in = layer.width(fan_in)
+    return {} if step is None else noises.words(keys, step, counts)
 
 
 def predict(
-    network: Network,
+    layout: Layout,
     variables: Variables,
     inputs: jax.Array,
     knobs: Knobs,
     noise: Noise | None = None,
+    observe: Observe | None = None,
 ) -> Outputs:
-    """Return the outputs with the moving averages, which stay."""
-    module = LaneNetwork(network, inputs.dtype)
-    logits, layers = module.apply(variables, inputs, knobs, noise, frozenset())
-    return Outputs(logits, layers, variables.get(MOVING, {}))
+    """Return the outputs with the moving averages, which stay.
+
+    Without noise nothing is dropped; where labels have no key, only the others are.
+    """
+    keys, step = noise or ({}, None)
+    arrays = _Arrays(variables, knobs, keys)
+    return _Forward(step, frozenset(), observe).through(layout, inputs, arrays)
 
 
 def train(
-    network: Network,
+    layout: Layout,
     variables: Variables,
     inputs: jax.Array,
     knobs: Knobs,
     noise: Noise,
     frozen: Collection[str],
+    observe: Observe | None = None,
 ) -> Outputs:
     """Return the outputs in a training step, where batches are normalised by their own statistics.
 
     Save by the layers that are frozen.
     """
-    labels = {layer.label for layer in network.layers if isinstance(layer, BatchNorm)}
-    module = LaneNetwork(network, inputs.dtype)
-    (logits, layers), moved = module.apply(
-        variables, inputs, knobs, noise, frozenset(labels - set(frozen)), mutable=[MOVING]
-    )
-    return Outputs(logits, layers, moved.get(MOVING, {}))
+    labels = {layer.label for layer in layout.layers if isinstance(layer, BatchNorm)}
+    forward = _Forward(noise.step, frozenset(labels - set(frozen)), observe)
+    return forward.through(layout, inputs, _Arrays(variables, knobs, noise.keys))
 
 
-def penalty(network: Network, weights: Mapping[str, Any], knobs: Knobs) -> jax.Array:
+def penalty(layout: Layout, weights: Mapping[str, Any], knobs: Knobs) -> jax.Array:
     """Return the sum of the penalties of a network that has some, on weights by layer and name.
 
     |w| is w sign(w), whose derivative at 0 is 0; that of `jax.numpy.abs` is 1 there.
     """
     parts = []
-    for layer in network.dense():
+    for layer in layout.layers:
+        if not isinstance(layer, Dense) or not layer.penalty:
+            continue
         kernel, own = weights[layer.label]["kernel"], knobs[layer.label]
-        if layer.penalty and "l1" in own:
-            parts.append(own["l1"] * jnp.sum(kernel * jnp.sign(kernel)))
-        if layer.penalty and "l2" in own:
-            parts.append(own["l2"] * jnp.sum(kernel * kernel))
+        sums = layout.each(layer.label, jnp.sum)
+        if "l1" in own:
+            parts.append(jnp.sum(own["l1"] * sums(kernel * jnp.sign(kernel))))
+        if "l2" in own:
+            parts.append(jnp.sum(own["l2"] * sums(kernel * kernel)))
     return functools.reduce(operator.add, parts)
 
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
 
 from manyseeds.backend import SAMPLING_ROWS
-from manyseeds.network import Loss, Network
+from manyseeds.network import Loss
 from manyseeds_jax import network as networks
 from manyseeds_jax.network import Noise
-from manyseeds_jax.training import Shared
+from manyseeds_jax.training import LaneModel, Shared
 from manyseeds_jax.variables import Variables
 
 Piece = tuple[jax.Array, ...]
@@ -28,14 +28,14 @@ class Scored(NamedTuple):
 
 
 def evaluated(
-    network: Network, rows: int, outputs: bool, variables: Variables, shared: Shared
+    model: LaneModel, rows: int, outputs: bool, variables: Variables, shared: Shared
 ) -> Scored:
-    """Score a split as the network predicts, so many rows at a time; with the outputs or not."""
-    kind = network.loss
+    """Score a split as a model predicts, so many rows at a time; with the outputs or not."""
+    kind = model.network.loss
 
     def score(piece: jax.Array, inputs: jax.Array, labels: jax.Array) -> Piece:
         del piece
-        logits = networks.predict(network, variables, inputs, shared.network).logits
+        logits = networks.predict(model.layout, variables, inputs, shared.network).logits
         found = networks.probabilities(kind, logits)
         right = jnp.sum(networks.correct(kind, found, labels), dtype=jnp.int32)
         loss = jnp.sum(networks.losses(kind, logits, labels))
@@ -45,7 +45,7 @@ def evaluated(
 
 
 def sampled(
-    network: Network,
+    model: LaneModel,
     outputs: bool,
     variables: Variables,
     keys: dict[str, jax.Array],
@@ -61,17 +61,17 @@ def sampled(
     samples
         How many.
     """
-    kind = network.loss
+    kind, units = model.network.loss, model.network.output.units
     pieces = -(-len(shared.inputs) // SAMPLING_ROWS)
 
     def score(piece: jax.Array, inputs: jax.Array, labels: jax.Array) -> Piece:
         def add(sample: jax.Array, total: jax.Array) -> jax.Array:
             step = (sample * pieces + piece).astype(jnp.uint32)
             noise = Noise(keys, step)
-            logits = networks.predict(network, variables, inputs, shared.network, noise).logits
-            return total + networks.probabilities(kind, logits)
+            found = networks.predict(model.layout, variables, inputs, shared.network, noise)
+            return total + networks.probabilities(kind, found.logits)
 
-        zeros = jnp.zeros((len(inputs), network.output.units), inputs.dtype)
+        zeros = jnp.zeros((len(inputs), units), inputs.dtype)
         mean = jax.lax.fori_loop(0, samples, add, zeros) / samples
         right = jnp.sum(networks.correct(kind, mean, labels), dtype=jnp.int32)
         loss = jnp.sum(_losses_of(kind, mean, labels))

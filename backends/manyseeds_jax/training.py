@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from manyseeds_jax import network as networks
 from manyseeds_jax import optimizers
 from manyseeds_jax.augmentation import LaneChanges, augmented
 from manyseeds_jax.clipping import clipped, constrained
+from manyseeds_jax.layout import Layout
 from manyseeds_jax.network import Noise
 from manyseeds_jax.variables import LaneWeights
 
@@ -105,8 +106,8 @@ class LaneModel:
 
     Attributes
     ----------
-    network
-        Its network.
+    network, layout
+        Its network, and how the arrays of that lie.
     frozen
         Labels of the layers whose weights stay.
     optimizer, clipping
@@ -114,19 +115,38 @@ class LaneModel:
     """
 
     network: Network
+    layout: Layout
     frozen: tuple[str, ...]
     optimizer: str
     clipping: str | None
 
+    @property
     def name(self) -> Hashable:
-        """Return what distinguishes its programs."""
-        return (self.network.structure(), self.frozen, self.optimizer, self.clipping)
+        """What distinguishes its programs."""
+        return (self.shape, self.frozen, self.optimizer, self.clipping)
 
-    def outputs(self, weights: LaneWeights, batch: LaneBatch, shared: Shared) -> networks.Outputs:
-        """Return what leaves the layers in a training step."""
-        inputs = inputs_of(batch, shared)
-        variables, knobs = weights.variables(), shared.network
-        return networks.train(self.network, variables, inputs, knobs, batch.noise, self.frozen)
+    @cached_property
+    def shape(self) -> Hashable:
+        """What distinguishes its programs of prediction."""
+        return (self.network.structure(), self.layout.name())
+
+    def outputs(
+        self,
+        weights: LaneWeights,
+        batch: LaneBatch,
+        shared: Shared,
+        observe: networks.Observe | None = None,
+    ) -> networks.Outputs:
+        """Return what a training step gives, and what is observed of what leaves the layers."""
+        return networks.train(
+            self.layout,
+            weights.variables(),
+            inputs_of(batch, shared),
+            shared.network,
+            batch.noise,
+            self.frozen,
+            observe,
+        )
 
     def slope(self, weights: LaneWeights, batch: LaneBatch, shared: Shared) -> Slope:
         """Return the loss of a batch and its penalty, with their gradient, before clipping."""
@@ -149,7 +169,7 @@ class LaneModel:
             return found
 
         def penalty(trained: Tree) -> jax.Array:
-            return networks.penalty(self.network, weights.frozen | trained, shared.network)
+            return networks.penalty(self.layout, weights.frozen | trained, shared.network)
 
         value, gradient = jax.value_and_grad(penalty)(weights.trained)
         gradient = jax.tree.map(jnp.add, found.gradient, gradient)
@@ -218,10 +238,10 @@ class LaneModel:
         optimizer = optimizers.transformation(
             self.optimizer, step.rate, step.momentum, shared.optimizer
         )
-        gradient = clipped(self.clipping, found.gradient, shared.clipping)
+        gradient = clipped(self.clipping, found.gradient, shared.clipping, self.layout)
         updates, state = optimizer.update(gradient, moving.optimizer, moving.trained)
         trained = optax.apply_updates(moving.trained, updates)
-        trained = constrained(self.network, trained, shared.network, kept)
+        trained = constrained(self.layout, trained, shared.network, kept)
         return Moving(trained, found.averages, state)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from manyseeds.layers import Variable
 from manyseeds.network import Weights
+from manyseeds_jax.layout import Layout
 
 Tree = Any
 Variables = dict[str, dict[str, dict[str, Any]]]
@@ -56,10 +57,11 @@ class LaneWeights(NamedTuple):
 def lane_weights(
     weights: Weights,
     variables: Mapping[str, Variable],
+    layout: Layout,
     frozen: Collection[str],
     dtype: np.dtype[Any],
 ) -> LaneWeights:
-    """Return weights on the host, in this precision.
+    """Return weights on the host, in this layout and precision.
 
     Parameters
     ----------
@@ -71,19 +73,25 @@ def lane_weights(
         The labels of the frozen layers.
     """
     found: Variables = {PARAMS: {}, MOVING: {}}
-    for name, variable in variables.items():
-        collection, label, own = _place(name, variable)
-        found[collection].setdefault(label, {})[own] = np.asarray(weights[name], dtype)
+    arrays = {name: np.asarray(weights[name], dtype) for name in variables}
+    for name, values in layout.stacked(arrays, axis=1).items():
+        collection, label, own = _place(name, variables[name])
+        found[collection].setdefault(label, {})[own] = values
     trained = found[PARAMS]
-    return LaneWeights(trained, {label: trained.pop(label) for label in frozen}, found[MOVING])
+    held = {label: trained.pop(label) for label in frozen if label in trained}
+    return LaneWeights(trained, held, found[MOVING])
 
 
 def flat(
-    found: Variables, variables: Mapping[str, Variable], names: Iterable[str]
+    found: Variables, variables: Mapping[str, Variable], layout: Layout, names: Iterable[str]
 ) -> dict[str, Any]:
-    """Return arrays by "layer/variable", in the order of the names asked for."""
-    places = {name: _place(name, variables[name]) for name in names}
-    return {name: found[place[0]][place[1]][place[2]] for name, place in places.items()}
+    """Return arrays [lanes, ...] on the host by "layer/variable", in the order of these names."""
+    flattened = {}
+    for name in names:
+        collection, label, own = _place(name, variables[name])
+        first, index = layout.place(label)
+        flattened[name] = np.ascontiguousarray(found[collection][first][own][index])
+    return flattened
 
 
 def _place(name: str, variable: Variable) -> tuple[str, str, str]:

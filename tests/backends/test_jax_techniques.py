@@ -28,6 +28,7 @@ from manyseeds_jax import noise as noises
 from manyseeds_jax.augmentation import LaneChanges
 from manyseeds_jax.augmentation import augmented as changed
 from manyseeds_jax.clipping import clipped, within
+from manyseeds_jax.layout import Layout
 
 SEEDS = [1, 2, 3]
 ROWS, FEATURES, BATCH, STEPS = 48, 9, 16, 3
@@ -410,10 +411,11 @@ WHOLE = (0.9**2 + 100**2 + 173.2**2) ** 0.5
 )
 def test_clipping_is_the_chapters_example(double, kind, expected):
     gradient = {"a": jnp.array([0.9, 100.0]), "b": jnp.array([173.2])}
-    found = clipped(kind, gradient, {"limit": jnp.asarray(1.0)})
+    layout = Layout.of(PLAIN, FEATURES, ())
+    found = clipped(kind, gradient, {"limit": jnp.asarray(1.0)}, layout)
     np.testing.assert_allclose(found["a"], expected[0], rtol=1e-5)
     np.testing.assert_allclose(found["b"], expected[1], rtol=1e-5)
-    short = clipped(kind, {"a": jnp.array([0.0, 0.3])}, {"limit": jnp.asarray(1.0)})
+    short = clipped(kind, {"a": jnp.array([0.0, 0.3])}, {"limit": jnp.asarray(1.0)}, layout)
     np.testing.assert_array_equal(short["a"], [0.0, 0.3])
 
 
