@@ -94,7 +94,7 @@ class _Arrays(NamedTuple):
             for collection, found in self.variables.items()
         }
         keys = {name: key for name, key in self.keys.items() if name.split("/")[0] in labels}
-        return _Arrays(own, {label: self.knobs[label] for label in labels}, keys)
+        return _Arrays(own, {layer.label: self.knobs[layer.label] for layer in layers}, keys)
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ class _Forward:
         given = Pass(values.dtype, drawn, self.batch_statistics, outputs)
         module = LaneLayers(run.block)
         values, found = module.apply(own.variables, values, own.knobs, given, mutable=[MOVING])
-        moving = {label for label in found.get(MOVING, {}) if label in self.batch_statistics}
-        moved = {label: found[MOVING][label] for label in moving}
+        averages = found.get(MOVING, {})
+        moved = {label: averages[label] for label in averages if label in self.batch_statistics}
         if self.observe is None:
             return values, ({}, moved)
         labels = [layer.label for layer in run.block]
