@@ -1,18 +1,21 @@
 """The adaptive optimizers of `manyseeds.optimizers`, and the choice among all.
 
 None is `torch.optim`'s class, which takes one rate for all lanes; each says where the equation is
-another one, too. Lanes of one rate, which are usually all, are updated together.
+another one, too. Lanes of one rate, which are usually all, are updated together. Most equations are
+put so that one of PyTorch's fused passes over the memory computes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import math
+from collections.abc import Collection, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from manyseeds import optimizers as definition
+from manyseeds.backend import Floats
 from manyseeds_pytorch.optimizers import (
     AbsorbingMomentum,
     AbsorbingSgd,
@@ -21,19 +24,34 @@ from manyseeds_pytorch.optimizers import (
     Momentum,
     Nesterov,
     Pace,
+    Piece,
     Sgd,
     Tensors,
     Wanted,
 )
 
+_LEAST_RHO = 1e-30
+"""Stands for a rho of 0, by which nothing can be divided."""
+
 
 class Adaptive(LaneOptimizer[Wanted]):
     """Base: without momentum, and with one number for a rate."""
 
-    def move(self, span: slice, roles: list[Tensors]) -> None:
-        """Update some lanes in place, those of one rate at a time."""
-        for part, rate in self.pace.runs(span):
-            self.adapt(*([tensor[part] for tensor in role] for role in roles), rate=rate)
+    _rate: float | None = None
+
+    def begin(self, pace: Pace) -> Tensor:
+        """Prepare a step: whether one rate is that of all lanes."""
+        first = pace.rates[0]
+        self._rate = float(first) if np.all(np.equal(pace.rates, first)) else None
+        return super().begin(pace)
+
+    def move(self, piece: Piece) -> None:
+        """Update a piece in place, lanes of one rate at a time."""
+        if self._rate is not None:
+            self.adapt(*piece.roles, rate=self._rate)
+            return
+        for part, rate in self.pace.runs(piece.lanes):
+            self.adapt(*([tensor[part] for tensor in role] for role in piece.roles), rate=rate)
 
     def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update lanes of one rate in place, given (parameters, gradients, what is kept ...)."""
@@ -41,60 +59,64 @@ class Adaptive(LaneOptimizer[Wanted]):
 
 
 class Adagrad(Adaptive[definition.Adagrad]):
-    """s <- s + g^2; theta <- theta - eta g / sqrt(s + eps); `torch.optim` has eps outside."""
+    """s <- s + g^2; theta <- theta - eta g / sqrt(s + eps); `torch.optim` has eps outside.
+
+    What is kept is s + eps, of which PyTorch's Adagrad takes the root if its own eps is 0.
+    """
 
     def first(self) -> tuple[float, ...]:
-        """Return that of s."""
-        return (self.wanted.accumulator,)
+        """Return that of s + eps."""
+        return (self.wanted.accumulator + self.wanted.epsilon,)
 
     def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
-        theta, g, s = roles
-        torch._foreach_addcmul_(s, g, g)
-        _step_by_root(theta, g, s, self.wanted.epsilon, rate)
+        _adagrad(*roles, rate=rate, epsilon=0.0)
 
 
 class Rmsprop(Adaptive[definition.Rmsprop]):
-    """s <- rho s + (1-rho) g^2, theta as in Adagrad; `torch.optim` has eps outside."""
+    """s <- rho s + (1-rho) g^2, theta as in Adagrad; `torch.optim` has eps outside.
+
+    What is kept is s + eps: then it is Adam without momentum, bias correction and eps.
+    """
 
     def first(self) -> tuple[float, ...]:
-        """Return that of s."""
-        return (0.0,)
+        """Return that of s + eps."""
+        return (self.wanted.epsilon,)
 
     def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
         theta, g, s = roles
-        torch._foreach_mul_(s, self.wanted.rho)
-        torch._foreach_addcmul_(s, g, g, value=1 - self.wanted.rho)
-        _step_by_root(theta, g, s, self.wanted.epsilon, rate)
-
-
-def _step_by_root(theta: Tensors, g: Tensors, s: Tensors, epsilon: float, rate: float) -> None:
-    """Set theta to theta - eta g / sqrt(s + eps)."""
-    root = torch._foreach_add(s, epsilon)
-    torch._foreach_sqrt_(root)
-    torch._foreach_addcdiv_(theta, g, root, value=-rate)
+        rho = max(self.wanted.rho, _LEAST_RHO)
+        # s + eps <- rho (s + eps + eps (1-rho) / rho) + (1-rho) g^2
+        torch._foreach_add_(s, self.wanted.epsilon * (1 - rho) / rho)
+        m = g  # It is forgotten at once.
+        _adam(theta, g, m, s, rate=rate, beta1=0.0, beta2=rho, step=math.inf, epsilon=0.0)
 
 
 class Adamax(Adaptive[definition.Adamax]):
     """m as in Adam; u <- max(b2 u, |g|); theta <- theta - eta m / ((1 - b1^t) (u + eps)).
 
-    `torch.optim.Adamax` adds eps to |g|.
+    `torch.optim.Adamax` adds eps to |g|. What is kept is u^2: it is AMSGrad whose s is g^2, and
+    whose largest s until now decays.
     """
 
     def first(self) -> tuple[float, ...]:
-        """Return those of m and u."""
+        """Return those of m and u^2."""
         return (0.0, 0.0)
 
     def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place."""
-        theta, g, m, u = roles
+        theta, g, m, largest = roles
         wanted = self.wanted
-        torch._foreach_lerp_(m, g, 1 - wanted.beta1)
-        torch._foreach_mul_(u, wanted.beta2)
-        torch._foreach_maximum_(u, torch._foreach_abs(g))
-        size = torch._foreach_add(u, wanted.epsilon)
-        torch._foreach_addcdiv_(theta, m, size, value=-rate / (1 - wanted.beta1**self.steps))
+        torch._foreach_mul_(largest, wanted.beta2**2)
+        _adam(
+            *(theta, g, m, g, largest),  # g^2 may overwrite g: nothing else wants it.
+            rate=rate,
+            beta1=wanted.beta1,
+            beta2=0.0,
+            step=self.steps,
+            epsilon=wanted.epsilon,
+        )
 
 
 class Ftrl(Adaptive[definition.Ftrl]):
@@ -122,58 +144,80 @@ class Ftrl(Adaptive[definition.Ftrl]):
             each.sub_(sums).div_(scale)
 
 
-_Moments = TypeVar("_Moments", bound=definition.Adam | definition.Nadam | definition.NadamKeras3)
+class SmoothFtrl(Adaptive[definition.Ftrl]):
+    """Ftrl with an l1 of 0, where nothing but the update moves theta: Adagrad, while eta stays.
+
+    After a step theta is -z / (sqrt(n) / eta + 2 l2): z need not be kept. Put into the next step,
+    whose eta is eta', that is theta <- theta - eta' (g + pull theta) / (sqrt(n') + 2 l2 eta') where
+    pull = sqrt(n) (1 / eta' - 1 / eta), or in the first step, before which z is 0 whatever theta,
+    pull = sqrt(n) / eta' + 2 l2. See McMahan 2011, "Follow-the-Regularized-Leader and Mirror
+    Descent".
+    """
+
+    _rates: Floats | None = None
+
+    def first(self) -> tuple[float, ...]:
+        """Return that of n."""
+        return (self.wanted.accumulator,)
+
+    def begin(self, pace: Pace) -> Tensor:
+        """Prepare a step: by how much 1 / eta has changed in each lane."""
+        changes = 1 / pace.rates - (0.0 if self._rates is None else 1 / self._rates)
+        self._changes = pace.rate.new_tensor(changes)[:, None, None] if changes.any() else None
+        self._rates = pace.rates
+        return super().begin(pace)
+
+    def move(self, piece: Piece) -> None:
+        """Update a piece in place; its pulls are usually 0."""
+        if self._changes is None:
+            return super().move(piece)
+        theta, _, n = piece.roles
+        pull = torch._foreach_sqrt(n)
+        torch._foreach_mul_(pull, [self._changes[piece.lanes]] * len(pull))
+        if self.steps == 1:
+            torch._foreach_add_(pull, 2 * self.wanted.l2)
+        torch._foreach_mul_(pull, theta)
+        super().move(piece)
+        rate = self.pace.rate[piece.lanes]
+        scale = torch._foreach_sqrt(n)
+        torch._foreach_add_(scale, [2 * self.wanted.l2 * rate] * len(scale))
+        torch._foreach_mul_(pull, [rate] * len(pull))
+        torch._foreach_addcdiv_(theta, pull, scale, value=-1.0)
+        return None
+
+    def adapt(self, *roles: Tensors, rate: float) -> None:
+        """Update in place, without the pull."""
+        _adagrad(*roles, rate=rate, epsilon=2 * self.wanted.l2 * rate)
 
 
-class _Moving(Adaptive[_Moments]):
-    """Base of Adam and its kin: PyTorch has Adam as one pass over the memory."""
-
-    def __init__(
-        self,
-        wanted: _Moments,
-        parameters: Sequence[Tensor],
-        before: Sequence[Hook],
-        after: Sequence[Hook],
-    ) -> None:
-        super().__init__(wanted, parameters, before, after)
-        self._step = torch.zeros((), device=parameters[0].device)
+class Adam(Adaptive[definition.Adam]):
+    """Adam as `torch.optim.Adam`, and by its means."""
 
     def first(self) -> tuple[float, ...]:
         """Return those of m and s."""
         return (0.0, 0.0)
 
-    def begin(self, pace: Pace) -> Tensor:
-        """Prepare a step: its number is wanted on the device, too."""
-        start = super().begin(pace)
-        self._step.fill_(self.steps)
-        return start
-
-    def adam(self, *roles: Tensors, rate: float, beta1: float) -> None:
-        """Take Adam's step: epsilon outside the root, after bias correction."""
-        torch._fused_adam_(
-            *(*roles, [], [self._step] * len(roles[0])),
-            lr=rate,
-            beta1=beta1,
-            beta2=self.wanted.beta2,
-            weight_decay=0.0,
-            eps=self.wanted.epsilon,
-            amsgrad=False,
-            maximize=False,
+    def adapt(self, *roles: Tensors, rate: float) -> None:
+        """Update in place."""
+        wanted = self.wanted
+        _adam(
+            *roles,
+            rate=rate,
+            beta1=wanted.beta1,
+            beta2=wanted.beta2,
+            step=self.steps,
+            epsilon=wanted.epsilon,
         )
 
 
-class Adam(_Moving[definition.Adam]):
-    """Adam as `torch.optim.Adam`, and by its means."""
-
-    def adapt(self, *roles: Tensors, rate: float) -> None:
-        """Update in place."""
-        self.adam(*roles, rate=rate, beta1=self.wanted.beta1)
-
-
-class Nadam(_Moving[definition.Nadam | definition.NadamKeras3]):
+class Nadam(Adaptive[definition.Nadam | definition.NadamKeras3]):
     """Adam with Nesterov's momentum, as `torch.optim.NAdam`; Keras 3's with another decay."""
 
     _product = 1.0
+
+    def first(self) -> tuple[float, ...]:
+        """Return those of m and s."""
+        return (0.0, 0.0)
 
     def begin(self, pace: Pace) -> Tensor:
         """Prepare a step: M_t, the product of mu_1 to mu_t."""
@@ -187,18 +231,76 @@ class Nadam(_Moving[definition.Nadam | definition.NadamKeras3]):
     def adapt(self, *roles: Tensors, rate: float) -> None:
         """Update in place.
 
-        m^ = a m + b g is (a + b) times what Adam would make of m and g with beta1 = a / (a + b),
-        which it would then divide by its bias correction.
+        m^ = a m' + b g, where m' is the new m, is (a + b) times what Adam would make of m and g
+        with beta1 = b1 a / (a + b), which it would then divide by its bias correction. Where it
+        left that, m' is then made of it and g: m' = x + (g - x) (-b / a).
         """
         theta, g, m, s = roles
+        wanted = self.wanted
         following = self._mu(self.steps + 1)
         a = following / (1 - self._product * following)
         b = (1 - self._mu(self.steps)) / (1 - self._product)
-        beta1 = a / (a + b)
-        torch._foreach_lerp_(m, g, 1 - self.wanted.beta1)
-        blend = [moment.clone() for moment in m]
-        rate = rate * (a + b) * (1 - beta1**self.steps)
-        self.adam(theta, g, blend, s, rate=rate, beta1=beta1)
+        beta1 = wanted.beta1 * a / (a + b)
+        _adam(
+            *(theta, g, m, s),
+            rate=rate * (a + b) * (1 - beta1**self.steps),
+            beta1=beta1,
+            beta2=wanted.beta2,
+            step=self.steps,
+            epsilon=wanted.epsilon,
+        )
+        if a > 0:  # Else b1 is 0, and m is never looked at.
+            torch._foreach_lerp_(m, g, -b / a)
+
+
+def _adagrad(theta: Tensors, g: Tensors, n: Tensors, *, rate: float, epsilon: float) -> None:
+    """Set n to n + g^2, and theta to theta - eta g / (sqrt(n) + eps): one pass over a CPU's memory.
+
+    PyTorch before 2.9 has that for no GPU.
+    """
+    if not theta[0].is_cpu:
+        torch._foreach_addcmul_(n, g, g)
+        scale = torch._foreach_sqrt(n)
+        torch._foreach_add_(scale, epsilon)
+        return torch._foreach_addcdiv_(theta, g, scale, value=-rate)
+    return torch._fused_adagrad_(
+        *(theta, g, n, [torch.ones(())] * len(theta)),
+        lr=rate,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        eps=epsilon,
+        maximize=False,
+    )
+
+
+def _adam(
+    theta: Tensors,
+    g: Tensors,
+    m: Tensors,
+    s: Tensors,
+    largest: Tensors | None = None,
+    *,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    step: float,
+    epsilon: float,
+) -> None:
+    """Take Adam's step, in one pass over the memory: epsilon outside the root, after correction.
+
+    `largest` is AMSGrad's. `m` or `s` may be `g`, which is then overwritten.
+    """
+    number = torch.full((), step, device=theta[0].device, dtype=torch.float32)
+    torch._fused_adam_(
+        *(theta, g, m, s, largest or [], [number] * len(theta)),
+        lr=rate,
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=largest is not None,
+        maximize=False,
+    )
 
 
 _COLLECTING: dict[type, type[LaneOptimizer]] = {
@@ -224,6 +326,7 @@ def optimizer(
     parameters: Sequence[Tensor],
     before: Sequence[Hook] = (),
     after: Sequence[Hook] = (),
+    early: Collection[int] = (),
 ) -> LaneOptimizer:
     """Return a fresh optimizer, every hyperparameter spelled out.
 
@@ -235,7 +338,11 @@ def optimizer(
         What is trained, [lanes, ...].
     before, after
         What happens to the gradients before the update, and to the parameters after it.
+    early
+        Which parameters, by place, may be updated in the midst of the backward pass.
     """
     kind = type(wanted)
     made = _COLLECTING[kind] if before else _ABSORBING.get(kind, _COLLECTING[kind])
-    return made(wanted, parameters, before, after)
+    if isinstance(wanted, definition.Ftrl) and wanted.l1 == 0 and not after:
+        made = SmoothFtrl
+    return made(wanted, parameters, before, after, early)

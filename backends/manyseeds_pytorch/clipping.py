@@ -13,7 +13,7 @@ from torch import Tensor
 
 from manyseeds import clipping as definition
 from manyseeds.network import Network
-from manyseeds_pytorch.optimizers import Hook, Tensors
+from manyseeds_pytorch.optimizers import Hook, Piece, Tensors
 
 
 def clipping(wanted: definition.Clipping | None) -> list[Hook]:
@@ -35,9 +35,9 @@ class ClipValue:
 
     limit: float
 
-    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+    def __call__(self, piece: Piece) -> None:
         """Clip in place."""
-        for gradient in gradients:
+        for gradient in piece.gradients:
             gradient.clamp_(-self.limit, self.limit)
 
 
@@ -47,20 +47,21 @@ class ClipNorm:
 
     limit: float
 
-    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+    def __call__(self, piece: Piece) -> None:
         """Clip in place."""
-        for gradient in gradients:
+        for gradient in piece.gradients:
             gradient.mul_(_shrink(_norm(gradient), self.limit))
 
 
 @dataclass(frozen=True)
 class GlobalClipNorm:
-    """The whole gradient of a lane to a norm of at most `limit`."""
+    """The whole gradient of a lane to a norm of at most `limit`: a piece must be all of it."""
 
     limit: float
 
-    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+    def __call__(self, piece: Piece) -> None:
         """Clip in place."""
+        gradients = piece.gradients
         norms = torch.stack([_norm(gradient) for gradient in gradients])
         factor = _shrink(torch.linalg.vector_norm(norms, dim=0), self.limit)
         torch._foreach_mul_(gradients, [factor] * len(gradients))
@@ -89,11 +90,11 @@ class MaxNorm:
     place: int
     radius: float
 
-    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+    def __call__(self, piece: Piece) -> None:
         """Rescale in place; a kernel is [lanes, units, fan_in]."""
-        kernel = parameters[self.place]
-        norm = torch.linalg.vector_norm(kernel, dim=2, keepdim=True)
-        kernel.mul_(_shrink(norm, self.radius))
+        for kernel, _ in piece.of(self.place):
+            norm = torch.linalg.vector_norm(kernel, dim=2, keepdim=True)
+            kernel.mul_(_shrink(norm, self.radius))
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,11 @@ class KeepZeros:
     places: Sequence[int]
     masks: Tensors
 
-    def __call__(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
+    def __call__(self, piece: Piece) -> None:
         """Put back in place."""
         for place, mask in zip(self.places, self.masks, strict=True):
-            parameters[place].mul_(mask[span])
+            for kernel, _ in piece.of(place):
+                kernel.mul_(mask[piece.lanes])
 
 
 def constraints(network: Network, learning: Mapping[str, Tensor], keep_zeros: bool) -> list[Hook]:

@@ -20,8 +20,9 @@ from manyseeds.network import Network
 _LEAST_LANES = 4
 """Lanes that keep a thread busy for longer than Python needs to tell it what to do."""
 
-_TILE_BYTES = 4 << 20
-"""Of a CPU's memory that is small enough to be reused, in its cache, rather than mapped anew."""
+_TILE_BYTES = 2 << 20
+"""Of a CPU's memory that stays in the cache from one operation to the next, with its gradient and
+what an optimizer keeps."""
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
 

@@ -16,7 +16,7 @@ from manyseeds.noise import SELU_FLOOR, alpha_affine, keep_scale, threshold
 from manyseeds_pytorch.activations import Activate, activation
 from manyseeds_pytorch.affine import DropConnect, affine
 from manyseeds_pytorch.batch_norm import BatchNorm
-from manyseeds_pytorch.noise import Noise
+from manyseeds_pytorch.noise import Noise, as_numbers
 from manyseeds_pytorch.run import Run, Variables, received
 
 Layer = Callable[[Tensor, Variables, Run], Tensor]
@@ -80,7 +80,7 @@ class Dropout:
             return inputs
         kept = _kept(run.noise[self.label], run, inputs, self.rate)
         # The type first: booleans times a number are float32, whatever the number.
-        return inputs * kept.to(inputs.dtype).mul_(keep_scale(self.rate))
+        return inputs * as_numbers(kept, torch.empty_like(inputs)).mul_(keep_scale(self.rate))
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,9 @@ class AlphaDropout:
             return inputs
         a, b = alpha_affine(self.rate)
         kept = _kept(run.noise[self.label], run, inputs, self.rate)
-        dropped, stays = inputs.new_tensor([a * SELU_FLOOR + b, b])
-        return torch.addcmul(
-            torch.where(kept, stays, dropped), inputs, kept.to(inputs.dtype), value=a
-        )
+        stays = as_numbers(kept, torch.empty_like(inputs))
+        constants = stays.mul(-a * SELU_FLOOR).add_(a * SELU_FLOOR + b)
+        return torch.addcmul(constants, inputs, stays, value=a)
 
 
 def _kept(noise: Noise, run: Run, inputs: Tensor, rate: float) -> Tensor:
@@ -119,7 +118,7 @@ class GaussianNoise:
         if not run.training:
             return inputs
         normals = run.noise[self.label].normals(run.step, inputs[0].numel())
-        return inputs + normals.view(inputs.shape).mul_(self.sd)
+        return torch.add(inputs, normals.view(inputs.shape), alpha=self.sd)
 
 
 @dataclass(frozen=True)

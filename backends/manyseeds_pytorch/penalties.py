@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from manyseeds.network import Network
-from manyseeds_pytorch.optimizers import Hook, Tensors
+from manyseeds_pytorch.optimizers import Hook, Piece
+from manyseeds_pytorch.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,22 @@ class KernelPenalty:
 
     def value(self, kernel: Tensor) -> Tensor:
         """Return that of every lane of a kernel [lanes, units, fan_in]: [lanes]."""
+        return self.add(kernel, torch.empty_like(kernel), Workspace())
+
+    def add(self, kernel: Tensor, gradient: Tensor, room: Workspace) -> Tensor:
+        """Add its slope to a gradient, in place, and return its value, [lanes].
+
+        The slope of |w| at 0 is 0, and |w| is w times it: that takes no more memory.
+        """
         value = kernel.new_zeros(len(kernel))
         if self.l1 is not None:
-            value.add_(kernel.abs().sum((1, 2)), alpha=self.l1)
-        if self.l2 is not None:
-            value.add_(torch.linalg.vector_norm(kernel, dim=(1, 2)).square_(), alpha=self.l2)
-        return value
-
-    def add_slope(self, kernel: Tensor, gradient: Tensor) -> None:
-        """Add its derivative to a gradient, in place; that of |w| at 0 is 0."""
-        if self.l1 is not None:
-            gradient.add_(kernel.sign(), alpha=self.l1)
+            signs = torch.sign(kernel, out=room.like(kernel, "signs"))
+            gradient.add_(signs, alpha=self.l1)
+            value.add_(signs.mul_(kernel).sum((1, 2)), alpha=self.l1)
         if self.l2 is not None:
             gradient.add_(kernel, alpha=2 * self.l2)
+            value.add_(torch.linalg.vector_norm(kernel, dim=(1, 2)).square_(), alpha=self.l2)
+        return value
 
 
 class Penalties:
@@ -65,6 +69,7 @@ class Penalties:
             if layer.penalty
         }
         names = list(learning)
+        self._room = Workspace()
         self._learning = {names.index(n): each for n, each in wanted.items() if n in learning}
         still = [
             each.value(variables[n].detach()) for n, each in wanted.items() if n not in learning
@@ -73,14 +78,18 @@ class Penalties:
         self._still = torch.stack(still).sum(0) if still else some.new_zeros(len(some))
         self.value = self._still.clone() if wanted else None
 
+    def begin(self) -> None:
+        """Prepare a step."""
+        if self.value is not None:
+            self.value.copy_(self._still)
+
     def hooks(self) -> list[Hook]:
         """Return what adds to the gradients, where there is something to add."""
         return [self.add] if self._learning else []
 
-    def add(self, span: slice, parameters: Tensors, gradients: Tensors) -> None:
-        """Note the value, and add to the gradients in place."""
+    def add(self, piece: Piece) -> None:
+        """Add to the value and to the gradients, in place."""
         assert self.value is not None
-        value = self.value[span].copy_(self._still[span])
         for place, penalty in self._learning.items():
-            value += penalty.value(parameters[place])
-            penalty.add_slope(parameters[place], gradients[place])
+            for kernel, gradient in piece.of(place):
+                self.value[piece.lanes].add_(penalty.add(kernel, gradient, self._room))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,17 @@ from manyseeds_pytorch.noise import Noise
 
 Variables = Mapping[str, Tensor]
 """A layer's variables by their own names, in the shapes of `network.Stack`."""
+
+
+Rooms = Callable[[Tensor], Iterator[tuple[slice, Tensor]]]
+"""The lanes of a kernel in turn, and where the backward pass leaves their gradient before it asks
+for the next."""
+
+
+def whole(kernel: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield all lanes of a kernel, and the room made for their gradient in `.grad`."""
+    assert kernel.grad is not None
+    yield slice(0, len(kernel)), kernel.grad
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,8 @@ class Run:
         Batch normalisation moves its averages.
     keep
         The backward pass adds to what stands in `.grad`; otherwise it overwrites it.
+    rooms
+        Where the backward pass leaves the gradients of kernels.
     noise, step
         The network's noises by label, and the step in their counter.
     seen
@@ -40,6 +53,7 @@ class Run:
     dropping: bool = False
     moving: bool = False
     keep: bool = False
+    rooms: Rooms = whole
     noise: Mapping[str, Noise] = field(default_factory=dict)
     step: int = 0
     seen: Mapping[str, Tensor] = field(default_factory=dict)

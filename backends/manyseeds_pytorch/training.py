@@ -13,6 +13,7 @@ from torch import Tensor
 
 from manyseeds.augmentation import Changes
 from manyseeds.backend import Activity, Batch, EpochPlan, EpochTrace, Floats, Metric, Sampling
+from manyseeds.clipping import GlobalClipNorm
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
 from manyseeds_pytorch.activity import joined_activity, moments
@@ -22,7 +23,7 @@ from manyseeds_pytorch.clipping import clipping, constraints
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.network import canonical, stack
 from manyseeds_pytorch.noise import network_noise
-from manyseeds_pytorch.optimizers import LaneOptimizer, Pace
+from manyseeds_pytorch.optimizers import LaneOptimizer, Pace, Piece
 from manyseeds_pytorch.outputs import Logits
 from manyseeds_pytorch.penalties import Penalties
 from manyseeds_pytorch.run import Run
@@ -64,11 +65,14 @@ class Shard:
             canonical(name, variable.requires_grad_(False)).copy_(given)
         learning = {n: variables[n].requires_grad_() for n in phase.network.trained(phase.frozen)}
         penalties = Penalties(phase.network, variables, learning)
+        kernels = [place for place, name in enumerate(learning) if name.endswith("/kernel")]
+        wants_all = isinstance(phase.clipping, GlobalClipNorm)
         chosen = optimizer(
             phase.optimizer,
             list(learning.values()),
             before=[*penalties.hooks(), *clipping(phase.clipping)],
             after=constraints(phase.network, learning, phase.keep_zeros),
+            early=[] if wants_all else kernels,
         )
         self._begun = _Training(learning, penalties, chosen)
 
@@ -80,8 +84,16 @@ class Shard:
         rate = self._each_step(epoch.rate)
         momentum = None if epoch.momentum is None else self._each_step(epoch.momentum)
         noise = network_noise(epoch.noise, self._where)
-        run = Run(training=True, dropping=True, moving=True, keep=optimizer.absorbs, noise=noise)
-        self._collect(dict(zip(training.learning, optimizer.rooms, strict=True)))
+        run = Run(
+            training=True,
+            dropping=True,
+            moving=True,
+            keep=optimizer.absorbs,
+            rooms=optimizer.leaving,
+            noise=noise,
+        )
+        names = list(training.learning)
+        self._collect({names[place]: room for place, room in optimizer.rooms.items()})
         losses, added = [], []
         for step in range(epoch.steps):
             part = slice(step * epoch.batch, (step + 1) * epoch.batch)
@@ -89,6 +101,7 @@ class Shard:
             pace = Pace(
                 rate[step], None if momentum is None else momentum[step], epoch.rate[:, step]
             )
+            penalties.begin()
             start = optimizer.begin(pace)
             losses.append(self._backward(*batch, replace(run, step=epoch.step + step), start))
             optimizer.step()
@@ -110,8 +123,9 @@ class Shard:
         run = Run(training=True, dropping=True, noise=noise, step=batch.step)
         self._backward(*examples, run, start)
         values = [value.detach() for value in training.learning.values()]
+        piece = Piece(slice(None), range(len(values)), [values, list(rooms.values())])
         for hook in training.penalties.hooks():
-            hook(slice(None), values, list(rooms.values()))
+            hook(piece)
         return self._arrays(rooms)
 
     @torch.inference_mode()

@@ -14,12 +14,11 @@ pytest.importorskip("randomgen")
 
 from manyseeds_pytorch.adaptive import optimizer  # noqa: E402
 from manyseeds_pytorch.clipping import clipping, constraints  # noqa: E402
-from manyseeds_pytorch.optimizers import Pace  # noqa: E402
+from manyseeds_pytorch.optimizers import Pace, Piece  # noqa: E402
 from manyseeds_pytorch.penalties import Penalties  # noqa: E402
 
 LANES, STEPS = 3, 25
 SHAPES = [(LANES, 4, 5), (LANES, 1, 4)]
-EVERY = slice(None)
 
 
 def random(seed=0):
@@ -34,6 +33,12 @@ def made(name, **fields):
     return TypeAdapter(definition.Optimizer).validate_python({"name": name} | fields)
 
 
+def piece(parameters, gradients=None, lanes=slice(None)):
+    values = list(parameters)
+    slopes = [torch.zeros_like(v) for v in values] if gradients is None else list(gradients)
+    return Piece(lanes, range(len(slopes)), [values, slopes])
+
+
 def spread(values):
     return values[:, None, None]
 
@@ -43,11 +48,12 @@ def stepped(wanted, gradients, rates, momenta=None, before=(), after=()):
     parameters = tensors(0)
     chosen = optimizer(wanted, parameters, before, after)
     assert not chosen.absorbs
+    assert list(chosen.rooms) == [0, 1]
     for t, found in enumerate(gradients):
         momentum = None if momenta is None else spread(torch.tensor(momenta[t]))
         start = chosen.begin(Pace(spread(torch.tensor(rates[t])), momentum, rates[t]))
         np.testing.assert_array_equal(start, np.ones(LANES))
-        for room, gradient in zip(chosen.rooms, found, strict=True):
+        for room, gradient in zip(chosen.rooms.values(), found, strict=True):
             room.copy_(gradient)
         chosen.step()
     return parameters
@@ -187,7 +193,7 @@ def test_absorbing_and_collecting_are_the_same(name):
     for t, found in enumerate(some_gradients()):
         momentum = None if momenta is None else spread(torch.tensor(momenta[t]))
         start = absorbing.begin(Pace(spread(torch.tensor(rates[t])), momentum, rates[t]))
-        for room, gradient in zip(absorbing.rooms, found, strict=True):
+        for room, gradient in zip(absorbing.rooms.values(), found, strict=True):
             room.add_(gradient * spread(start))
         absorbing.step()
     for one, other in zip(collected, parameters, strict=True):
@@ -203,7 +209,7 @@ def clipped(gradients, **fields):
     wanted = TypeAdapter(clippings.Clipping).validate_python(fields)
     (hook,) = clipping(wanted)
     found = [torch.tensor(gradient, dtype=torch.float64) for gradient in gradients]
-    hook(EVERY, [], found)
+    hook(piece([], found))
     return [value.numpy() for value in found]
 
 
@@ -288,7 +294,7 @@ def test_penalty_is_its_closed_form_and_flat_at_zero(penalty, value, slope):
     found = Penalties(a_network(penalty=penalty), weights, weights)
     gradients = [torch.zeros_like(each) for each in weights.values()]
     (hook,) = found.hooks()
-    hook(EVERY, list(weights.values()), gradients)
+    hook(piece(weights.values(), gradients))
     kernel = weights["hidden1/kernel"].numpy()
     np.testing.assert_allclose(found.value, value(kernel).sum((1, 2)), rtol=1e-13)
     np.testing.assert_allclose(gradients[0], slope(kernel), rtol=1e-14)
@@ -310,7 +316,7 @@ def test_max_norm_rescales_the_incoming_weights_of_each_unit():
     weights = some_weights()
     before = weights["hidden1/kernel"].numpy().copy()
     (hook,) = constraints(a_network(max_norm={"radius": 1.5}), weights, keep_zeros=False)
-    hook(EVERY, list(weights.values()), [])
+    hook(piece(weights.values()))
     norms = np.linalg.norm(before, axis=2, keepdims=True)
     assert (norms > 1.5).any()
     assert (norms < 1.5).any()
@@ -325,7 +331,7 @@ def test_zeros_are_put_back_in_kernels_alone():
     weights["hidden1/bias"][:] = 0.0
     (hook,) = constraints(a_network(), weights, keep_zeros=True)
     torch._foreach_add_(list(weights.values()), 1.0)
-    hook(slice(1, 3), [value[1:3] for value in weights.values()], [])
+    hook(piece([value[1:3] for value in weights.values()], lanes=slice(1, 3)))
     kernel = weights["hidden1/kernel"].numpy()
     np.testing.assert_array_equal(kernel[:, 0, 0], [1, 0, 0])
     assert np.count_nonzero(kernel) == kernel.size - 2

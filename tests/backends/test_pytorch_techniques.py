@@ -149,8 +149,29 @@ def test_a_lane_does_not_depend_on_the_others(double, name):
     np.testing.assert_allclose(trace.penalty[6], lone.penalty[0], rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", [*PHASES, "adam", "smooth_ftrl", "nesterov"])
+def test_kernels_updated_early_and_in_pieces_are_those_updated_late(double, name, monkeypatch):
+    # The last smaller batch, changing rates, penalties, drop connect and constraints included.
+    phase = a_phase(a_network(), **PHASES.get(name, {"optimizer": name.removeprefix("smooth_")}))
+    if name == "smooth_ftrl":
+        phase = a_phase(a_network(FAMILIAR, penalty="l1_l2"), optimizer="ftrl")
+    plan = a_plan(phase, 5, epochs=4)
+    rates = np.random.default_rng(2).uniform(0.01, 0.1, plan.rate.shape)
+    rates[:, ::2] = rates[:1, ::2]  # One rate for all lanes, and a rate for each.
+    found = []
+    for tile in (1, 700, 1 << 20):  # One lane of every kernel, a few of some, all.
+        monkeypatch.setattr("manyseeds_pytorch.device._TILE_BYTES", tile)
+        cohort = begun(double, phase, 5)
+        trace = cohort.train(replace(plan, rate=rates))
+        found.append({"loss": trace.loss, "penalty": trace.penalty, **cohort.weights()})
+    *early, late = found
+    assert max(distance(one, late) for one in early) <= 1e-9
+
+
+@pytest.mark.parametrize("tile", [1, 700, 1 << 20])
 @pytest.mark.parametrize("name", PHASES)
-def test_a_nan_lane_leaves_the_others_bit_identical(name):
+def test_a_nan_lane_leaves_the_others_bit_identical(name, tile, monkeypatch):
+    monkeypatch.setattr("manyseeds_pytorch.device._TILE_BYTES", tile)
     backend = entry.open(Settings(precision="float32"))
     phase = a_phase(a_network(), **PHASES[name])
     plan = a_plan(phase, 4, epochs=2)
