@@ -6,12 +6,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
 from manyseeds_tensorflow.layers import Step
+from manyseeds_tensorflow.loops import Note
 from manyseeds_tensorflow.network import LaneNetwork, training_layers
 from manyseeds_tensorflow.training import Moving, Seen, Still, batch_of
 
 Tree = Any
+
+MOMENTS = 3
+"""Numbers that are noted of a layer."""
 
 
 def activity(
@@ -22,7 +27,9 @@ def activity(
     seen: Seen,
     shared: tuple[Tree, ...],
 ) -> dict[str, tf.Tensor]:
-    """Return mean, sd and share of dead units of every layer by label, [lanes, 3] float64.
+    """Return mean, sd and share of dead units of every layer by label, in float64.
+
+    They are [lanes, 3], of repeated layers [lanes, repetitions, 3].
 
     `shared` is the data, the layers' knobs and the step in the noise counter.
     """
@@ -34,10 +41,14 @@ def activity(
         inputs, _ = batch_of(seen, data)
         weights = {**still.frozen, **moving.averages, **moving.weights}
         step = Step(number, seen.rows.shape[1], seen.keys)
-        outputs = network(weights, inputs, knobs, step, active).outputs
-        return {label: _moments(outputs[label]) for label in labels}
+        given = Given(weights, knobs, step, active)
+        notes = network(given, inputs, note=Note(_moments, MOMENTS)).notes
+        return {label: notes[label] for label in labels}
 
-    like = dict.fromkeys(labels, tf.zeros([], tf.float64))
+    like = {
+        label: tf.TensorSpec([None, *network.repetitions(label), MOMENTS], tf.float64)
+        for label in labels
+    }
     found: dict[str, tf.Tensor] = by_groups(moments, (moving, still, seen), like, network.lanes)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from manyseeds.backend import Environment, Settings, Split, Splits
 from manyseeds.network import Network
+from manyseeds.repeats import runs
 from manyseeds_tensorflow import device as devices
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
 from manyseeds_tensorflow.program import LaneProgram
@@ -50,8 +51,12 @@ class TensorFlowBackend:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""
         return devices.peak_memory(self.device)
 
-    def program(self, network: Network, features: int, lanes: int) -> LaneProgram:
+    def program(
+        self, network: Network, features: int, lanes: int, frozen: Collection[str]
+    ) -> LaneProgram:
         """Return the program of a structure; the latest `KEPT_PROGRAMS` stay.
+
+        Frozen layers matter only where they decide what is repeated.
 
         A thread of the CPU takes its lanes one after the other, through a whole epoch each: their
         weights stay in its cache. On a GPU all lanes go side by side.
@@ -59,11 +64,12 @@ class TensorFlowBackend:
         group = scored = 1
         if self.device.kind == "cuda":
             group, scored = lanes, _lanes_scored(network, features, lanes)
-        key = (network.structure(), features, group, scored)
+        cut = tuple((len(run.block), len(run.blocks)) for run in runs(network, features, frozen))
+        key = (network.structure(), features, group, scored, cut)
         if key not in self._programs:
             with tf.device(self.device.name):
                 self._programs[key] = LaneProgram(
-                    network, features, str(self.device.dtype), group=group, scored=scored
+                    network, features, str(self.device.dtype), frozen, group=group, scored=scored
                 )
         return self._programs[key]
 

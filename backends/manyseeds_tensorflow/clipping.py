@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from manyseeds.network import Network
-from manyseeds_tensorflow.sums import lane_sums
+from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 
 Knobs = Mapping[str, Any]
 Tensors = dict[str, tf.Tensor]
@@ -26,7 +26,8 @@ def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
     kind
         The clipping's name.
     gradient
-        By the name of its variable, [lanes, ...].
+        By the name of its variable, [lanes, ...]; a repeated layer's has a norm for each
+        repetition.
     knobs
         The clipping's, no axes.
     """
@@ -36,8 +37,10 @@ def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
     squares = {name: lane_sums(tf.square(g)) for name, g in gradient.items()}
     if kind == "clip_norm":
         return {name: g * _share(squares[name], limit) for name, g in gradient.items()}
-    share = _share(tf.add_n(list(squares.values())), limit)
-    return {name: g * share for name, g in gradient.items()}
+    whole = tf.add_n([over_repetitions(square) for square in squares.values()])
+    share = _share(whole, limit)
+    deep = share[:, None]
+    return {name: g * (share if g.shape.rank == 3 else deep) for name, g in gradient.items()}
 
 
 def constrained(network: Network, weights: Tensors, knobs: Mapping[str, Knobs]) -> Tensors:
@@ -47,8 +50,9 @@ def constrained(network: Network, weights: Tensors, knobs: Mapping[str, Knobs]) 
         name = f"{layer.label}/kernel"
         if layer.max_norm and name in weights:
             kernel = weights[name]
-            squares = tf.reduce_sum(tf.square(kernel), axis=1, keepdims=True)
-            rescaled[name] = kernel * _share(squares, knobs[layer.label]["radius"])
+            squares = tf.reduce_sum(tf.square(kernel), axis=-2, keepdims=True)
+            radius = for_variables(knobs[layer.label]["radius"])
+            rescaled[name] = kernel * _share(squares, radius)
     return weights | rescaled
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from manyseeds.augmentation import Changes
 from manyseeds.backend import (
     SAMPLING_ROWS,
     Activity,
@@ -27,9 +28,11 @@ from manyseeds.dealing import dealt
 from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
+from manyseeds.repeats import runs
 from manyseeds_tensorflow.network import dropping_layers
 from manyseeds_tensorflow.part import Part, laid_out, seen_by
-from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Tensors
+from manyseeds_tensorflow.stacks import Stacks
+from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Seen, Tensors
 
 if TYPE_CHECKING:
     from manyseeds_tensorflow.backend import TensorFlowBackend
@@ -54,21 +57,24 @@ class TensorFlowCohort:
         self._lanes = lanes
         self._features = data.train.inputs.shape[1]
         self._parts = [Part(part) for part in dealt(lanes, backend.threads)]
-        self._program = backend.program(network, self._features, len(self._parts[0].lanes))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
         check_structure(self._network, phase)
-        dtype = self._device.dtype
+        dtype, features, frozen = self._device.dtype, self._features, phase.frozen
+        lanes = len(self._parts[0].lanes)
+        self._program = self._backend.program(phase.network, features, lanes, frozen)
+        self._stacks = Stacks.of(runs(phase.network, features, frozen))
         knobs = {
-            "network": network_knobs(phase.network, dtype),
+            "network": self._stacks.stacked(network_knobs(phase.network, dtype), axis=0),
             "optimizer": optimizer_knobs(phase.optimizer, dtype),
             "clipping": clipping_knobs(phase.clipping, dtype),
         }
         clipping = phase.clipping.name if phase.clipping else None
         self._kinds = Kinds(phase.optimizer.name, clipping)
         self._taken = 0
-        stacked = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
+        arrays = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
+        stacked = self._stacks.stacked(arrays)
         with tf.device(self._device.name):
             self._knobs = tf.nest.map_structure(tf.constant, knobs)
             for part in self._parts:
@@ -129,7 +135,7 @@ class TensorFlowCohort:
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; what is not trained has none."""
-        seen = seen_by(batch.rows, batch.noise, batch.changes, self._device.dtype)
+        seen = self._seen(batch.rows, batch.noise, batch.changes)
 
         def gradient(part: Part, _: None) -> Tensors:
             shared = (self._columns("train"), self._knobs, tf.constant(batch.step, tf.uint32))
@@ -140,7 +146,7 @@ class TensorFlowCohort:
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
         """Return what leaves each layer on rows of the training split, by label, in order."""
         noise, changes = (batch.noise, batch.changes) if training else ({}, None)
-        seen = seen_by(batch.rows, noise, changes, self._device.dtype)
+        seen = self._seen(batch.rows, noise, changes)
 
         def moments(part: Part, _: None) -> dict[str, Floats]:
             step = tf.constant(batch.step, tf.uint32)
@@ -150,13 +156,24 @@ class TensorFlowCohort:
             return {label: each.numpy() for label, each in found.items()}
 
         parts = self._each(moments)
+        joined = {label: self._joined([part[label] for part in parts]) for label in parts[0]}
+        found = self._stacks.apart(joined)
         labels = [layer.label for layer in self._network.layers]
-        joined = {label: self._joined([part[label] for part in parts]) for label in labels}
-        return {label: Activity(*each.T) for label, each in joined.items()}
+        return {label: Activity(*found[label].T) for label in labels}
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
         return self._flat([part.weights() for part in self._parts])
+
+    def _seen(
+        self,
+        rows: NDArray[np.int32],
+        noise: Mapping[str, NDArray[np.uint32]],
+        changes: Changes | None,
+        arranged: Callable[[NDArray[Any]], NDArray[Any]] = lambda array: array,
+    ) -> Seen:
+        """Return what steps see as arrays [lanes, ...]; rows and changes are arranged by step."""
+        return seen_by(rows, self._stacks.stacked(noise), changes, self._device.dtype, arranged)
 
     def _plan(self, epoch: EpochPlan) -> tuple[Plan, NDArray[np.int32]]:
         """Return a plan as arrays whose first axis is the lane, and the rows of each batch.
@@ -164,7 +181,6 @@ class TensorFlowCohort:
         The last, smaller batch is padded with rows of its own, which do not count: one compiled
         step serves all.
         """
-        dtype = self._device.dtype
         lanes, total = epoch.order.shape
         batch = min(epoch.batch, total)
         rows = np.minimum(batch, total - np.arange(epoch.steps) * batch)
@@ -174,7 +190,10 @@ class TensorFlowCohort:
             full = np.pad(array, missing, "edge")
             return full.reshape(lanes, epoch.steps, batch, *array.shape[2:])
 
-        seen = seen_by(epoch.order, epoch.noise, epoch.changes, dtype, by_step)
+        seen, dtype = (
+            self._seen(epoch.order, epoch.noise, epoch.changes, by_step),
+            self._device.dtype,
+        )
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
         plan = Plan(seen, epoch.rate.astype(dtype), momentum.astype(dtype))
         return plan, rows.astype(np.int32)
@@ -226,7 +245,8 @@ class TensorFlowCohort:
     def _sample(self, sampling: Sampling, blocks: int) -> Callable[..., tuple[Any, ...]]:
         """Return how a chunk of a split, which is a block of it, is scored with dropout on."""
         dropping = dropping_layers(self._network)
-        keys = {label: key for label, key in sampling.noise.items() if label in dropping}
+        noise = {label: key for label, key in sampling.noise.items() if label in dropping}
+        keys = self._stacks.stacked(noise)
 
         def call(part: Part, index: int, chunk: Tree, outputs: bool) -> tuple[Any, ...]:
             counts = (tf.constant(count) for count in (index, blocks, sampling.samples))
@@ -258,11 +278,13 @@ class TensorFlowCohort:
         return np.concatenate(parts)[: self._lanes]
 
     def _flat(self, parts: Sequence[Mapping[str, tf.Tensor]]) -> Weights:
-        """Return stacked variables on the host in the shapes of the contract."""
+        """Return the parts' variables on the host in the shapes of the contract."""
+        joined = {name: self._joined([part[name].numpy() for part in parts]) for name in parts[0]}
+        found = self._stacks.apart(joined)
         return {
-            name: self._joined([part[name].numpy() for part in parts]).reshape(self._lanes, *shape)
+            name: found[name].reshape(self._lanes, *shape)
             for name, shape in self._network.shapes(self._features).items()
-            if name in parts[0]
+            if name in found
         }
 
 

@@ -18,6 +18,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def by_groups(function: Callable[..., Tree], each: Tree, like: Tree, group: int) -> Tree:
     """Call a function with so many lanes of every tensor at a time, and join what it returns.
 
+    `tf.map_fn` does the same with several times the operations, and without the shapes of what is
+    returned, for want of which XLA translates the function twice.
+
     Parameters
     ----------
     function
@@ -25,13 +28,34 @@ def by_groups(function: Callable[..., Tree], each: Tree, like: Tree, group: int)
     each
         Its arguments, of all lanes.
     like
-        Tensors of the types it returns.
+        Tensors or their specifications, of the shapes it returns but for the lanes, and the types.
     group
         A divisor of the lanes.
     """
-    split = tf.nest.map_structure(
-        lambda value: tf.reshape(value, (-1, group, *value.shape[1:])), each
+    lanes = tf.nest.flatten(each)[0].shape[0]
+    if lanes == group:
+        return function(*each)
+
+    def take(index: tf.Tensor, arrays: Tree) -> tuple[tf.Tensor, Tree]:
+        found = function(*_lanes(each, index * group, group))
+        write = tf.nest.map_structure(lambda array, own: array.write(index, own), arrays, found)
+        return index + 1, write
+
+    times = lanes // group
+    arrays = tf.nest.map_structure(
+        lambda leaf: tf.TensorArray(leaf.dtype, times, element_shape=[group, *leaf.shape[1:]]), like
     )
-    types = tf.nest.map_structure(lambda value: value.dtype, like)
-    parts = tf.map_fn(lambda part: function(*part), split, fn_output_signature=types)
-    return tf.nest.map_structure(lambda value: tf.reshape(value, (-1, *value.shape[2:])), parts)
+    start = (tf.constant(0), arrays)
+    _, arrays = tf.while_loop(lambda index, _: index < times, take, start, maximum_iterations=times)
+    return tf.nest.map_structure(
+        lambda array, leaf: tf.reshape(array.stack(), [lanes, *leaf.shape[1:]]), arrays, like
+    )
+
+
+def _lanes(tree: Tree, first: tf.Tensor, count: int) -> Tree:
+    """Return so many lanes of every tensor, from the first on."""
+    ranks = {leaf.shape.rank for leaf in tf.nest.flatten(tree)}
+    begin = {rank: tf.stack([first] + [0] * (rank - 1)) for rank in sorted(ranks)}
+    return tf.nest.map_structure(
+        lambda leaf: tf.slice(leaf, begin[leaf.shape.rank], [count, *leaf.shape[1:]]), tree
+    )

@@ -19,6 +19,7 @@ from manyseeds.activations import Activation, PRelu, RRelu
 from manyseeds.noise import SELU_FLOOR
 from manyseeds_tensorflow import noise
 from manyseeds_tensorflow.activations import ACTIVATIONS
+from manyseeds_tensorflow.recall import Recall
 
 Knobs = Mapping[str, Any]
 
@@ -35,15 +36,28 @@ class Step:
         How many rows of the batch count; the others pad it. A number where all count.
     keys
         Of the noise, label -> [lanes, 2] uint32.
+    recall
+        What keeps noise for the backward pass, where that is a loop of its own.
     """
 
     number: tf.Tensor
     rows: tf.Tensor | int
     keys: Mapping[str, tf.Tensor]
+    recall: Recall | None = None
 
     def halves(self, label: str, inputs: tf.Tensor) -> tf.Tensor:
         """Return a layer's noise for its inputs."""
-        return noise.halves(self.keys[label], self.number, self.rows, inputs.shape)
+        return self._drawn(label, self.rows, inputs)
+
+    def halves_of_kernel(self, label: str, kernel: tf.Tensor) -> tf.Tensor:
+        """Return the noise of a dense layer's kernel."""
+        return self._drawn(label, kernel.shape[1], kernel)
+
+    def _drawn(self, label: str, rows: tf.Tensor | int, like: tf.Tensor) -> tf.Tensor:
+        def draw() -> tf.Tensor:
+            return noise.halves(self.keys[label], self.number, rows, like.shape)
+
+        return self.recall.noise(label, draw) if self.recall else draw()
 
 
 class LaneDense(keras.layers.EinsumDense):
@@ -67,7 +81,7 @@ class LaneDense(keras.layers.EinsumDense):
         if step is None or not self.drops:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
-        drawn = noise.halves(step.keys[self.noise], step.number, kernel.shape[1], kernel.shape)
+        drawn = step.halves_of_kernel(self.noise, kernel)
         kernel = noise.dropped(kernel, drawn, knobs["drop_threshold"], knobs["drop_scale"])
         outputs = tf.matmul(inputs, kernel)
         return outputs if self.bias is None else outputs + self.bias

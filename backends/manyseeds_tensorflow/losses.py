@@ -9,7 +9,7 @@ import tensorflow as tf
 from manyseeds.layers import Dense
 from manyseeds.network import Loss, Network
 from manyseeds_tensorflow.layers import Knobs
-from manyseeds_tensorflow.sums import lane_sums
+from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 
 
 def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -26,7 +26,10 @@ def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         [lanes, batch, outputs].
     """
     if kind == "sparse_cross_entropy":
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        # As TensorFlow's own where operations are deterministic, whose gather is slow to trace.
+        own = labels[..., None] == tf.range(logits.shape[-1])
+        likely = tf.nn.log_softmax(logits)
+        return -tf.reduce_sum(tf.where(own, likely, tf.zeros_like(likely)), axis=-1)
     targets = tf.reshape(labels, logits.shape)
     if kind == "binary_cross_entropy":
         each = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
@@ -90,5 +93,6 @@ def _penalty(layer: Dense, weights: Mapping[str, tf.Tensor], knobs: Knobs) -> tf
     kernel = weights[f"{layer.label}/kernel"]
     each = {"l1": tf.abs, "l2": tf.square}
     # One sum for both: a penalty's numbers are its factors.
-    terms = [knobs[name] * each[name](kernel) for name in layer.penalty.hyperparameters()]
-    return lane_sums(tf.add_n(terms))[:, 0, 0]
+    names = layer.penalty.hyperparameters()
+    terms = [for_variables(knobs[name]) * each[name](kernel) for name in names]
+    return over_repetitions(lane_sums(tf.add_n(terms)))[:, 0, 0]

@@ -1,4 +1,4 @@
-"""A network as Keras layers over stacked lanes.
+"""A network over stacked lanes: its layers as blocks, those that are repeated as loops.
 
 Every numeric hyperparameter is a run-time argument ("knobs"): networks of one `structure` share
 a compiled program.
@@ -6,16 +6,18 @@ a compiled program.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
-from manyseeds.layers import AlphaDropout, BatchNorm, Dropout, Skip
+from manyseeds.layers import AlphaDropout, BatchNorm, Dropout
 from manyseeds.network import INPUT, Network
-from manyseeds_tensorflow.layers import Knobs, Step, lane_layers
+from manyseeds.repeats import runs
+from manyseeds_tensorflow.blocks import Given, LaneBlock, Tensors
+from manyseeds_tensorflow.loops import Note, RepeatedBlock
 from manyseeds_tensorflow.losses import probabilities
+from manyseeds_tensorflow.stacks import standing
 
 
 class Forward(NamedTuple):
@@ -25,15 +27,15 @@ class Forward(NamedTuple):
     ----------
     logits
         [lanes, batch, outputs]
-    outputs
-        Of every layer by its label, [lanes, batch, units].
     averages
         The moving averages that have moved, by "layer/variable".
+    notes
+        What is noted of what leaves each layer, by label, where something is.
     """
 
     logits: tf.Tensor
-    outputs: dict[str, tf.Tensor]
-    averages: dict[str, tf.Tensor]
+    averages: Tensors
+    notes: Tensors
 
 
 class LaneNetwork:
@@ -49,77 +51,81 @@ class LaneNetwork:
         How many networks.
     dtype
         Of weights and activations.
+    frozen
+        Labels of frozen layers: only layers that are equally frozen are repetitions.
+
+    Attributes
+    ----------
+    network
+        The layers that stand for all: of those that are repeated the first alone.
     """
 
-    def __init__(self, network: Network, features: int, lanes: int, dtype: str) -> None:
-        self.network, self.lanes = network, lanes
-        self._parts = {layer.label: lane_layers(layer, dtype) for layer in network.layers}
-        # The output's activation is part of its loss.
-        self._parts[network.output.label] = self._parts[network.output.label][:1]
-        self._variables: dict[str, keras.Variable] = {}
+    def __init__(
+        self,
+        network: Network,
+        features: int,
+        lanes: int,
+        dtype: str,
+        frozen: Collection[str] = (),
+    ) -> None:
+        found = runs(network, features, frozen)
+        self.network, self.lanes = standing(network, found), lanes
+        self._blocks: list[tuple[LaneBlock | RepeatedBlock, str]] = []
         width = features
-        for layer in network.layers:
-            for part in self._parts[layer.label]:
-                part.build((lanes, None, width))
-                width = layer.width(width)  # of a dense layer's activation: its units already
-                for variable in part.weights:
-                    self._variables[f"{layer.label}/{variable.name}"] = variable
+        for run in found:
+            block = LaneBlock(run.block, width, lanes, dtype)
+            width = block.width
+            taken = RepeatedBlock(block, len(run.blocks), run.below) if run.repeated else block
+            self._blocks.append((taken, run.blocks[-1][-1].label))
+        # The output's activation is part of its loss.
+        self._output = LaneBlock((network.output,), width, lanes, dtype, linear=True)
+
+    def repetitions(self, label: str) -> tuple[int, ...]:
+        """Return how many repetitions a layer stands for; nothing where it stands for itself."""
+        for block, _ in self._blocks:
+            if isinstance(block, RepeatedBlock) and label in block.labels:
+                return (block.times,)
+        return ()
 
     def __call__(
         self,
-        weights: Mapping[str, tf.Tensor],
+        given: Given,
         inputs: tf.Tensor,
-        knobs: Mapping[str, Knobs],
-        step: Step | None = None,
-        active: Collection[str] = (),
+        *,
+        trained: Collection[str] = (),
+        note: Note | None = None,
     ) -> Forward:
-        """Pass inputs through the network.
+        """Pass inputs [lanes, batch, features] through the network.
 
         Parameters
         ----------
-        weights
-            By "layer/variable": kernels [lanes, in, out], others [lanes, 1, units].
-        inputs
-            [lanes, batch, features]
-        knobs
-            Of the layers, by label.
-        step
-            Where layers are in training, the step they are in.
-        active
-            Which layers these are, by label; the others are as in prediction.
+        given
+            What the layers work with.
+        trained
+            The weights whose gradient is wanted, by "layer/variable".
+        note
+            What is to be noted of what leaves each layer; then nothing has a gradient.
         """
-        given = [(variable, weights[name]) for name, variable in self._variables.items()]
-        with keras.StatelessScope(given) as scope:
-            before = self._values(scope)
-            logits, outputs = self._call(inputs, knobs, step, active)
-            after = self._values(scope)
-        moved = {name: value for name, value in after.items() if value is not before[name]}
-        return Forward(logits, outputs, moved)
-
-    def _values(self, scope: keras.StatelessScope) -> dict[str, tf.Tensor]:
-        """Return the variables' values by name."""
-        return {name: scope.get_current_value(own) for name, own in self._variables.items()}
-
-    def _call(
-        self,
-        inputs: tf.Tensor,
-        knobs: Mapping[str, Knobs],
-        step: Step | None,
-        active: Collection[str],
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Return the logits and every layer's outputs."""
-        outputs = {INPUT: inputs}
-        values = inputs
-        for layer in self.network.layers:
-            if isinstance(layer, Skip):
-                values = values + outputs[layer.of]
-            for part in self._parts[layer.label]:
-                own = step if layer.label in active else None
-                values = part(values, knobs=knobs[layer.label], step=own)
-            outputs[layer.label] = values
-        del outputs[INPUT]
-        outputs[self.network.output.label] = probabilities(self.network.loss, values)
-        return values, outputs
+        values, outputs = inputs, {INPUT: inputs}
+        averages: Tensors = {}
+        notes: Tensors = {}
+        moving = False  # whether something up to here is trained: else nothing needs a way back
+        for block, last in self._blocks:
+            moving = moving or any(name.split("/")[0] in block.labels for name in trained)
+            if isinstance(block, RepeatedBlock):
+                passed = block(given, values, trained if moving else (), note)
+                notes |= passed.outputs
+            else:
+                passed = block(given, values, outputs)
+                outputs |= passed.outputs
+                notes |= {n: note.of(each) for n, each in passed.outputs.items()} if note else {}
+            values = outputs[last] = passed.values
+            averages |= passed.averages
+        logits = self._output(given, values, outputs).values
+        if note:
+            label = self.network.output.label
+            notes[label] = note.of(probabilities(self.network.loss, logits))
+        return Forward(logits, averages, notes)
 
 
 def training_layers(network: Network, frozen: Collection[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ these take everything as arguments. Where Keras has the canonical equations they
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -38,6 +38,15 @@ class Now:
     momentum: tf.Tensor
     knobs: Knobs
     product: Slots = ()
+
+    def along(self, rank: int) -> Now:
+        """Return the same for variables with so many axes: of repeated layers there is one more."""
+        if rank == self.rate.shape.rank:
+            return self
+        rate, momentum, *product = (
+            tf.expand_dims(each, -1) for each in (self.rate, self.momentum, *self.product)
+        )
+        return replace(self, rate=rate, momentum=momentum, product=tuple(product)).along(rank)
 
 
 Update = Callable[[tf.Tensor, tf.Tensor, Slots], tuple[tf.Tensor, Slots]]

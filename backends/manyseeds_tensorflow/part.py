@@ -36,14 +36,14 @@ class Part:
         self.still = Still({}, {})
 
     def begin(self, phase: Phase, weights: Mapping[str, Array], knobs: optimizers.Knobs) -> None:
-        """Start a phase with these lanes of `laid_out` weights, and a fresh optimizer."""
+        """Start a phase with these lanes of `laid_out`, stacked weights, and a fresh optimizer."""
         rule = optimizers.RULES[phase.optimizer.name]
         put = self.put(dict(weights))
         frozen = {name: value for name, value in put.items() if name.split("/")[0] in phase.frozen}
         names = phase.network.trained(phase.frozen)
         trained = {name: value for name, value in put.items() if name in names}
         averages = {n: value for n, value in put.items() if n not in frozen and n not in trained}
-        one = tf.ones_like(next(iter(trained.values()))[:, :1, :1])
+        one = tf.ones([len(self.lanes), 1, 1], next(iter(trained.values())).dtype)
         self.moving = Moving(
             weights=trained,
             averages=averages,
@@ -71,16 +71,12 @@ def laid_out(value: Array) -> Array:
     return value if value.ndim == 3 else value[:, None]
 
 
-def _as_it_is(array: Array) -> Array:
-    return array
-
-
 def seen_by(
     rows: NDArray[np.int32],
     keys: Mapping[str, NDArray[np.uint32]],
     changes: augmentation.Changes | None,
     dtype: np.dtype[Any],
-    arranged: Callable[[Array], Array] = _as_it_is,
+    arranged: Callable[[Array], Array],
 ) -> Seen:
     """Return what steps see as arrays [lanes, ...]; rows and changes are arranged by step."""
     images = () if changes is None else (changes.affine, changes.gain, changes.offset)

@@ -7,7 +7,7 @@ rates, momenta and limits never compile anything again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ class LaneProgram:
 
     Parameters
     ----------
-    network, features, dtype
+    network, features, dtype, frozen
         As for `LaneNetwork`.
     group
         How many lanes side by side in training.
@@ -37,10 +37,18 @@ class LaneProgram:
     """
 
     def __init__(
-        self, network: Network, features: int, dtype: str, *, group: int, scored: int
+        self,
+        network: Network,
+        features: int,
+        dtype: str,
+        frozen: Collection[str],
+        *,
+        group: int,
+        scored: int,
     ) -> None:
         stacked = {
-            lanes: LaneNetwork(network, features, lanes, dtype) for lanes in {group, scored, 1}
+            lanes: LaneNetwork(network, features, lanes, dtype, frozen)
+            for lanes in {group, scored, 1}
         }
         self.train = compiled(partial(training.train, stacked[group]))
         self.gradient = compiled(partial(training.gradient, stacked[group]))

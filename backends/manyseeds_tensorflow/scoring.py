@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from manyseeds.network import Loss
+from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
 from manyseeds_tensorflow.layers import Step
 from manyseeds_tensorflow.losses import (
@@ -34,11 +35,11 @@ def score(
     kind = network.network.loss
 
     def scored(weights: Tensors) -> tuple[tf.Tensor, ...]:
-        logits = network(weights, inputs, knobs).logits
+        logits = network(Given(weights, knobs), inputs).logits
         found = probabilities(kind, logits)
         return _sums(kind, losses(kind, logits, labels), found, labels, count, outputs)
 
-    return _by_groups(network, scored, (weights,), inputs.dtype, outputs)
+    return _by_groups(network, scored, (weights,), inputs, outputs)
 
 
 def sample(
@@ -56,7 +57,7 @@ def sample(
     def scored(weights: Tensors, keys: Tensors) -> tuple[tf.Tensor, ...]:
         def add(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             step = Step(tf.cast(index * blocks + block, tf.uint32), count, keys)
-            logits = network(weights, inputs, knobs, step, active).logits
+            logits = network(Given(weights, knobs, step, active), inputs).logits
             return index + 1, total + probabilities(kind, logits)
 
         units = network.network.output.units
@@ -66,7 +67,7 @@ def sample(
         each = losses_of_probabilities(kind, mean, labels)
         return _sums(kind, each, mean, labels, count, outputs)
 
-    return _by_groups(network, scored, (weights, keys), inputs.dtype, outputs)
+    return _by_groups(network, scored, (weights, keys), inputs, outputs)
 
 
 def _in_all_lanes(network: LaneNetwork, *columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -93,8 +94,10 @@ def _sums(
 
 
 def _by_groups(
-    network: LaneNetwork, scored: Any, each: Tree, dtype: tf.DType, outputs: bool
+    network: LaneNetwork, scored: Any, each: Tree, inputs: tf.Tensor, outputs: bool
 ) -> tuple[tf.Tensor, ...]:
-    like = tuple(tf.zeros([], of) for of in (dtype, tf.int32, dtype)[: 3 if outputs else 2])
+    sums = (tf.TensorSpec([None], inputs.dtype), tf.TensorSpec([None], tf.int32))
+    found = tf.TensorSpec([*inputs.shape[:2], network.network.output.units], inputs.dtype)
+    like = (*sums, found) if outputs else sums
     scores: tuple[tf.Tensor, ...] = by_groups(scored, each, like, network.lanes)
     return scores

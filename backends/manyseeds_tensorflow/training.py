@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from manyseeds_tensorflow import clipping, optimizers
 from manyseeds_tensorflow.augmentation import Changes, augmented
+from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
 from manyseeds_tensorflow.layers import Step
 from manyseeds_tensorflow.losses import has_penalty, losses, penalty, sum_of
@@ -28,7 +29,7 @@ class Kinds(NamedTuple):
 
 
 class Moving(NamedTuple):
-    """What a step changes, [lanes, ...].
+    """What a step changes, [lanes, ...], by the layers that stand for all (`stacks`).
 
     Attributes
     ----------
@@ -82,8 +83,8 @@ class Seen(NamedTuple):
 
     def step(self, index: tf.Tensor) -> Seen:
         """Return what one step of a plan sees."""
-        changes = Changes(*(each[:, index] for each in self.changes)) if self.changes else ()
-        return Seen(self.rows[:, index], self.keys, changes)
+        rows, *changes = (tf.gather(each, index, axis=1) for each in (self.rows, *self.changes))
+        return Seen(rows, self.keys, Changes(*changes) if changes else ())
 
 
 class Plan(NamedTuple):
@@ -146,7 +147,7 @@ class Trainer:
 
         def step(index: tf.Tensor, moving: Moving, trace: Tree) -> tuple[tf.Tensor, Moving, Tree]:
             number = clock.noise + tf.cast(index, tf.uint32)
-            when = Step(number, clock.rows[index], plan.seen.keys)
+            when = Step(number, tf.gather(clock.rows, index), plan.seen.keys)
             slope = self.slope(moving, still, plan.seen.step(index), when)
             now = self._now(kinds, moving, plan, clock.taken + index + 1, index)
             moved = self._moved(kinds, moving, still, slope, now)
@@ -169,7 +170,8 @@ class Trainer:
             tape.watch(moving.weights)
             weights = {**still.frozen, **moving.averages, **moving.weights}
             active = training_layers(definition, still.labels())
-            forward = self.network(weights, inputs, knobs, when, active)
+            given = Given(weights, knobs, when, active)
+            forward = self.network(given, inputs, trained=moving.weights)
             each = losses(definition.loss, forward.logits, labels)
             sums = sum_of(each, tf.range(inputs.shape[1]) < when.rows)
             trace = {"loss": sums / tf.cast(when.rows, sums.dtype)}
@@ -185,7 +187,10 @@ class Trainer:
         scheduled, knobs = optimizers.RULES[kinds.optimizer].scheduled, self.knobs["optimizer"]
         number = tf.cast(taken, plan.rate.dtype)
         product = () if scheduled is None else (moving.product[0] * scheduled(number, knobs),)
-        rate, momentum = (each[:, index, None, None] for each in (plan.rate, plan.momentum))
+        rate, momentum = (
+            tf.reshape(tf.gather(each, index, axis=1), [-1, 1, 1])
+            for each in (plan.rate, plan.momentum)
+        )
         return optimizers.Now(number, rate, momentum, knobs, product)
 
     def _moved(
@@ -195,9 +200,10 @@ class Trainer:
         gradient = slope.gradient
         if kinds.clipping:
             gradient = clipping.clipped(kinds.clipping, gradient, self.knobs["clipping"])
-        update = optimizers.RULES[kinds.optimizer].step(now)
+        rule, ranks = optimizers.RULES[kinds.optimizer], {g.shape.rank for g in gradient.values()}
+        updates = {rank: rule.step(now.along(rank)) for rank in sorted(ranks)}
         moved = {
-            name: update(theta, gradient[name], moving.slots[name])
+            name: updates[theta.shape.rank](theta, gradient[name], moving.slots[name])
             for name, theta in moving.weights.items()
         }
         weights, slots = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
