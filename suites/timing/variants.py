@@ -5,9 +5,13 @@ The network is the chapter's 784-300-100-10 on Fashion-MNIST in batches of 32.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
+from manyseeds.layers import GaussianNoise
 from manyseeds.network import Network
+from manyseeds.noise import blocks, normal_blocks
 from manyseeds.recipe import Phase, Task
 from manyseeds.stack import dense_stack
 
@@ -59,6 +63,89 @@ PHASES: dict[str, dict[str, Any]] = {
 }
 
 VARIANTS = (*NETWORKS, *PHASES)
+
+FEATURES, BYTES = 784, 4
+"""Of an example, and of a float32."""
+SLOTS = {
+    "momentum": 1,
+    "nesterov": 1,
+    "adagrad": 1,
+    "rmsprop": 1,
+    "adam": 2,
+    "adamax": 2,
+    "nadam": 2,
+    "ftrl": 2,
+    "global_clip_norm": 1,
+    "keep_zeros": 0.5,
+}
+"""Numbers for every weight that a step must read and write beside it: what an optimizer keeps, a
+gradient that is wanted whole; a mask is only read."""
+OPERATIONS = {
+    "l1": 4,
+    "l2": 4,
+    "l1_l2": 8,
+    "max_norm": 3,
+    "drop_connect": 3,
+    "momentum": 2,
+    "nesterov": 4,
+    "adagrad": 5,
+    "rmsprop": 7,
+    "adam": 11,
+    "adamax": 9,
+    "nadam": 14,
+    "ftrl": 13,
+    "clip_value": 2,
+    "clip_norm": 3,
+    "global_clip_norm": 3,
+    "keep_zeros": 1,
+}
+"""For every weight, beyond those of SGD, as the equation is written."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What a step of some lanes cannot do without.
+
+    Attributes
+    ----------
+    bytes
+        Read from the memory and written to it, if what is at hand is never fetched again.
+    flops
+        Of the products and for the weights; those for the activations are few.
+    blocks
+        Of Threefry.
+    """
+
+    bytes: float
+    flops: float
+    blocks: int
+
+
+def plain_arithmetic(lanes: int) -> Arithmetic:
+    """Return that of a plain step: weights are read forward, then read and written."""
+    kernels = _kernels(phase("plain").network)
+    products = 2 * phase("plain").batch * (3 * sum(kernels) - kernels[0])
+    weights = lanes * sum(kernels)
+    return Arithmetic(3 * BYTES * weights, lanes * products + 2 * weights, 0)
+
+
+def added_arithmetic(variant: str, lanes: int) -> Arithmetic:
+    """Return what a technique adds to it."""
+    wanted = phase(variant)
+    weights = lanes * sum(_kernels(wanted.network))
+    white = {layer.label for layer in wanted.network.layers if isinstance(layer, GaussianNoise)}
+    noises = wanted.network.noises(wanted.batch, FEATURES)
+    drawn = sum((normal_blocks if n in white else blocks)(count) for n, count in noises.items())
+    return Arithmetic(
+        2 * BYTES * SLOTS.get(variant, 0) * weights,
+        OPERATIONS.get(variant, 0) * weights,
+        lanes * drawn,
+    )
+
+
+def _kernels(network: Network) -> list[int]:
+    """Return how many weights each kernel of a lane has."""
+    return [math.prod(shape) for shape in network.shapes(FEATURES).values() if len(shape) == 2]
 
 
 def phase(variant: str) -> Phase:
