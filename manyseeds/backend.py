@@ -107,6 +107,20 @@ class EpochPlan:
 
 
 @dataclass(frozen=True)
+class Compilation:
+    """What tracing and compiling took: programs, and their seconds."""
+
+    programs: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Compilation) -> Compilation:
+        return Compilation(self.programs + other.programs, self.seconds + other.seconds)
+
+    def __sub__(self, other: Compilation) -> Compilation:
+        return Compilation(self.programs - other.programs, self.seconds - other.seconds)
+
+
+@dataclass(frozen=True)
 class EpochTrace:
     """What came of an `EpochPlan`.
 
@@ -310,6 +324,9 @@ class Backend(Protocol):
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> Cohort:
         """Return a cohort; compiled programs and data are kept for the next of the same shape."""
+
+    def compiled(self) -> Compilation:
+        """Return all that was compiled in this process so far, in whatever call."""
 
     def peak_memory(self) -> int:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""

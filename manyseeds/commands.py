@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from manyseeds.outcome import Outcome
 from manyseeds.plan import Plan
 from manyseeds.planner import Options, Planned, make_plan
 from manyseeds.processes import Workers
+from manyseeds.programs import most_programs
 from manyseeds.runner import check_unchanged, outstanding, run
 from manyseeds.suite import Suite
 from manyseeds.suite_file import find_suite, planned_suite, read_suite, suite_names, suites_folder
@@ -177,10 +178,24 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
                 f"{ledger.folder.name} is incomplete: {found}. "
                 f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
             )
+        notes += _compiled(ledger, suite, records)
         notes += [
             f"{u.backend} cannot train {u.recipe}: {u.reason}" for u in ledger.plan.unsupported
         ]
     return Outcome("Delivered", _COLUMNS, tuple(rows), status, tuple(notes), _SHOWN)
+
+
+def _compiled(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> Iterator[str]:
+    """Say how many programs each backend compiled, of how many the suite may need."""
+    jobs = records.dropna(subset=["compilations"]).drop_duplicates("job")
+    for backend, rows in jobs.groupby("backend", sort=False):
+        programs, seconds = int(rows["compilations"].sum()), rows["seconds_compile"].sum()
+        most = most_programs(suite, (j for j in ledger.plan.jobs if j.backend == backend))
+        if programs:
+            yield (
+                f"{ledger.plan.suite} on {backend}: {programs} programs compiled, of {most} at "
+                f"most, in {seconds:.1f} s"
+            )
 
 
 def _delivered_rows(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> list[tuple[Any, ...]]:

@@ -33,9 +33,7 @@ def record_rows(
     own = {
         "seconds_train": state.seconds.train - shared.train,
         "seconds_evaluate": state.seconds.evaluate - shared.evaluate,
-        "seconds_compile": state.seconds.compile - shared.compile,
         "seconds_shared": shared.train + shared.evaluate,
-        "compilations": state.seconds.compilations - shared.compilations,
         "epochs": len(state.curves),
     }
     rows = []

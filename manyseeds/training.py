@@ -37,19 +37,15 @@ _CURVES = ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy"
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of a whole cohort by account; data loading and logging are in none."""
+    """Wall time of a whole cohort by account; data, compiling and logging are in none."""
 
     train: float = 0.0
     evaluate: float = 0.0
-    compile: float = 0.0
-    compilations: int = 0
 
     def __add__(self, other: Seconds) -> Seconds:
         return Seconds(
             self.train + other.train,
             self.evaluate + other.evaluate,
-            self.compile + other.compile,
-            self.compilations + other.compilations,
         )
 
 
@@ -299,8 +295,6 @@ class _PhaseRun:
         self.seconds += Seconds(
             train=trained - started - trace.compile_seconds,
             evaluate=ended - trained - scores.compile_seconds,
-            compile=trace.compile_seconds + scores.compile_seconds,
-            compilations=trace.compilations + scores.compilations,
         )
         self._record(plan, trace, scores)
         if isinstance(self.phase.schedule, RangeTest):

@@ -140,14 +140,18 @@ class Worker:
             Called after every epoch.
         """
         forget_peak_memory()
+        before = self.backend.compiled()
         recipe = self.suite.recipe(job.recipe, job.case)
         lanes = seeds_of(job.seeds, job.varied)
         state, shared = self._trained(recipe, lanes, keep, report)
         metrics = scores(self.backend, recipe, state, lanes, self.settings.precision)
+        compiled = self.backend.compiled() - before
         facts = {
             "recipe_sha256": recipe.fingerprint(),
             "device": self.backend.describe().device,
             "attempt": attempt,
+            "seconds_compile": compiled.seconds,
+            "compilations": compiled.programs,
             "peak_memory_bytes": self._peak_memory(),
         }
         return {

@@ -33,7 +33,7 @@ def state(dtype=np.float32):
         ),
         diverged=("", "loss not finite from epoch 1, phase 'a' on"),
         best_epoch=np.array([3, 0]),
-        seconds=Seconds(0.1, 1 / 3, 0.0, 2),
+        seconds=Seconds(0.1, 1 / 3),
     )
 
 

@@ -13,6 +13,7 @@ from manyseeds.augmentation import Changes
 from manyseeds.backend import (
     Activity,
     Batch,
+    Compilation,
     Environment,
     EpochPlan,
     EpochTrace,
@@ -36,7 +37,7 @@ from manyseeds_jax.augmentation import LaneChanges
 from manyseeds_jax.device import Lanes
 from manyseeds_jax.layout import Layout
 from manyseeds_jax.network import Noise
-from manyseeds_jax.programs import Call, call
+from manyseeds_jax.programs import Call, call, spent
 from manyseeds_jax.training import Fixed, LaneBatch, LaneModel, Moving, Plan, Shared
 from manyseeds_jax.variables import PARAMS, LaneWeights, Variables, flat, lane_weights
 
@@ -251,6 +252,10 @@ class JaxBackend:
     def cohort(self, network: Network, data: Splits, lanes: int) -> JaxCohort:
         """Return a cohort; compiled programs and data are kept for the next of the same shape."""
         return JaxCohort(self, network, data, lanes)
+
+    def compiled(self) -> Compilation:
+        """Return all that was compiled in this process so far."""
+        return spent()
 
     def peak_memory(self) -> int:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""

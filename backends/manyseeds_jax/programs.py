@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from manyseeds.backend import Compilation
 from manyseeds_jax.device import Lanes
 
 Tree = Any
@@ -22,6 +23,12 @@ class Call(NamedTuple):
 
 
 _PROGRAMS: dict[Hashable, Callable[..., Any]] = {}
+_SPENT: list[Compilation] = []
+
+
+def spent() -> Compilation:
+    """Return what has been compiled so far."""
+    return sum(_SPENT, Compilation())
 
 
 def call(
@@ -43,9 +50,10 @@ def call(
     """
     leaves, tree = jax.tree.flatten(arguments)
     key = (name, lanes.mesh, tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves))
-    start, compilations = time.perf_counter(), 0
+    now = Compilation()
     if key not in _PROGRAMS:
+        start = time.perf_counter()
         _PROGRAMS[key] = lanes.compile(function, arguments, one_by_one=one_by_one)
-        compilations = 1
-    seconds = (time.perf_counter() - start) * compilations
-    return Call(_PROGRAMS[key](*arguments), seconds, compilations)
+        now = Compilation(1, time.perf_counter() - start)
+        _SPENT.append(now)
+    return Call(_PROGRAMS[key](*arguments), now.seconds, now.programs)

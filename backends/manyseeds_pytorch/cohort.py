@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from manyseeds.backend import (
     Activity,
     Batch,
+    Compilation,
     Environment,
     EpochPlan,
     EpochTrace,
@@ -55,6 +56,10 @@ class PyTorchBackend:
     def describe(self) -> Environment:
         """Say what this backend runs on."""
         return device.describe(self._placement)
+
+    def compiled(self) -> Compilation:
+        """Return nothing: PyTorch's operations are compiled already."""
+        return Compilation()
 
     def peak_memory(self) -> int:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""

@@ -10,18 +10,18 @@ import cachetools
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend import Environment, Settings, Split, Splits
+from manyseeds.backend import Compilation, Environment, Settings, Split, Splits
 from manyseeds.network import Network
 from manyseeds.repeats import runs
 from manyseeds_tensorflow import device as devices
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
-from manyseeds_tensorflow.program import LaneProgram
+from manyseeds_tensorflow.program import LaneProgram, spent
 
 Tree = Any
 
 KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
-KEPT_PROGRAMS = 32
+KEPT_PROGRAMS = 64
 """How many structures' programs stay."""
 EVALUATION_ELEMENTS = 1 << 26
 """Most elements of one layer's activations at once in evaluation on a GPU."""
@@ -46,6 +46,10 @@ class TensorFlowBackend:
     def cohort(self, network: Network, data: Splits, lanes: int) -> TensorFlowCohort:
         """Return a cohort; compiled programs and data are kept for the next of the same shape."""
         return TensorFlowCohort(self, network, data, lanes)
+
+    def compiled(self) -> Compilation:
+        """Return all that was compiled in this process so far."""
+        return spent()
 
     def peak_memory(self) -> int:
         """Return the most device memory used so far, in bytes; 0 on a CPU."""

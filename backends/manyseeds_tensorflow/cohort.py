@@ -139,7 +139,11 @@ class TensorFlowCohort:
 
         def gradient(part: Part, _: None) -> Tensors:
             shared = (self._columns("train"), self._knobs, tf.constant(batch.step, tf.uint32))
-            return self._program.gradient(part.moving.bare(), part.still, part.put(seen), shared)
+            arguments = (part.moving.bare(), part.still, part.put(seen))
+            found: Tensors = self._program.counted(
+                "gradient", arguments, lambda: self._program.gradient(*arguments, shared)
+            )
+            return found
 
         return self._flat(self._each(gradient))
 
@@ -152,7 +156,12 @@ class TensorFlowCohort:
             step = tf.constant(batch.step, tf.uint32)
             shared = (self._columns("train"), self._knobs["network"], step)
             moving, still = part.moving.bare(), part.still
-            found = self._program.activity(training, moving, still, part.put(seen), shared)
+            arguments = (moving, still, part.put(seen))
+            found = self._program.counted(
+                ("activity", training),
+                arguments,
+                lambda: self._program.activity(training, *arguments, shared),
+            )
             return {label: each.numpy() for label, each in found.items()}
 
         parts = self._each(moments)

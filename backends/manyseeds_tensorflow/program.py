@@ -6,6 +6,7 @@ rates, momenta and limits never compile anything again.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Hashable
 from functools import partial
@@ -13,12 +14,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from manyseeds.backend import Compilation
 from manyseeds.network import Network
 from manyseeds_tensorflow import activity, scoring, training
 from manyseeds_tensorflow.groups import compiled
 from manyseeds_tensorflow.network import LaneNetwork
 
 Tree = Any
+_SPENT: list[Compilation] = []
+_LOCK = threading.Lock()
+"""Lanes of several threads may make the first call."""
 
 
 class LaneProgram:
@@ -59,11 +64,32 @@ class LaneProgram:
 
     def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:
         """Make the first call for arguments of these shapes, if it is one; return its seconds."""
+        if not self._is_first(name, arguments):
+            return 0.0
+        return _timed(call)[1]
+
+    def counted(self, name: Hashable, arguments: Tree, call: Callable[[], Tree]) -> Tree:
+        """Make a call; the first for arguments of these shapes counts as compiling, whole."""
+        return _timed(call)[0] if self._is_first(name, arguments) else call()
+
+    def _is_first(self, name: Hashable, arguments: Tree) -> bool:
         leaves = tf.nest.flatten(arguments)
         key = (name, tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves))
-        if key in self._called:
-            return 0.0
-        start = time.perf_counter()
-        call()
-        self._called.add(key)
-        return time.perf_counter() - start
+        with _LOCK:
+            first = key not in self._called
+            self._called.add(key)
+        return first
+
+
+def spent() -> Compilation:
+    """Return what has been compiled in this process so far."""
+    return sum(_SPENT, Compilation())
+
+
+def _timed(call: Callable[[], Tree]) -> tuple[Tree, float]:
+    """Make a call that compiles; return its result and its seconds, and note them."""
+    start = time.perf_counter()
+    result = call()
+    seconds = time.perf_counter() - start
+    _SPENT.append(Compilation(1, seconds))
+    return result, seconds

@@ -11,6 +11,7 @@ import numpy as np
 from manyseeds.backend import (
     Activity,
     Batch,
+    Compilation,
     Environment,
     EpochPlan,
     EpochTrace,
@@ -56,6 +57,10 @@ class NumpyBackend:
             threads=self._settings.threads or 0,
             switches={"precision": self._settings.precision},
         )
+
+    def compiled(self) -> Compilation:
+        """Return nothing: NumPy compiles nothing."""
+        return Compilation()
 
     def peak_memory(self) -> int:
         """Return 0: there is no memory but the host's."""
