@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -140,8 +139,8 @@ def on_device(network: Network, data: Splits, placement: Placement) -> DeviceSpl
 
 
 def _tensors(split: Split, network: Network, where: Placement) -> tuple[Tensor, Tensor]:
-    inputs = torch.as_tensor(np.ascontiguousarray(split.inputs)).to(where.device, where.dtype)
-    labels = torch.as_tensor(np.ascontiguousarray(split.labels))
+    inputs = torch.tensor(split.inputs, dtype=where.dtype, device=where.device)
+    labels = torch.tensor(split.labels)
     if network.loss == "sparse_cross_entropy":
         return inputs, labels.to(where.device, torch.int64)
     targets = labels.view(len(labels), -1)
