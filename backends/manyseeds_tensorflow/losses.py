@@ -26,10 +26,7 @@ def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         [lanes, batch, outputs].
     """
     if kind == "sparse_cross_entropy":
-        # As TensorFlow's own where operations are deterministic, whose gather is slow to trace.
-        own = labels[..., None] == tf.range(logits.shape[-1])
-        likely = tf.nn.log_softmax(logits)
-        return -tf.reduce_sum(tf.where(own, likely, tf.zeros_like(likely)), axis=-1)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     targets = tf.reshape(labels, logits.shape)
     if kind == "binary_cross_entropy":
         each = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
