@@ -6,6 +6,7 @@ the backend `numpy` through its entry point, as installing it would.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def manyseeds(numpy_only, monkeypatch, capsys):
 def start(numpy_only, tmp_path):
     """Start the command in a process group of its own; what is left of it ends with the test."""
     started = []
+    # Where this process ignores Ctrl-C, as a test runner's helper may, those it starts would, too.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def begin(*arguments, **environment):
         process = subprocess.Popen(
@@ -97,6 +100,7 @@ def start(numpy_only, tmp_path):
         return process
 
     yield begin
+    signal.signal(signal.SIGINT, handler)
     for process in started:
         if process.poll() is None:
             os.killpg(process.pid, 9)
