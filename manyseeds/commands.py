@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def train(
         # All of them are planned before the first is begun: a wrong one leaves no folder behind.
         planned = [_planned(name, options, quick) for name in _named(suites, everything)]
         targets = [_begun(each, results, console) for each in planned]
-    with Workers() as workers:
+    with closing(Workers()) as workers:
         for ledger in targets:
             _train(ledger, workers, timeout, console)
     return targets

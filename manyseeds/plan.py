@@ -7,12 +7,13 @@ cohort. The number of lanes is part of the plan, so that a plan repeats bit for 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from manyseeds.model import Model
-from manyseeds.settings import Device, Precision
+from manyseeds.settings import Device, Precision, Settings
 from manyseeds.streams import Stream
 
 Mode = Literal["cohort", "solo"]
@@ -114,6 +115,10 @@ class Plan(Model):
         """Yield every row promised, in order."""
         for job in self.jobs:
             yield from job.rows()
+
+    def settings(self) -> Settings:
+        """Return how its backends are opened."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     def backends(self) -> tuple[str, ...]:
         """Return the backends with rows in this plan, in order of first use."""

@@ -12,15 +12,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
-from types import TracebackType
 from typing import IO, Any
 
 from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger import Ledger
 from manyseeds.plan import Plan
+from manyseeds.settings import Settings
 
 Message = dict[str, Any]
 _OPENING_SECONDS = 600.0
@@ -42,7 +42,7 @@ class Process:
     """
 
     process: subprocess.Popen[str]
-    settings: Message = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, Any] = field(default_factory=dict)
     run: Path | None = None
     messages: Queue[Message | None] = field(default_factory=Queue)
@@ -59,9 +59,9 @@ class Process:
                 text=True,
                 env=_environment(plan),
             )
-        worker = cls(process, _settings(plan))
+        worker = cls(process, plan.settings())
         threading.Thread(target=worker._read, args=(process.stdout,), daemon=True).start()
-        worker.send({"backend": backend, "settings": worker.settings})
+        worker.send({"backend": backend, "settings": asdict(worker.settings)})
         return worker
 
     def _read(self, stream: IO[str]) -> None:
@@ -72,7 +72,7 @@ class Process:
 
     def fits(self, plan: Plan) -> bool:
         """Return whether it can train a plan's jobs: it lives, and has been opened as they ask."""
-        return self.process.poll() is None and self.settings == _settings(plan)
+        return self.process.poll() is None and self.settings == plan.settings()
 
     def take_up(self, ledger: Ledger, log: Path) -> None:
         """Hand over the suite of a run, whose jobs come next."""
@@ -123,20 +123,13 @@ class Process:
 
 
 class Workers:
-    """The open processes, by backend; leaving the context ends them all."""
+    """The open processes, by backend."""
 
     def __init__(self) -> None:
         self._open: dict[str, Process] = {}
 
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End them all."""
         for backend in list(self._open):
             self.stop(backend)
 
@@ -195,13 +188,3 @@ def _environment(plan: Plan) -> dict[str, str]:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             environment[name] = str(plan.threads)
     return environment
-
-
-def _settings(plan: Plan) -> Message:
-    return {
-        "device": plan.device,
-        "precision": plan.precision,
-        "deterministic": plan.deterministic,
-        "tf32": plan.tf32,
-        "threads": plan.threads,
-    }

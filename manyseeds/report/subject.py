@@ -10,7 +10,7 @@ runs of the suite are listed with what is different about them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -18,10 +18,11 @@ import pandas as pd
 from manyseeds.ledger import ROW_KEY, Ledger
 from manyseeds.plan import Plan
 from manyseeds.report.amended import changes
+from manyseeds.settings import Settings
 from manyseeds.suite import Suite
 from manyseeds.suite_file import planned_suite
 
-SETTINGS = ("device", "precision", "deterministic", "tf32", "threads")
+SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,13 @@ def test_what_is_fetched_is_kept(places, server):
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>please log in</html>", gzip.compress(CONTENT)[:-9], b"", gzip.compress(b"x")]
+    "body",
+    [
+        pytest.param(b"<html>please log in</html>", id="a page"),
+        pytest.param(gzip.compress(CONTENT)[:-9], id="cut off"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(gzip.compress(b"x"), id="another file"),
+    ],
 )
 def test_what_the_server_sends_wrongly_never_reaches_the_cache(places, server, body):
     server["body"] = body

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from manyseeds.report.figures import theme
-from manyseeds.report.wording import backend_name
 
 _MEASURES = {
     "valid_accuracy": ("Validation accuracy, %", 100.0),
@@ -49,8 +48,6 @@ def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> th
 def _panel(
     axes: Axes, part: pd.DataFrame, measure: str, scale: float, backends: Sequence[str]
 ) -> None:
-    tones = theme.colours(backends)
-    widths = {name: 3.2 - 1.1 * min(number, 2) for number, name in enumerate(backends)}
     for backend in backends:
         rows = part[part["backend"] == backend]
         bands = rows.groupby("epoch")[measure].quantile(_QUANTILES).unstack() * scale
@@ -58,12 +55,7 @@ def _panel(
             continue
         ends = rows.groupby("phase")["epoch"].max()
         bands = bands.reindex(sorted([*bands.index, *(ends + 0.5)]))  # a gap between phases
-        low, middle, high = (bands[q] for q in _QUANTILES)
-        axes.fill_between(bands.index, low, high, color=tones[backend], alpha=0.18, lw=0)
-        axes.plot(
-            bands.index, middle, color=tones[backend], lw=widths[backend],
-            label=backend_name(backend),
-        )  # fmt: skip
+        theme.band(axes, bands, backend, backends)
     axes.margins(x=0.01)
 
 

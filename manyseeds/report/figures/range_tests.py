@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from manyseeds.report.figures import theme
-from manyseeds.report.wording import backend_name
 from manyseeds.statistics.range_tests import RULES
 
 _RULE_NAMES = {
@@ -47,16 +46,10 @@ def range_tests_figure(
 
 
 def _losses(axes: Axes, steps: pd.DataFrame, backends: Sequence[str]) -> None:
-    tones = theme.colours(backends)
-    for number, backend in enumerate(backends):
+    for backend in backends:
         rows = steps[steps["backend"] == backend]
         bands = rows.groupby("rate")["smoothed"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
-        low, middle, high = (bands[share] for share in (0.1, 0.5, 0.9))
-        axes.fill_between(bands.index, low, high, color=tones[backend], alpha=0.18, lw=0)
-        axes.plot(
-            bands.index, middle, color=tones[backend], lw=3.2 - 1.1 * min(number, 2),
-            label=backend_name(backend),
-        )  # fmt: skip
+        theme.band(axes, bands, backend, backends)
     first = steps.loc[steps["step"] == 0, "loss"].median()
     axes.set_ylim(0, _CEILING * first)
     axes.set_xscale("log")

@@ -10,10 +10,12 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from manyseeds.report.wording import backend_name
 from manyseeds.statistics.pairs import ALL
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
@@ -110,6 +112,18 @@ def colours(backends: Sequence[str]) -> dict[str, str]:
     own = (0, 1, 2, 4, 5, 9)
     found = {name: PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
     return found | {ALL: INK}
+
+
+def band(axes: Axes, bands: pd.DataFrame, backend: str, backends: Sequence[str]) -> None:
+    """Draw the middle of three quantiles, the columns, as a line, and what is between the others.
+
+    Later backends' lines are thinner, so that equal ones are all seen.
+    """
+    low, middle, high = (bands[share] for share in sorted(bands.columns))
+    tone = colours(backends)[backend]
+    width = 3.2 - 1.1 * min(list(backends).index(backend), 2)
+    axes.fill_between(bands.index, low, high, color=tone, alpha=0.18, lw=0)
+    axes.plot(bands.index, middle, color=tone, lw=width, label=backend_name(backend))
 
 
 def markers(backends: Sequence[str]) -> dict[str, str]:
