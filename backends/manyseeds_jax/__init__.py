@@ -5,8 +5,6 @@ Importing this package imports no framework; `entry.open` does.
 
 from __future__ import annotations
 
-import importlib
-
 from manyseeds.backend import Backend, Settings
 from manyseeds.recipe import Recipe
 
@@ -25,9 +23,9 @@ class Entry:
 
     def open(self, settings: Settings) -> Backend:
         """Import JAX, Flax and Optax and apply the settings; once per process."""
-        cohort = importlib.import_module("manyseeds_jax.cohort")
-        backend: Backend = cohort.JaxBackend(settings)
-        return backend
+        from manyseeds_jax.backend import JaxBackend
+
+        return JaxBackend(settings)
 
 
 entry = Entry()

@@ -1,27 +1,25 @@
-"""A cohort in JAX: its lanes, spread over the CPU's threads or side by side; and the backend."""
+"""A cohort in JAX: its lanes, spread over the CPU's threads or side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, Literal
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Literal
 
-import cachetools
 import numpy as np
 
 from manyseeds.augmentation import Changes
 from manyseeds.backend import (
+    SAMPLING_ROWS,
     Activity,
     Batch,
     Compilation,
-    Environment,
     EpochPlan,
     EpochTrace,
     Metric,
     Sampling,
     Scores,
-    Settings,
-    Split,
     Splits,
     check_metrics,
     check_structure,
@@ -30,22 +28,25 @@ from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
 from manyseeds.layers import AlphaDropout, Dropout
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
-from manyseeds_jax import device as devices
 from manyseeds_jax import optimizers, scoring
 from manyseeds_jax.activity import activity
 from manyseeds_jax.augmentation import LaneChanges
 from manyseeds_jax.device import Lanes
 from manyseeds_jax.layout import Layout
 from manyseeds_jax.network import Noise
-from manyseeds_jax.programs import Call, call, spent
+from manyseeds_jax.programs import Call, call
+from manyseeds_jax.scoring import Piece, Sampled, Scored
 from manyseeds_jax.training import Fixed, LaneBatch, LaneModel, Moving, Plan, Shared
 from manyseeds_jax.variables import PARAMS, LaneWeights, Variables, flat, lane_weights
+
+if TYPE_CHECKING:
+    from manyseeds_jax.backend import JaxBackend
 
 SplitName = Literal["train", "valid", "test"]
 Tree = Any
 
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
+EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
+"""Rows scored by one call: one shape serves splits of any length."""
 EVALUATION_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
 """Most elements of one layer's activations at a time in evaluation: on a GPU, on a CPU's thread."""
 
@@ -62,9 +63,9 @@ class JaxCohort:
         features = data.train.inputs.shape[1]
         self._features = features
         self._variables = network.variables(features)
-        elements = EVALUATION_ELEMENTS[backend.device.kind]
-        widest = max(network.widths(features).values())
-        self._chunk = max(1, elements // (self._lanes.at_once * widest))
+        kind = backend.device.kind
+        widest = self._lanes.at_once * max(network.widths(features).values())
+        self._rows = min(EVALUATION_ROWS[kind], max(1, EVALUATION_ELEMENTS[kind] // widest))
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
@@ -86,7 +87,7 @@ class JaxCohort:
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
         model = self._model
-        shared = self._shared("train", training=True)
+        shared = self._shared(training=True)
         arguments = (self._moving, (self._fixed, self._plan(epoch)), shared)
         program = partial(model.train, epoch.batch)
         found = call(("train", model.name, epoch.batch), self._lanes, program, arguments)
@@ -127,7 +128,7 @@ class JaxCohort:
         def gradient(_: Tree, fixed: tuple[LaneWeights, LaneBatch], shared: Shared) -> Tree:
             return model.slope(*fixed, shared).gradient
 
-        arguments = ((), (self._weights(), self._batch(batch)), self._shared("train"))
+        arguments = ((), (self._weights(), self._batch(batch)), self._shared())
         found = call(("gradient", model.name), self._lanes, gradient, arguments).result
         return self._flat({PARAMS: found}, model.network.trained(model.frozen))
 
@@ -140,7 +141,7 @@ class JaxCohort:
 
         asked = batch if training else Batch(batch.rows)
         given = self._batch(asked, noisy=training)
-        arguments = ((), (self._weights(), given), self._shared("train"))
+        arguments = ((), (self._weights(), given), self._shared())
         name = ("activity", model.name, training)
         result = call(name, self._lanes, measure, arguments, one_by_one=True).result
         found = {label: self._lanes.get(values) for label, values in result.items()}
@@ -156,41 +157,60 @@ class JaxCohort:
 
     def _evaluate(self, split: SplitName, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         check_metrics(self._network, metrics, outputs)
-        model, chunk = self._model, self._chunk
+        model = self._model
 
-        def evaluate(_: Tree, variables: Variables, shared: Shared) -> Tree:
-            return scoring.evaluated(model, chunk, outputs, variables, shared)
+        def evaluate(_: Tree, variables: Variables, shared: tuple[Piece, Tree]) -> Scored:
+            return scoring.evaluated(model, variables, *shared)
 
-        name = ("evaluate", model.shape, chunk, outputs)
-        arguments = ((), self._weights().variables(), self._shared(split))
-        return self._scores(call(name, self._lanes, evaluate, arguments), split, metrics)
+        fixed, name = self._weights().variables(), ("evaluate", model.shape)
+        calls = (
+            call(name, self._lanes, evaluate, ((), fixed, (piece, self._network_knobs)))
+            for piece in self._pieces(split, self._rows, filled=True)
+        )
+        return self._scores(calls, split, metrics, outputs)
 
     def _sample(self, sampling: Sampling, metrics: tuple[Metric, ...], outputs: bool) -> Scores:
         check_metrics(self._network, metrics, outputs)
         model = self._model
 
-        def sample(_: Tree, fixed: Tree, shared: tuple[Shared, Tree]) -> Tree:
+        def sample(_: Tree, fixed: Tree, shared: tuple[Piece, Sampled, Tree]) -> Scored:
             variables, keys = fixed
-            return scoring.sampled(model, outputs, variables, keys, *shared)
+            return scoring.sampled(model, variables, keys, *shared)
 
         dropouts = [
             each.label for each in model.network.layers if isinstance(each, Dropout | AlphaDropout)
         ]
         drawn = {label: sampling.noise[label] for label in dropouts}
         keys = self._lanes.put(model.layout.stacked(drawn, axis=1))
-        samples = self._lanes.share(np.asarray(sampling.samples, np.int32))
-        fixed = (self._weights().variables(), keys)
-        name = ("sample", model.shape, outputs)
-        arguments = ((), fixed, (self._shared("test"), samples))
-        return self._scores(call(name, self._lanes, sample, arguments), "test", metrics)
+        fixed, name = (self._weights().variables(), keys), ("sample", model.shape)
+        blocks = self._pieces("test", SAMPLING_ROWS, filled=False)
 
-    def _scores(self, found: Call, split: SplitName, metrics: tuple[Metric, ...]) -> Scores:
-        loss, right, outputs = self._lanes.get(found.result)
-        sums: dict[Metric, Any] = {"loss": loss, "accuracy": right}
+        def call_block(block: int, piece: Piece) -> Call:
+            how = Sampled(*np.array([sampling.samples, block, len(blocks)], np.int32))
+            shared = (piece, self._lanes.share(how), self._network_knobs)
+            return call(name, self._lanes, sample, ((), fixed, shared))
+
+        return self._scores(starmap(call_block, enumerate(blocks)), "test", metrics, outputs)
+
+    def _scores(
+        self, calls: Iterable[Call], split: SplitName, metrics: tuple[Metric, ...], wanted: bool
+    ) -> Scores:
+        """Return the means over a split of what its pieces' programs found."""
+        spent = Compilation()
+        found: list[Scored] = []
+        for each in calls:
+            spent += Compilation(each.compilations, each.seconds)
+            found.append(each.result if wanted else each.result._replace(outputs=None))
+        parts = [Scored(*self._lanes.get(part)) for part in found]
         rows = len(getattr(self._data, split))
-        means = {str(key): sums[key].sum(axis=1, dtype=np.float64) / rows for key in metrics}
-        joined = np.concatenate(outputs, axis=1) if outputs else None
-        return Scores(means, joined, found.seconds, found.compilations)
+        sums: dict[Metric, Any] = {
+            "loss": np.array([part.loss for part in parts], np.float64),
+            "accuracy": np.array([part.right for part in parts]),
+        }
+        means = {str(key): np.asarray(np.sum(sums[key], axis=0) / rows, float) for key in metrics}
+        outputs = [part.outputs for part in parts] if wanted else []
+        joined = np.concatenate(outputs, axis=1)[:, :rows] if wanted else None
+        return Scores(means, joined, spent.seconds, spent.programs)
 
     def _plan(self, epoch: EpochPlan) -> Plan:
         momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
@@ -219,8 +239,12 @@ class JaxCohort:
         parts = (changes.affine, changes.gain, changes.offset)
         return LaneChanges(*self._lanes.put(tuple(part.astype(self._dtype) for part in parts)))
 
-    def _shared(self, split: SplitName, *, training: bool = False) -> Shared:
-        inputs, labels = self._backend.columns(self._data, split, self._network, self._lanes)
+    def _pieces(self, split: SplitName, rows: int, *, filled: bool) -> tuple[Piece, ...]:
+        where = (self._network, self._lanes)
+        return self._backend.pieces(self._data, split, *where, rows, filled=filled)
+
+    def _shared(self, *, training: bool = False) -> Shared:
+        inputs, labels = self._backend.columns(self._data, self._network, self._lanes)
         moving = (self._optimizer_knobs, self._clipping_knobs) if training else ({}, {})
         return Shared(inputs, labels, self._network_knobs, *moving)
 
@@ -235,44 +259,3 @@ class JaxCohort:
 def _nonzero(trained: Tree) -> dict[str, Any]:
     """Return which weights of the kernels are not 0, by layer."""
     return {label: own["kernel"] != 0 for label, own in trained.items() if "kernel" in own}
-
-
-class JaxBackend:
-    """JAX, opened with its settings; see `manyseeds.backend.Backend`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.device = devices.open_device(settings)
-        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
-        self._kept = cachetools.LRUCache(KEPT_TASKS)
-
-    def describe(self) -> Environment:
-        """Say what this backend runs on."""
-        return devices.describe(self.device)
-
-    def cohort(self, network: Network, data: Splits, lanes: int) -> JaxCohort:
-        """Return a cohort; compiled programs and data are kept for the next of the same shape."""
-        return JaxCohort(self, network, data, lanes)
-
-    def compiled(self) -> Compilation:
-        """Return all that was compiled in this process so far."""
-        return spent()
-
-    def peak_memory(self) -> int:
-        """Return the most device memory used so far, in bytes; 0 on a CPU."""
-        return devices.peak_memory(self.device)
-
-    def columns(self, data: Splits, split: SplitName, network: Network, lanes: Lanes) -> Tree:
-        """Return a split's inputs and labels where the lanes are, put there at most once.
-
-        Only the latest `KEPT_TASKS` tasks stay.
-        """
-        task = self._kept.setdefault(data.key, {})
-        classes = network.loss == "sparse_cross_entropy"
-        key = (split, classes, lanes.mesh)
-        if key not in task:
-            examples: Split = getattr(data, split)
-            dtype = self.device.dtype
-            inputs = np.asarray(examples.inputs, dtype)
-            labels = np.asarray(examples.labels, np.int32 if classes else dtype)
-            task[key] = lanes.share((inputs, labels))
-        return task[key]

@@ -1,83 +1,121 @@
-"""What one lane says of a split: losses, right answers and probabilities, piece by piece."""
+"""What one lane says of a piece of a split: losses, right answers and outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import xlog1py, xlogy
 
-from manyseeds.backend import SAMPLING_ROWS
+from manyseeds.backend import Split
 from manyseeds.network import Loss
 from manyseeds_jax import network as networks
-from manyseeds_jax.network import Noise
-from manyseeds_jax.training import LaneModel, Shared
+from manyseeds_jax.network import Knobs, Noise
+from manyseeds_jax.training import LaneModel
 from manyseeds_jax.variables import Variables
 
-Piece = tuple[jax.Array, ...]
+Array = Any
+"""Of JAX or, before it is put on the device, of NumPy."""
+
+
+class Piece(NamedTuple):
+    """Rows that are scored together; pieces of one shape share a program, whatever their split.
+
+    Attributes
+    ----------
+    inputs, labels
+        [rows, features] and [rows] or [rows, units]; the last piece of a split ends with zeros,
+        but that which is sampled from is smaller: the noise of a row depends on how many there are.
+    counted
+        How many rows count.
+    """
+
+    inputs: Array
+    labels: Array
+    counted: Array
+
+
+class Sampled(NamedTuple):
+    """How a piece is scored with dropout on, as `manyseeds.backend.Sampling` defines it.
+
+    Attributes
+    ----------
+    samples
+        How many.
+    block, blocks
+        Which block of the split the piece is, and how many blocks there are.
+    """
+
+    samples: jax.Array
+    block: jax.Array
+    blocks: jax.Array
 
 
 class Scored(NamedTuple):
-    """Sums of losses and right answers, [pieces] each, and the outputs [rows, ...] where wanted."""
+    """Sums of losses and of right answers, and the outputs [rows, units]."""
 
     loss: jax.Array
     right: jax.Array
-    outputs: list[jax.Array]
+    outputs: jax.Array
 
 
-def evaluated(
-    model: LaneModel, rows: int, outputs: bool, variables: Variables, shared: Shared
-) -> Scored:
-    """Score a split as a model predicts, so many rows at a time; with the outputs or not."""
+def pieces(
+    split: Split, rows: int, dtype: np.dtype[Any], labels: np.dtype[Any], *, filled: bool
+) -> Iterator[Piece]:
+    """Yield a split in pieces of so many rows, on the host; the last one filled up or smaller."""
+    for start in range(0, len(split), rows):
+        part = slice(start, start + rows)
+        count = min(rows, len(split) - start)
+        columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
+        missing = rows - count if filled else 0
+        padding = [[(0, missing)] + [(0, 0)] * (each.ndim - 1) for each in columns]
+        inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
+        yield Piece(inputs, known, np.asarray(count, np.int32))
+
+
+def evaluated(model: LaneModel, variables: Variables, piece: Piece, knobs: Knobs) -> Scored:
+    """Score a piece as a model predicts."""
     kind = model.network.loss
-
-    def score(piece: jax.Array, inputs: jax.Array, labels: jax.Array) -> Piece:
-        del piece
-        logits = networks.predict(model.layout, variables, inputs, shared.network).logits
-        found = networks.probabilities(kind, logits)
-        right = jnp.sum(networks.correct(kind, found, labels), dtype=jnp.int32)
-        loss = jnp.sum(networks.losses(kind, logits, labels))
-        return (loss, right, found) if outputs else (loss, right)
-
-    return _by_pieces(score, rows, shared)
+    logits = networks.predict(model.layout, variables, piece.inputs, knobs).logits
+    outputs = networks.probabilities(kind, logits)
+    return _scored(kind, networks.losses(kind, logits, piece.labels), outputs, piece)
 
 
 def sampled(
     model: LaneModel,
-    outputs: bool,
     variables: Variables,
     keys: dict[str, jax.Array],
-    shared: Shared,
-    samples: jax.Array,
+    piece: Piece,
+    how: Sampled,
+    knobs: Knobs,
 ) -> Scored:
-    """Score a split with dropout on, as `manyseeds.backend.Sampling` defines it.
+    """Score a piece by the mean of samples with dropout on.
 
     Parameters
     ----------
     keys
         Of the noises that are drawn, [2] by label.
-    samples
-        How many.
     """
     kind, units = model.network.loss, model.network.output.units
-    pieces = -(-len(shared.inputs) // SAMPLING_ROWS)
 
-    def score(piece: jax.Array, inputs: jax.Array, labels: jax.Array) -> Piece:
-        def add(sample: jax.Array, total: jax.Array) -> jax.Array:
-            step = (sample * pieces + piece).astype(jnp.uint32)
-            noise = Noise(keys, step)
-            found = networks.predict(model.layout, variables, inputs, shared.network, noise)
-            return total + networks.probabilities(kind, found.logits)
+    def add(sample: jax.Array, total: jax.Array) -> jax.Array:
+        noise = Noise(keys, (sample * how.blocks + how.block).astype(jnp.uint32))
+        found = networks.predict(model.layout, variables, piece.inputs, knobs, noise)
+        return total + networks.probabilities(kind, found.logits)
 
-        zeros = jnp.zeros((len(inputs), units), inputs.dtype)
-        mean = jax.lax.fori_loop(0, samples, add, zeros) / samples
-        right = jnp.sum(networks.correct(kind, mean, labels), dtype=jnp.int32)
-        loss = jnp.sum(_losses_of(kind, mean, labels))
-        return (loss, right, mean) if outputs else (loss, right)
+    zeros = jnp.zeros((len(piece.inputs), units), piece.inputs.dtype)
+    mean = jax.lax.fori_loop(0, how.samples, add, zeros) / how.samples
+    return _scored(kind, _losses_of(kind, mean, piece.labels), mean, piece)
 
-    return _by_pieces(score, SAMPLING_ROWS, shared)
+
+def _scored(kind: Loss, losses: jax.Array, outputs: jax.Array, piece: Piece) -> Scored:
+    """Return the sums over the rows that count."""
+    counts = jnp.arange(len(losses)) < piece.counted
+    right = networks.correct(kind, outputs, piece.labels) & counts
+    return Scored(jnp.sum(jnp.where(counts, losses, 0)), jnp.sum(right, dtype=jnp.int32), outputs)
 
 
 def _losses_of(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
@@ -88,20 +126,3 @@ def _losses_of(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
         positive = outputs[:, 0]
         return -(xlogy(labels, positive) + xlog1py(1 - labels, -positive))
     return networks.losses(kind, outputs, labels)
-
-
-def _by_pieces(score: Callable[..., Piece], rows: int, shared: Shared) -> Scored:
-    """Score so many rows of a split at a time, and then what is left, by the piece's number."""
-    columns = (shared.inputs, shared.labels)
-    full = len(shared.inputs) // rows
-    parts: list[Piece] = []
-    if full:
-        whole = [c[: full * rows].reshape(full, rows, *c.shape[1:]) for c in columns]
-        numbers = jnp.arange(full, dtype=jnp.int32)
-        parts.append(jax.lax.map(lambda piece: score(*piece), (numbers, *whole)))
-    if full * rows < len(shared.inputs):
-        last = score(jnp.int32(full), *(column[full * rows :] for column in columns))
-        parts.append(tuple(value[None] for value in last))
-    loss, right = (jnp.concatenate([part[index] for part in parts]) for index in (0, 1))
-    found = [part[2].reshape(-1, part[2].shape[-1]) for part in parts if part[2:]]
-    return Scored(loss, right, found)

@@ -33,7 +33,7 @@ class Shared(NamedTuple):
     Attributes
     ----------
     inputs, labels
-        A split, [n, features] and [n].
+        The training split, [n, features] and [n].
     network, optimizer, clipping
         Their numeric hyperparameters; the last two only for training.
     """

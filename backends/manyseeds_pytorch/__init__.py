@@ -27,7 +27,7 @@ class Entry:
         if settings.deterministic:
             # cuBLAS reads it when it starts, and repeats itself only with a workspace of its own.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        from manyseeds_pytorch.cohort import PyTorchBackend
+        from manyseeds_pytorch.backend import PyTorchBackend
 
         return PyTorchBackend(settings)
 

@@ -1,4 +1,4 @@
-"""A cohort in PyTorch: its lanes, dealt out to the CPU's threads in shards; and the backend.
+"""A cohort in PyTorch: its lanes, dealt out to the CPU's threads in shards.
 
 PyTorch runs eagerly here: nothing is compiled, so every account of compilation is zero.
 """
@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-import cachetools
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,63 +17,22 @@ from numpy.typing import NDArray
 from manyseeds.backend import (
     Activity,
     Batch,
-    Compilation,
-    Environment,
     EpochPlan,
     EpochTrace,
     Metric,
     Sampling,
     Scores,
-    Settings,
-    Splits,
     check_metrics,
     check_structure,
 )
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
-from manyseeds_pytorch import device
 from manyseeds_pytorch.activity import joined_activity
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.scoring import PROBABILITIES
 from manyseeds_pytorch.training import Arrays, Shard
 
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
-
 T = TypeVar("T")
-
-
-class PyTorchBackend:
-    """PyTorch, opened with its settings."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._placement = device.place(settings)
-        self._data: cachetools.LRUCache[tuple[str, str], DeviceSplits]
-        self._data = cachetools.LRUCache(KEPT_TASKS)
-        self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
-
-    def describe(self) -> Environment:
-        """Say what this backend runs on."""
-        return device.describe(self._placement)
-
-    def compiled(self) -> Compilation:
-        """Return nothing: PyTorch's operations are compiled already."""
-        return Compilation()
-
-    def peak_memory(self) -> int:
-        """Return the most device memory used so far, in bytes; 0 on a CPU."""
-        return device.peak_memory(self._placement)
-
-    def cohort(self, network: Network, data: Splits, lanes: int) -> PyTorchCohort:
-        """Return a cohort of so many lanes; its data stay on the device for the next."""
-        tensors = self._on_device(network, data)
-        return PyTorchCohort(network, tensors, lanes, self._placement, self._pool)
-
-    def _on_device(self, network: Network, data: Splits) -> DeviceSplits:
-        key = (data.key, network.loss)
-        if key not in self._data:
-            self._data[key] = device.on_device(network, data, self._placement)
-        return self._data[key]
 
 
 class PyTorchCohort:

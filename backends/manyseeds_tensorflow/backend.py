@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,12 +10,14 @@ import cachetools
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend import Compilation, Environment, Settings, Split, Splits
+from manyseeds.backend import Compilation, Environment, Settings, Splits
 from manyseeds.network import Network
 from manyseeds.repeats import runs
 from manyseeds_tensorflow import device as devices
+from manyseeds_tensorflow import scoring
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
 from manyseeds_tensorflow.program import LaneProgram, spent
+from manyseeds_tensorflow.scoring import Piece
 
 Tree = Any
 
@@ -77,27 +79,50 @@ class TensorFlowBackend:
                 )
         return self._programs[key]
 
-    def columns(self, data: Splits, split: SplitName, network: Network) -> Tree:
-        """Return a split's inputs and labels on the device, put there at most once.
+    def columns(self, data: Splits, network: Network) -> Tree:
+        """Return the training inputs and labels on the device, put there at most once.
 
         Only the latest `KEPT_TASKS` tasks stay.
         """
-        task = self._kept.setdefault(data.key, {})
+        labels = self._labels(network)
+
+        def put() -> Tree:
+            columns = (
+                data.train.inputs.astype(self.device.dtype),
+                data.train.labels.astype(labels),
+            )
+            return tuple(map(tf.constant, columns))
+
+        return self._once(data, ("train", labels), put)
+
+    def pieces(
+        self, data: Splits, split: SplitName, network: Network, rows: int
+    ) -> tuple[Piece, ...]:
+        """Return a split in pieces of so many rows on the device, put there at most once."""
+        labels = self._labels(network)
+
+        def put() -> tuple[Piece, ...]:
+            return tuple(scoring.pieces(getattr(data, split), rows, self.device.dtype, labels))
+
+        pieces: tuple[Piece, ...] = self._once(data, (split, rows, labels), put)
+        return pieces
+
+    def _labels(self, network: Network) -> np.dtype[Any]:
+        """Return the type of the labels: whole numbers for classes."""
         classes = network.loss == "sparse_cross_entropy"
-        if (split, classes) not in task:
-            columns: Split = getattr(data, split)
+        return np.dtype(np.int32) if classes else self.device.dtype
+
+    def _once(self, data: Splits, key: Hashable, put: Callable[[], Tree]) -> Tree:
+        """Return what is kept of a task, made now if it is not there."""
+        task = self._kept.setdefault(data.key, {})
+        if key not in task:
             with tf.device(self.device.name):
-                task[split, classes] = (
-                    tf.constant(np.asarray(columns.inputs, self.device.dtype)),
-                    tf.constant(
-                        np.asarray(columns.labels, np.int32 if classes else self.device.dtype)
-                    ),
-                )
-        return task[split, classes]
+                task[key] = put()
+        return task[key]
 
 
 def _lanes_scored(network: Network, features: int, lanes: int) -> int:
     """Return how many lanes a GPU scores side by side: a divisor of all."""
     widest = max(features, *network.widths(features).values())
-    most = max(1, EVALUATION_ELEMENTS // (max(EVALUATION_ROWS) * widest))
+    most = max(1, EVALUATION_ELEMENTS // (EVALUATION_ROWS["cuda"] * widest))
     return max(few for few in range(1, min(most, lanes) + 1) if lanes % few == 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ from manyseeds.recipe import Phase
 from manyseeds.repeats import runs
 from manyseeds_tensorflow.network import dropping_layers
 from manyseeds_tensorflow.part import Part, laid_out, seen_by
+from manyseeds_tensorflow.scoring import Piece, Sampled
 from manyseeds_tensorflow.stacks import Stacks
 from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Seen, Tensors
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 SplitName = Literal["train", "valid", "test"]
 Tree = Any
 
-EVALUATION_ROWS = (256, 1024)
-"""Rows scored at once, of a small split and of others: two shapes serve splits of any length."""
+EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
+"""Rows scored by one call: one shape serves splits of any length."""
 
 
 class TensorFlowCohort:
@@ -84,7 +85,7 @@ class TensorFlowCohort:
         """Take the plan's steps in all lanes, without a word to the host in between."""
         plan, rows = self._plan(epoch)
         with tf.device(self._device.name):
-            data, rows = self._columns("train"), tf.constant(rows)
+            data, rows = self._columns(), tf.constant(rows)
             noise, taken = tf.constant(epoch.step, tf.uint32), tf.constant(self._taken)
 
             def take(part: Part, put: Plan, steps: int) -> tuple[Moving, Tensors]:
@@ -138,7 +139,7 @@ class TensorFlowCohort:
         seen = self._seen(batch.rows, batch.noise, batch.changes)
 
         def gradient(part: Part, _: None) -> Tensors:
-            shared = (self._columns("train"), self._knobs, tf.constant(batch.step, tf.uint32))
+            shared = (self._columns(), self._knobs, tf.constant(batch.step, tf.uint32))
             arguments = (part.moving.bare(), part.still, part.put(seen))
             found: Tensors = self._program.counted(
                 "gradient", arguments, lambda: self._program.gradient(*arguments, shared)
@@ -154,7 +155,7 @@ class TensorFlowCohort:
 
         def moments(part: Part, _: None) -> dict[str, Floats]:
             step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns("train"), self._knobs["network"], step)
+            shared = (self._columns(), self._knobs["network"], step)
             moving, still = part.moving.bare(), part.still
             arguments = (moving, still, part.put(seen))
             found = self._program.counted(
@@ -215,26 +216,27 @@ class TensorFlowCohort:
         sampling: Sampling | None = None,
     ) -> Scores:
         check_metrics(self._network, metrics, probabilities)
+        rows = len(getattr(self._data, split))
+        at_once = min(SAMPLING_ROWS, rows) if sampling else EVALUATION_ROWS[self._device.kind]
         with tf.device(self._device.name):
-            data = self._columns(split)
-            rows = len(data[0])
-            chunks = list(_chunks(data, SAMPLING_ROWS if sampling else None))
-            call = self._sample(sampling, len(chunks)) if sampling else self._predict
+            pieces = self._backend.pieces(self._data, split, self._network, at_once)
+            call = self._sample(sampling, len(pieces)) if sampling else self._predict
             first = self._parts[0]
             seconds = self._program.compile_seconds(
-                ("sample" if sampling else "score", probabilities),
-                (first.weights(), chunks[0]),
-                lambda: call(first, 0, chunks[0], probabilities),
+                "sample" if sampling else "score",
+                (first.weights(), pieces[0]),
+                lambda: call(first, 0, pieces[0]),
             )
 
         def score(part: Part, _: None) -> list[tuple[NDArray[Any], ...]]:
-            scored = (call(part, *each, probabilities) for each in enumerate(chunks))
-            return [tuple(each.numpy() for each in scores) for scores in scored]
+            scored = (call(part, *each) for each in enumerate(pieces))
+            return [tuple(each.numpy() for each in found[:wanted]) for found in scored]
 
-        # By chunk, then by what is scored: all lanes.
+        wanted = 3 if probabilities else 2
+        # By piece, then by what is scored: all lanes.
         parts = [
-            [self._joined(each) for each in zip(*chunk, strict=True)]
-            for chunk in zip(*self._each(score), strict=True)
+            [self._joined(each) for each in zip(*piece, strict=True)]
+            for piece in zip(*self._each(score), strict=True)
         ]
         means: dict[str, Floats] = {}
         for index, name in enumerate(("loss", "accuracy")):
@@ -244,24 +246,24 @@ class TensorFlowCohort:
         joined = np.concatenate([p[2] for p in parts], axis=1)[:, :rows] if probabilities else None
         return Scores(means, joined, seconds, int(seconds > 0))
 
-    def _predict(self, part: Part, index: int, chunk: Tree, outputs: bool) -> tuple[Any, ...]:
-        """Score a chunk of a split as the network predicts."""
+    def _predict(self, part: Part, index: int, piece: Piece) -> tuple[tf.Tensor, ...]:
+        """Score a piece of a split as the network predicts."""
         del index
-        shared = (*chunk, self._knobs["network"])
-        scores: tuple[Any, ...] = self._program.score(outputs, part.weights(), shared)
+        scores: tuple[tf.Tensor, ...] = self._program.score(
+            part.weights(), (piece, self._knobs["network"])
+        )
         return scores
 
-    def _sample(self, sampling: Sampling, blocks: int) -> Callable[..., tuple[Any, ...]]:
-        """Return how a chunk of a split, which is a block of it, is scored with dropout on."""
+    def _sample(self, sampling: Sampling, blocks: int) -> Callable[..., tuple[tf.Tensor, ...]]:
+        """Return how a piece of a split, which is a block of it, is scored with dropout on."""
         dropping = dropping_layers(self._network)
         noise = {label: key for label, key in sampling.noise.items() if label in dropping}
         keys = self._stacks.stacked(noise)
 
-        def call(part: Part, index: int, chunk: Tree, outputs: bool) -> tuple[Any, ...]:
-            counts = (tf.constant(count) for count in (index, blocks, sampling.samples))
-            shared = (*chunk, *counts, self._knobs["network"])
-            scores: tuple[Any, ...] = self._program.sample(
-                outputs, part.weights(), part.put(keys), shared
+        def call(part: Part, index: int, piece: Piece) -> tuple[tf.Tensor, ...]:
+            how = Sampled(*map(tf.constant, (sampling.samples, index, blocks)))
+            scores: tuple[tf.Tensor, ...] = self._program.sample(
+                part.weights(), part.put(keys), (piece, how, self._knobs["network"])
             )
             return scores
 
@@ -279,8 +281,8 @@ class TensorFlowCohort:
         own = [None] * len(self._parts) if given is None else given
         return list(self._backend.pool.map(placed, self._parts, own))
 
-    def _columns(self, split: SplitName) -> Tree:
-        return self._backend.columns(self._data, split, self._network)
+    def _columns(self) -> Tree:
+        return self._backend.columns(self._data, self._network)
 
     def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Return what the parts have, by lane."""
@@ -295,24 +297,3 @@ class TensorFlowCohort:
             for name, shape in self._network.shapes(self._features).items()
             if name in found
         }
-
-
-def _chunks(data: Tree, most: int | None) -> Iterator[Tree]:
-    """Yield a split in chunks of one shape, and how many rows of each count.
-
-    Without a number of rows in a chunk, all splits share two shapes, and so their programs.
-    """
-    few, many = EVALUATION_ROWS
-    rows = len(data[0])
-    size = min(most, rows) if most else many if rows > 2 * few else few
-    for start in range(0, rows, size):
-        chunk = [_padded(column[start : start + size], size) for column in data]
-        yield (*chunk, tf.constant(min(size, rows - start)))
-
-
-def _padded(column: tf.Tensor, rows: int) -> tf.Tensor:
-    """Return a column with rows of zeros up to a length."""
-    missing = rows - column.shape[0]
-    return (
-        tf.pad(column, [[0, missing], *([0, 0] for _ in column.shape[1:])]) if missing else column
-    )

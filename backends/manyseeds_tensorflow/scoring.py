@@ -1,11 +1,14 @@
-"""Scoring lanes on rows of a split inside one XLA program: as they predict, or with dropout on."""
+"""Scoring lanes on a piece of a split in one XLA program: as they predict, or with dropout on."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from manyseeds.backend import Split
 from manyseeds.network import Loss
 from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
@@ -23,34 +26,76 @@ Tree = Any
 Tensors = dict[str, tf.Tensor]
 
 
-def score(
-    network: LaneNetwork, outputs: bool, weights: Tensors, shared: tuple[Tree, ...]
-) -> tuple[tf.Tensor, ...]:
-    """Score rows of a split: sum of losses, number correct, outputs if asked for, by lane.
+class Piece(NamedTuple):
+    """Rows that are scored together; pieces of one shape share a program, whatever their split.
 
-    `shared` is the rows' inputs and labels, how many of them count, and the layers' knobs.
+    Attributes
+    ----------
+    inputs, labels
+        [rows, features] and [rows] or [rows, units]; the last piece of a split ends with zeros.
+    counted
+        How many rows count.
     """
-    inputs, labels, count, knobs = shared
+
+    inputs: tf.Tensor
+    labels: tf.Tensor
+    counted: tf.Tensor
+
+
+class Sampled(NamedTuple):
+    """How a piece is scored with dropout on, as `manyseeds.backend.Sampling` defines it.
+
+    Attributes
+    ----------
+    samples
+        How many.
+    block, blocks
+        Which block of the split the piece is, and how many blocks there are.
+    """
+
+    samples: tf.Tensor
+    block: tf.Tensor
+    blocks: tf.Tensor
+
+
+def pieces(split: Split, rows: int, dtype: np.dtype[Any], labels: np.dtype[Any]) -> Iterator[Piece]:
+    """Yield a split in pieces of so many rows."""
+    for start in range(0, len(split), rows):
+        part = slice(start, start + rows)
+        count = min(rows, len(split) - start)
+        columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
+        padding = [[(0, rows - count)] + [(0, 0)] * (each.ndim - 1) for each in columns]
+        inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
+        yield Piece(tf.constant(inputs), tf.constant(known), tf.constant(count))
+
+
+def score(
+    network: LaneNetwork, weights: Tensors, shared: tuple[Tree, ...]
+) -> tuple[tf.Tensor, ...]:
+    """Score a piece: sum of losses, number right and outputs, by lane.
+
+    `shared` is the piece and the layers' knobs.
+    """
+    (inputs, labels, count), knobs = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
     kind = network.network.loss
 
     def scored(weights: Tensors) -> tuple[tf.Tensor, ...]:
         logits = network(Given(weights, knobs), inputs).logits
         found = probabilities(kind, logits)
-        return _sums(kind, losses(kind, logits, labels), found, labels, count, outputs)
+        return _sums(kind, losses(kind, logits, labels), found, labels, count)
 
-    return _by_groups(network, scored, (weights,), inputs, outputs)
+    return _by_groups(network, scored, (weights,), inputs)
 
 
 def sample(
-    network: LaneNetwork, outputs: bool, weights: Tensors, keys: Tensors, shared: tuple[Tree, ...]
+    network: LaneNetwork, weights: Tensors, keys: Tensors, shared: tuple[Tree, ...]
 ) -> tuple[tf.Tensor, ...]:
-    """Score rows of a split by the mean of samples with dropout on; returned is what `score` does.
+    """Score a piece by the mean of samples with dropout on; returned is what `score` does.
 
-    `shared` is the rows' inputs and labels, how many of them count, their block among all blocks of
-    `SAMPLING_ROWS`, how many of these there are, how many samples, and the layers' knobs.
+    `shared` is the piece, how it is sampled, and the layers' knobs.
     """
-    inputs, labels, count, block, blocks, samples, knobs = shared
+    (inputs, labels, count), (samples, block, blocks), knobs = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
     kind, active = network.network.loss, dropping_layers(network.network)
 
@@ -65,9 +110,9 @@ def sample(
         _, total = tf.while_loop(lambda index, _: index < samples, add, start)
         mean = total / tf.cast(samples, total.dtype)
         each = losses_of_probabilities(kind, mean, labels)
-        return _sums(kind, each, mean, labels, count, outputs)
+        return _sums(kind, each, mean, labels, count)
 
-    return _by_groups(network, scored, (weights, keys), inputs, outputs)
+    return _by_groups(network, scored, (weights, keys), inputs)
 
 
 def _in_all_lanes(network: LaneNetwork, *columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -80,24 +125,21 @@ def _sums(
     found: tf.Tensor,
     labels: tf.Tensor,
     count: tf.Tensor,
-    outputs: bool,
 ) -> tuple[tf.Tensor, ...]:
-    """Return the sum of the first losses, how many are right, and the outputs if asked for."""
+    """Return the sum of the first losses, how many are right, and the outputs."""
     counts = tf.range(each.shape[1]) < count
     if kind == "mean_squared_error":
         right = tf.zeros(each.shape[:1], tf.int32)
     else:
         hits = correct(kind, found, labels) & counts
         right = tf.reduce_sum(tf.cast(hits, tf.int32), axis=-1)
-    sums = (sum_of(each, counts), right)
-    return (*sums, found) if outputs else sums
+    return sum_of(each, counts), right, found
 
 
 def _by_groups(
-    network: LaneNetwork, scored: Any, each: Tree, inputs: tf.Tensor, outputs: bool
+    network: LaneNetwork, scored: Any, each: Tree, inputs: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
     sums = (tf.TensorSpec([None], inputs.dtype), tf.TensorSpec([None], tf.int32))
     found = tf.TensorSpec([*inputs.shape[:2], network.network.output.units], inputs.dtype)
-    like = (*sums, found) if outputs else sums
-    scores: tuple[tf.Tensor, ...] = by_groups(scored, each, like, network.lanes)
+    scores: tuple[tf.Tensor, ...] = by_groups(scored, each, (*sums, found), network.lanes)
     return scores

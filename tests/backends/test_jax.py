@@ -22,6 +22,7 @@ from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 from manyseeds.streams import batch_order, initial_weights, training_rows
 from manyseeds.streams import noise_keys as keys_of_streams
+from manyseeds_jax import backend as backends
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
 from manyseeds_jax import entry, programs
@@ -544,12 +545,12 @@ def test_a_phase_of_another_structure_is_refused(single):
 
 
 def test_data_stay_on_the_device_and_only_the_latest_are_kept(single):
-    for seed in range(cohorts.KEPT_TASKS + 2):
+    for seed in range(backends.KEPT_TASKS + 2):
         trained(single, SMALL, [1], data=examples(seed=seed))
     placed = single._kept[examples(seed=seed).key]
     before = dict(placed)
     trained(single, SMALL, [1], data=examples(seed=seed))
-    assert len(single._kept) == cohorts.KEPT_TASKS
+    assert len(single._kept) == backends.KEPT_TASKS
     assert all(before[key] is placed[key] for key in before)
 
 

@@ -22,6 +22,7 @@ from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Split
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 from manyseeds.streams import image_changes, initial_weights, noise_keys
+from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
 from manyseeds_jax import entry, optimizers, programs, scoring
 from manyseeds_jax import noise as noises
@@ -572,7 +573,7 @@ def test_activity_is_what_leaves_each_layer(double):
 def test_sampled_scores_are_means_over_samples_of_the_defined_noise(
     double, monkeypatch, output, rows
 ):
-    monkeypatch.setattr(scoring, "SAMPLING_ROWS", rows)
+    monkeypatch.setattr(cohorts, "SAMPLING_ROWS", rows)
     monkeypatch.setattr(programs, "_PROGRAMS", {})
     net = network(
         {"name": "dropout", "rate": 0.4}, {"name": "gaussian_noise"}, "batch_norm", output

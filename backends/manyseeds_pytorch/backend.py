@@ -1,0 +1,49 @@
+"""The PyTorch backend: a device, and the threads and data that its cohorts share."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cachetools
+
+from manyseeds.backend import Compilation, Environment, Settings, Splits
+from manyseeds.network import Network
+from manyseeds_pytorch import device
+from manyseeds_pytorch.cohort import PyTorchCohort
+from manyseeds_pytorch.device import DeviceSplits
+
+KEPT_TASKS = 3
+"""How many tasks' data stay on the device."""
+
+
+class PyTorchBackend:
+    """PyTorch, opened with its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._placement = device.place(settings)
+        self._data: cachetools.LRUCache[tuple[str, str], DeviceSplits]
+        self._data = cachetools.LRUCache(KEPT_TASKS)
+        self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
+
+    def describe(self) -> Environment:
+        """Say what this backend runs on."""
+        return device.describe(self._placement)
+
+    def compiled(self) -> Compilation:
+        """Return nothing: PyTorch's operations are compiled already."""
+        return Compilation()
+
+    def peak_memory(self) -> int:
+        """Return the most device memory used so far, in bytes; 0 on a CPU."""
+        return device.peak_memory(self._placement)
+
+    def cohort(self, network: Network, data: Splits, lanes: int) -> PyTorchCohort:
+        """Return a cohort of so many lanes; its data stay on the device for the next."""
+        tensors = self._on_device(network, data)
+        return PyTorchCohort(network, tensors, lanes, self._placement, self._pool)
+
+    def _on_device(self, network: Network, data: Splits) -> DeviceSplits:
+        key = (data.key, network.loss)
+        if key not in self._data:
+            self._data[key] = device.on_device(network, data, self._placement)
+        return self._data[key]
