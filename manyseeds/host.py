@@ -83,7 +83,7 @@ def keep_compiled(framework: str, release: str) -> Path | None:
     """Return the folder for a framework's compiled programs, made if need be; None: keep none.
 
     Programs are machine code: another release, other flags of XLA or another processor have a
-    folder of their own. Call it when XLA_FLAGS are as they will be.
+    folder of their own. Of what a backend itself adds to XLA_FLAGS, the folder need not know.
 
     Raises
     ------

@@ -63,6 +63,7 @@ def open_device(settings: Settings) -> OpenDevice:
             f"Keras was imported with the backend {keras.backend.backend()!r} in this process "
             "already. Set KERAS_BACKEND=tensorflow, or open this backend in a process of its own"
         )
+    _keep_programs()
     name = _find(settings.device)
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
@@ -72,7 +73,6 @@ def open_device(settings: Settings) -> OpenDevice:
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
         _before_first_use(_grow_memory, "memory")
-    _keep_programs()
     tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -115,7 +115,12 @@ def peak_memory(device: OpenDevice) -> int:
 
 
 def _keep_programs() -> None:
-    """Let compiled programs outlive the process; TensorFlow looks there from its first on."""
+    """Let compiled programs outlive the process.
+
+    TensorFlow reads the folder's name once, as soon as it is asked for its devices. A program's key
+    there holds the names of its functions, which count up over the process: what runs the same
+    suites in the same order finds them again.
+    """
     folder = keep_compiled("tensorflow", tf.__version__)
     kept = [f"{_CACHE}={folder}"] if folder else []
     os.environ["TF_XLA_FLAGS"] = " ".join([*_flags(), *kept])

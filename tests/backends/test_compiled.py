@@ -7,12 +7,9 @@ from manyseeds.ledger import SECONDS, Ledger
 VOLATILE = [*SECONDS, "peak_memory_bytes", "attempt"]
 
 
-@pytest.mark.parametrize(
-    ("backend", "module"),
-    [("jax", "jax"), pytest.param("tensorflow", "tensorflow", marks=pytest.mark.slow)],
-)
-def test_a_second_process_compiles_nothing_anew(command, tiny, tmp_path, backend, module):
-    pytest.importorskip(module)
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_a_second_process_compiles_nothing_anew(command, tiny, tmp_path, backend):
+    pytest.importorskip(backend)
     kept, results = tmp_path / "kept", tmp_path / "results"
 
     def train():
