@@ -19,6 +19,8 @@ COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
 _CPU_INFORMATION = Path("/proc/cpuinfo")
 _CLEAR = Path("/proc/self/clear_refs")
 _DRIVER = Path("/proc/driver/nvidia/version")
+_MAPPINGS = Path("/proc/self/maps")
+_MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 
 
 def cores() -> int:
@@ -45,6 +47,20 @@ def peak_memory() -> int:
     """Return the most memory this process has had at once since it was last forgotten, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def crowded() -> bool:
+    """Return whether this process has taken half of the memory mappings that Linux allows it.
+
+    A program that XLA compiles takes some hundred, and never gives them back: with none left,
+    nothing more can be compiled in this process.
+    """
+    try:
+        most = int(_MOST_MAPPINGS.read_text(encoding="ascii"))
+        with _MAPPINGS.open("rb") as lines:
+            return sum(1 for _ in lines) > most // 2
+    except OSError:
+        return False  # not Linux
 
 
 def nvidia_versions(*packages: str) -> dict[str, str]:

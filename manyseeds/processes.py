@@ -39,12 +39,15 @@ class Process:
         What the backend said it runs on.
     run
         The folder of the run it is at work on.
+    crowded
+        It said that it should not compile much more.
     """
 
     process: subprocess.Popen[str]
     settings: Settings = field(default_factory=Settings)
     environment: Mapping[str, Any] = field(default_factory=dict)
     run: Path | None = None
+    crowded: bool = False
     messages: Queue[Message | None] = field(default_factory=Queue)
 
     @classmethod
@@ -71,8 +74,9 @@ class Process:
         self.messages.put(None)
 
     def fits(self, plan: Plan) -> bool:
-        """Return whether it can train a plan's jobs: it lives, and has been opened as they ask."""
-        return self.process.poll() is None and self.settings == plan.settings()
+        """Return whether it can train a plan's jobs: it lives, has room, and is opened as asked."""
+        able = self.process.poll() is None and not self.crowded
+        return able and self.settings == plan.settings()
 
     def take_up(self, ledger: Ledger, log: Path) -> None:
         """Hand over the suite of a run, whose jobs come next."""

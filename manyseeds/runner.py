@@ -97,7 +97,6 @@ class _BackendRun:
     timeout: float | None
     sessions: list[dict[str, Any]]
     workers: Workers
-    told: Process | None = None
     broken: str = ""
 
     def run(self, jobs: Iterable[Job]) -> None:
@@ -155,6 +154,7 @@ class _BackendRun:
                 self.workers.stop(self.backend)
                 return {"type": "failed", "reason": reason}
             if message["type"] != "epoch":
+                worker.crowded = message["crowded"]
                 return message
             fields = {name: message[name] for name in Progress.__dataclass_fields__}
             self.observer.epoch(job, Progress(**fields))
@@ -164,11 +164,11 @@ class _BackendRun:
         if self.broken:
             raise RunError(self.broken)
         worker = self.workers.at(self.ledger, self.backend)
-        if worker is not self.told:
-            self.sessions[-1]["backends"][self.backend] = worker.environment
+        told = self.sessions[-1]["backends"]
+        if told.get(self.backend) != worker.environment:
+            told[self.backend] = worker.environment
             self.ledger.write_provenance(self.sessions)
             self.observer.opened(self.backend, worker.environment)
-            self.told = worker
         return worker
 
     def _attempts(self) -> Counter[int]:

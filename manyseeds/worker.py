@@ -23,7 +23,7 @@ from manyseeds.backend import Backend, backend_entry
 from manyseeds.checkpoint import load_state, save_state
 from manyseeds.datasets import task_splits
 from manyseeds.errors import ManyseedsError
-from manyseeds.host import forget_peak_memory, peak_memory
+from manyseeds.host import crowded, forget_peak_memory, peak_memory
 from manyseeds.model import digest
 from manyseeds.plan import Job
 from manyseeds.recipe import Recipe
@@ -64,7 +64,7 @@ def main() -> None:
         if "job" not in request:
             worker = _taken_up(backend, settings, request)
         elif worker is not None:
-            _send(out, **_answer(worker, request, out))
+            _send(out, **_answer(worker, request, out), crowded=crowded())
 
 
 def _taken_up(backend: Backend, settings: Settings, request: Message) -> Worker:

@@ -456,16 +456,39 @@ def test_a_hanging_worker_is_given_up_after_the_timeout(train, tiny, monkeypatch
     assert workers_of(os.getpid()) == []
 
 
-def test_suites_of_one_command_share_a_process_and_have_logs_of_their_own(
-    manyseeds, tiny, results, monkeypatch
-):
+@pytest.fixture
+def started(monkeypatch):
+    """The worker processes that were started."""
     from manyseeds.processes import Process
 
-    started = []
-    start = Process.start
-    monkeypatch.setattr(
-        Process, "start", lambda *arguments: started.append(arguments) or start(*arguments)
-    )
+    processes, start = [], Process.start
+
+    def noted(*arguments):
+        processes.append(start(*arguments))
+        return processes[-1]
+
+    monkeypatch.setattr(Process, "start", noted)
+    return processes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone counts mappings")
+def test_a_worker_that_can_map_little_more_memory_makes_way_for_another(
+    manyseeds, tiny, results, started, monkeypatch
+):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "crowd:scratch:0")
+    answer = manyseeds("run", tiny(), "--backend", "numpy", "--results", results)
+    assert answer.status == 0
+    (ledger,) = ledgers(results)
+    trained = ledger.records().drop_duplicates("job")
+    crowding = trained["recipe"] == "scratch"
+    assert len(started) == 1 + crowding.iloc[:-1].sum()
+    assert set(ledger.records()["status"]) == {"ok"}
+    assert workers_of(os.getpid()) == []
+
+
+def test_suites_of_one_command_share_a_process_and_have_logs_of_their_own(
+    manyseeds, tiny, results, started, monkeypatch
+):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "raise:scratch:0")
     files = [tiny(name="one.toml"), tiny(('name = "tiny"', 'name = "two"'), name="two.toml")]
     answer = manyseeds("run", *files, "--backend", "numpy", "--results", results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from manyseeds.conformance.process import trajectories
 from manyseeds.conformance.report import ParityReport
 from manyseeds.conformance.trajectory import Trajectory
 from manyseeds.errors import RequestError, unknown
+from manyseeds.host import cores
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Device
 from manyseeds.suite_file import parse_suite
@@ -56,12 +58,13 @@ def parity_report(
         if (reason := backend_entry(backend).unsupported(recipe))
     }
     with tempfile.TemporaryDirectory(prefix="manyseeds-parity-") as folder:
-        followed = {
-            backend: _followed(
-                backend, chosen, changed, refused, steps, device, Path(folder) / backend
-            )
-            for backend in names
-        }
+
+        def follow(backend: str) -> dict[str, Trajectory]:
+            place = Path(folder) / backend
+            return _followed(backend, chosen, changed, refused, steps, device, place)
+
+        with ThreadPoolExecutor(cores()) as pool:
+            followed = dict(zip(names, pool.map(follow, names), strict=True))
     known = deviations()
     compared = tuple(pairs(followed, chosen, known))
     return ParityReport(

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from manyseeds.backend import backend_entry
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError, RunError
+from manyseeds.host import crowded
 from manyseeds.model import frozen
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Settings
@@ -26,23 +28,33 @@ _STREAMS: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
 def trajectories(
     backend: str, recipes: Mapping[str, Recipe], lanes: int, steps: int, device: str, folder: Path
 ) -> dict[str, Trajectory]:
-    """Follow recipes by name on a backend, in a process of its own."""
+    """Follow recipes by name on a backend, in processes of its own, each as far as it has room."""
+    found: dict[str, Trajectory] = {}
+    while todo := {name: recipe for name, recipe in recipes.items() if name not in found}:
+        request = {
+            "backend": backend,
+            "device": device,
+            "lanes": lanes,
+            "steps": steps,
+            "recipes": {name: recipe.model_dump(mode="json") for name, recipe in todo.items()},
+        }
+        found |= _answered(request, folder / f"from-{len(found)}")
+    return found
+
+
+def _answered(request: Mapping[str, Any], folder: Path) -> dict[str, Trajectory]:
+    """Return what one process makes of a request: one trajectory at least."""
     folder.mkdir(parents=True, exist_ok=True)
-    request = {
-        "backend": backend,
-        "device": device,
-        "lanes": lanes,
-        "steps": steps,
-        "recipes": {name: recipe.model_dump(mode="json") for name, recipe in recipes.items()},
-    }
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     command = [sys.executable, "-m", "manyseeds.conformance.process", str(folder)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode == RequestError.exit_status:
         raise RequestError(answer.stderr.strip().splitlines()[-1])
     if answer.returncode:
-        raise RunError(f"backend {backend!r} failed in the parity kit:\n{answer.stderr[-3000:]}")
-    return {name: _read(folder / f"{i}.npz") for i, name in enumerate(recipes)}
+        name = request["backend"]
+        raise RunError(f"backend {name!r} failed in the parity kit:\n{answer.stderr[-3000:]}")
+    files = {name: folder / f"{number}.npz" for number, name in enumerate(request["recipes"])}
+    return {name: _read(file) for name, file in files.items() if file.exists()}
 
 
 def _read(path: Path) -> Trajectory:
@@ -62,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
             recipe = Recipe.model_validate(frozen(document))
             found = follow(backend, recipe, lanes, request["steps"])
             np.savez(folder / f"{number}.npz", allow_pickle=False, **found)
+            if crowded():
+                break
     except ManyseedsError as error:
         print(error, file=sys.stderr)
         return error.exit_status

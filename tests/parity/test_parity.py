@@ -4,6 +4,7 @@ Gradients by hand against those of three frameworks, step by step in float64.
 """
 
 import itertools
+import sys
 
 import pytest
 
@@ -49,6 +50,19 @@ def followed_whole(tmp_path_factory):
         return found[backend]
 
     return follow
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone counts mappings")
+def test_a_process_that_can_map_little_more_memory_leaves_the_rest_to_another(
+    tmp_path, monkeypatch
+):
+    phase = FEW["selu_dropout_sgd"].phases[0].name
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", f"crowd:{phase}:0")
+    recipes = dict.fromkeys(("one", "other"), FEW["selu_dropout_sgd"])
+    found = trajectories("numpy", recipes, 3, 2, "cpu", tmp_path)
+    assert list(found) == ["one", "other"]
+    assert compare(found["one"], found["other"]).error == 0
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_numpy_is_among_the_backends_compared():

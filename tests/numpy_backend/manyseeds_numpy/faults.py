@@ -6,6 +6,7 @@ MANYSEEDS_NUMPY_FAULT   one or more of these, separated by spaces:
     kill:PHASE:EPOCH  the process is killed amid this epoch of the phase, from 0
     hang:PHASE:EPOCH  …never ends this epoch
     raise:PHASE:EPOCH …raises in this epoch
+    crowd:PHASE:EPOCH …fills half of the memory mappings, as compiled programs do
     nan:PHASE:LANE    the lane's weights become NaN as the phase starts
     slow:SECONDS      every epoch takes so much longer
     unsupported:NAME  the recipe is one this backend cannot train
@@ -14,6 +15,7 @@ MANYSEEDS_NUMPY_TRACE   a file that gets a line "PHASE EPOCH LANES" for every ep
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import time
@@ -24,6 +26,8 @@ import numpy as np
 from manyseeds.backend import EpochPlan
 from manyseeds.errors import RequestError
 from manyseeds_numpy.arrays import Weights
+
+_MAPPINGS: list[mmap.mmap] = []
 
 
 def _asked(kind: str) -> list[list[str]]:
@@ -60,6 +64,9 @@ def training(phase: str, step: int, epoch: EpochPlan, weights: Weights) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if [phase, number] in _asked("hang"):
             time.sleep(3600)
+        if [phase, number] in _asked("crowd"):
+            most = int(Path("/proc/sys/vm/max_map_count").read_text(encoding="ascii"))
+            _MAPPINGS.extend(mmap.mmap(-1, mmap.PAGESIZE) for _ in range(most // 2))
         if [phase, number] in _asked("raise"):
             raise ArithmeticError("the numpy backend was asked to fail")
 
