@@ -15,7 +15,7 @@ class Entry:
     """What the entry point names: PyTorch, not yet imported."""
 
     name = "pytorch"
-    requires = ("torch", "randomgen")
+    requires = ("torch", "numba")
     install = "pip install 'manyseeds[pytorch]'"
 
     def unsupported(self, recipe: Recipe) -> str | None:

@@ -101,7 +101,7 @@ def place(settings: Settings) -> Placement:
 def describe(placement: Placement) -> Environment:
     """Return the versions, the device, the threads and the switches as they are set."""
     cuda = placement.cuda
-    versions = {name: version(name) for name in ("torch", "randomgen", "numpy")}
+    versions = {name: version(name) for name in ("torch", "numba", "numpy")}
     if cuda:
         versions |= {
             "cuda": str(torch.version.cuda),

@@ -1,7 +1,6 @@
 """The noise of `manyseeds.noise`, bit for bit, where PyTorch needs it.
 
-On a GPU it is drawn there, in integer operations. On a CPU those are far too slow one by one, so
-randomgen draws the same Threefry-2x32-20 in C.
+On a GPU it is drawn there, in integer operations. On a CPU those are far too slow one by one.
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from randomgen import ThreeFry
 from torch import Tensor
 
 from manyseeds.noise import HALVES, blocks, normal_blocks
 from manyseeds_pytorch.device import Placement
+from manyseeds_pytorch.threefry import draw
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _WORD = 1 << 32
-_BLOCK = (1 << 64) - 1
 
 
 def as_numbers(kept: Tensor, out: Tensor) -> Tensor:
@@ -53,7 +51,7 @@ def network_noise(keys: Mapping[str, NDArray[np.uint32]], placement: Placement) 
 
 
 class HostNoise:
-    """Noise drawn on the host, one lane after the other, by randomgen.
+    """Noise drawn on the host, one lane after the other.
 
     Parameters
     ----------
@@ -65,38 +63,26 @@ class HostNoise:
 
     def __init__(self, keys: NDArray[np.uint32], placement: Placement) -> None:
         self._dtype = placement.dtype
-        self._bits = ThreeFry(key=0, counter=0, number=2, width=32)
-        self._generator = np.random.Generator(self._bits)
-        self._counter = np.zeros(2, np.uint32)
-        fresh = self._bits.state
-        self._states = [
-            fresh | {"state": {"counter": self._counter, "key": key}} for key in keys.copy()
-        ]
+        self._keys = keys
 
     def words(self, step: int, count: int) -> Iterator[NDArray[np.uint32]]:
         """Yield the words of a step's blocks, lane by lane: [2, count], x0 before x1.
 
         They are overwritten by the next lane's.
         """
-        self._point_before(step)
-        planar = np.empty((2, count), "<u4")
-        for state in self._states:
-            self._bits.state = state
-            # The whole blocks there are, as the generator gives them, x0 above x1: its raw draws
-            # are one word each, and no faster.
-            drawn = self._generator.integers(_BLOCK, size=count, dtype=np.uint64, endpoint=True)
-            np.right_shift(drawn, 32, out=planar[0], casting="unsafe")
-            planar[1] = drawn  # Its low word.
-            yield planar
+        words = np.empty((2, count), np.uint32)
+        for key in self._keys:
+            draw(key, step, words)
+            yield words
 
     def halves(self, step: int, elements: int) -> Iterator[NDArray[np.uint16]]:
         """Yield the noise of a step, lane by lane: [elements] halves."""
         for words in self.words(step, blocks(elements)):
-            yield words.reshape(-1).view("<u2")[:elements]
+            yield words.astype("<u4", copy=False).reshape(-1).view("<u2")[:elements]
 
     def kept(self, step: int, elements: int, threshold: int) -> Tensor:
         """Return which elements of a step stay, [lanes, elements], booleans."""
-        kept = np.empty((len(self._states), elements), np.bool_)
+        kept = np.empty((len(self._keys), elements), np.bool_)
         for lane, halves in enumerate(self.halves(step, elements)):
             np.greater_equal(halves, threshold, out=kept[lane])
         return torch.from_numpy(kept)
@@ -104,14 +90,14 @@ class HostNoise:
     def kept_transposed(self, step: int, shape: tuple[int, int], threshold: int) -> Tensor:
         """Return which elements of a matrix stay, transposed: [lanes, columns, rows], booleans."""
         rows, columns = shape
-        kept = np.empty((len(self._states), columns, rows), np.bool_)
+        kept = np.empty((len(self._keys), columns, rows), np.bool_)
         for lane, halves in enumerate(self.halves(step, rows * columns)):
             kept[lane] = (halves >= threshold).reshape(shape).T
         return torch.from_numpy(kept)
 
     def fractions(self, step: int, elements: int) -> Tensor:
         """Return numbers between 0 and 1, (half + 1/2) / 65536, [lanes, elements]."""
-        drawn = torch.empty((len(self._states), elements), dtype=self._dtype)
+        drawn = torch.empty((len(self._keys), elements), dtype=self._dtype)
         for lane, halves in enumerate(self.halves(step, elements)):
             drawn.numpy()[lane] = halves
         return _fractions(drawn)
@@ -119,17 +105,12 @@ class HostNoise:
     def normals(self, step: int, elements: int) -> Tensor:
         """Return unit normals, [lanes, elements]: one lane at a time stays in the cache."""
         count = normal_blocks(elements)
-        drawn = torch.empty((len(self._states), 2 * count), dtype=self._dtype)
+        drawn = torch.empty((len(self._keys), 2 * count), dtype=self._dtype)
         floats = torch.empty((2, count), dtype=self._dtype)
         for lane, words in enumerate(self.words(step, count)):
             floats.numpy()[...] = words
             _normals(floats[0], floats[1], out=drawn[lane])
         return drawn[:, :elements]
-
-    def _point_before(self, step: int) -> None:
-        """Set the counter one below (block 0, step): randomgen increments it, then draws."""
-        before = (step * _WORD - 1) % (_WORD * _WORD)
-        self._counter[:] = before % _WORD, before // _WORD
 
 
 class GraphNoise:

@@ -2,7 +2,7 @@
 
 Both are timed turn by turn in one process. Where a step takes longer than the bound, the remark
 says what the technique adds to the arithmetic of the plain step, how many ms plain loops take over
-that here (NumPy's over as many bytes, randomgen's over as many blocks of Threefry), and how long a
+that here (NumPy's over as many bytes, Numba's over as many blocks of Threefry), and how long a
 step would be that took no more than the plain one and these.
 """
 
@@ -79,17 +79,13 @@ def seconds_per_byte():
 
 @cache
 def seconds_per_block():
-    """Return how long randomgen takes for a block of Threefry-2x32-20, all cores at it."""
-    randomgen = pytest.importorskip("randomgen")
-    count = 1 << 20
-    generators = [
-        np.random.Generator(randomgen.ThreeFry(key=key, number=2, width=32))
-        for key in range(cores())
-    ]
-    most = (1 << 64) - 1  # A draw is then a block.
-    return least_seconds(
-        lambda each: each.integers(most, size=count, dtype=np.uint64, endpoint=True), generators
-    ) / (count * len(generators))
+    """Return how long a block of Threefry-2x32-20 takes in vector instructions, all cores at it."""
+    threefry = pytest.importorskip("manyseeds_pytorch.threefry")
+    outputs = [np.empty((2, 1 << 18), np.uint32) for _ in range(cores())]
+    key = np.zeros(2, np.uint32)
+    return least_seconds(lambda out: threefry.draw(key, 0, out), outputs) / sum(
+        out.shape[1] for out in outputs
+    )
 
 
 def least_seconds(work: Callable, items: list) -> float:

@@ -17,7 +17,7 @@ from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("randomgen")
+pytest.importorskip("numba")
 
 from manyseeds_pytorch import entry  # noqa: E402
 from manyseeds_pytorch import noise as drawn  # noqa: E402

@@ -7,7 +7,7 @@ from manyseeds import activations, augmentation, layers
 from manyseeds import noise as reference
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("randomgen")
+pytest.importorskip("numba")
 
 from manyseeds_pytorch.activations import activation  # noqa: E402
 from manyseeds_pytorch.augmentation import augmented, on_device  # noqa: E402
@@ -203,7 +203,8 @@ def test_alpha_dropout_is_the_definition(rate):
     kept = reference.kept(KEYS, 4, BATCH, UNITS, rate)
     a, b = reference.alpha_affine(rate)
     expected = a * np.where(kept, inputs.detach().numpy(), reference.SELU_FLOOR) + b
-    np.testing.assert_allclose(outputs.detach().numpy(), expected, rtol=1e-13)
+    # Where a x + b is near 0, what is left is the rounding of numbers near 1.
+    np.testing.assert_allclose(outputs.detach().numpy(), expected, rtol=1e-13, atol=4e-16)
     np.testing.assert_allclose(inputs.grad.numpy(), a * kept, rtol=1e-14)
     assert layer(inputs, {}, Run(training=True)) is inputs
 

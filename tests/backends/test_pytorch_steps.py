@@ -10,7 +10,7 @@ from manyseeds.layers import Dense
 from manyseeds.network import Network
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("randomgen")
+pytest.importorskip("numba")
 
 from manyseeds_pytorch.adaptive import optimizer  # noqa: E402
 from manyseeds_pytorch.clipping import clipping, constraints  # noqa: E402

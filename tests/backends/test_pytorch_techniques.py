@@ -12,7 +12,7 @@ from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("randomgen")
+pytest.importorskip("numba")
 
 from manyseeds_pytorch import entry, sampling  # noqa: E402
 from manyseeds_pytorch.device import Placement  # noqa: E402
