@@ -189,10 +189,10 @@ class TensorFlowCohort:
         """Return a plan as arrays whose first axis is the lane, and the rows of each batch.
 
         The last, smaller batch is padded with rows of its own, which do not count: one compiled
-        step serves all.
+        step serves all, a plan of this batch alone, too.
         """
         lanes, total = epoch.order.shape
-        batch = min(epoch.batch, total)
+        batch = min(epoch.batch, len(self._data.train))
         rows = np.minimum(batch, total - np.arange(epoch.steps) * batch)
 
         def by_step(array: NDArray[Any]) -> NDArray[Any]:

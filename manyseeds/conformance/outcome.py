@@ -86,13 +86,14 @@ def _followed(
     device: Device,
     folder: Path,
 ) -> dict[str, Trajectory]:
-    able = {name: r for name, r in recipes.items() if (backend, name) not in refused}
+    """Follow each recipe and then its mutations, most of which share its compiled programs."""
     entry = backend_entry(backend)
-    able |= {
-        m.name: m.mutated
-        for m in mutations
-        if m.recipe in able and not entry.unsupported(m.mutated)
-    }
+    able: dict[str, Recipe] = {}
+    for name, recipe in recipes.items():
+        if (backend, name) not in refused:
+            own = {m.name: m.mutated for m in mutations if m.recipe == name}
+            able[name] = recipe
+            able |= {n: mutated for n, mutated in own.items() if not entry.unsupported(mutated)}
     return trajectories(backend, able, LANES, steps, device, folder)
 
 
