@@ -175,10 +175,13 @@ def _delivered(targets: Sequence[Ledger]) -> Outcome:
             status = 1
             counts = records["status"].value_counts()
             found = ", ".join(f"{count} {name}" for name, count in counts.items())
-            notes.append(
-                f"{ledger.folder.name} is incomplete: {found}. "
-                f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
+            remedy = (
+                "A recipe whose rows diverged does not expect it: lower its rate, or give it "
+                "expect_divergence = true in the suite"
+                if set(counts.index) <= {"ok", "diverged"}
+                else f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
             )
+            notes.append(f"{ledger.folder.name} is incomplete: {found}. {remedy}")
         notes += _compiled(ledger, suite, records)
         notes += [
             f"{u.backend} cannot train {u.recipe}: {u.reason}" for u in ledger.plan.unsupported

@@ -129,7 +129,7 @@ class JaxCohort:
             return model.slope(*fixed, shared).gradient
 
         arguments = ((), (self._weights(), self._batch(batch)), self._shared())
-        found = call(("gradient", model.name), self._lanes, gradient, arguments).result
+        found = call(("gradient", model.passes), self._lanes, gradient, arguments).result
         return self._flat({PARAMS: found}, model.network.trained(model.frozen))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
@@ -142,7 +142,7 @@ class JaxCohort:
         asked = batch if training else Batch(batch.rows)
         given = self._batch(asked, noisy=training)
         arguments = ((), (self._weights(), given), self._shared())
-        name = ("activity", model.name, training)
+        name = ("activity", model.passes, training)
         result = call(name, self._lanes, measure, arguments, one_by_one=True).result
         found = {label: self._lanes.get(values) for label, values in result.items()}
         places = {layer.label: model.layout.place(layer.label) for layer in model.network.layers}

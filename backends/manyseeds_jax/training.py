@@ -122,8 +122,13 @@ class LaneModel:
 
     @property
     def name(self) -> Hashable:
-        """What distinguishes its programs."""
-        return (self.shape, self.frozen, self.optimizer, self.clipping)
+        """What distinguishes its programs of training."""
+        return (self.passes, self.optimizer, self.clipping)
+
+    @property
+    def passes(self) -> Hashable:
+        """What distinguishes its programs of a forward and a backward pass."""
+        return (self.shape, self.frozen)
 
     @cached_property
     def shape(self) -> Hashable:

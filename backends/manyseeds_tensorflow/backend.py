@@ -23,8 +23,6 @@ Tree = Any
 
 KEPT_TASKS = 3
 """How many tasks' data stay on the device."""
-KEPT_PROGRAMS = 64
-"""How many structures' programs stay."""
 EVALUATION_ELEMENTS = 1 << 26
 """Most elements of one layer's activations at once in evaluation on a GPU."""
 
@@ -36,8 +34,7 @@ class TensorFlowBackend:
         self.device = devices.open_device(settings)
         self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
         self._kept = cachetools.LRUCache(KEPT_TASKS)
-        self._programs: cachetools.LRUCache[Hashable, LaneProgram]
-        self._programs = cachetools.LRUCache(KEPT_PROGRAMS)
+        self._programs: dict[Hashable, LaneProgram] = {}
         self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
         self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
 
@@ -60,7 +57,7 @@ class TensorFlowBackend:
     def program(
         self, network: Network, features: int, lanes: int, frozen: Collection[str]
     ) -> LaneProgram:
-        """Return the program of a structure; the latest `KEPT_PROGRAMS` stay.
+        """Return the program of a structure; it stays, for TensorFlow would not free it.
 
         Frozen layers matter only where they decide what is repeated.
 

@@ -117,9 +117,7 @@ def peak_memory(device: OpenDevice) -> int:
 def _keep_programs() -> None:
     """Let compiled programs outlive the process.
 
-    TensorFlow reads the folder's name once, as soon as it is asked for its devices. A program's key
-    there holds the names of its functions, which count up over the process: what runs the same
-    suites in the same order finds them again.
+    TensorFlow reads the folder's name once, as soon as it is asked for its devices.
     """
     folder = keep_compiled("tensorflow", tf.__version__)
     kept = [f"{_CACHE}={folder}"] if folder else []

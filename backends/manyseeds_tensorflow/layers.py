@@ -71,6 +71,7 @@ class LaneDense(keras.layers.EinsumDense):
             activation=None,
             kernel_initializer="zeros",
             bias_initializer="zeros",
+            name=layer.label,
             **options,
         )
         self.drops = layer.drop_connect is not None
@@ -91,7 +92,8 @@ class LabelledLayer(keras.layers.Layer):
     """A layer that knows the label of its definition."""
 
     def __init__(self, label: str, **options: Any) -> None:
-        super().__init__(**options)
+        # Keras' own names count up over the process: see `manyseeds_tensorflow.names`.
+        super().__init__(name=label, **options)
         self.label = label
 
 

@@ -18,6 +18,7 @@ from manyseeds.backend import Compilation
 from manyseeds.network import Network
 from manyseeds_tensorflow import activity, scoring, training
 from manyseeds_tensorflow.groups import compiled
+from manyseeds_tensorflow.names import named_after
 from manyseeds_tensorflow.network import LaneNetwork
 
 Tree = Any
@@ -60,24 +61,28 @@ class LaneProgram:
         self.score = compiled(partial(scoring.score, stacked[scored]))
         self.sample = compiled(partial(scoring.sample, stacked[scored]))
         self.activity = compiled(partial(activity.activity, stacked[1]))
+        self._structure = (network.structure(), features, dtype, tuple(frozen), group, scored)
         self._called: set[Hashable] = set()
 
     def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:
         """Make the first call for arguments of these shapes, if it is one; return its seconds."""
-        if not self._is_first(name, arguments):
-            return 0.0
-        return _timed(call)[1]
+        program = self._program(name, arguments)
+        return _compiled(program, call)[1] if self._is_first(program) else 0.0
 
     def counted(self, name: Hashable, arguments: Tree, call: Callable[[], Tree]) -> Tree:
         """Make a call; the first for arguments of these shapes counts as compiling, whole."""
-        return _timed(call)[0] if self._is_first(name, arguments) else call()
+        program = self._program(name, arguments)
+        return _compiled(program, call)[0] if self._is_first(program) else call()
 
-    def _is_first(self, name: Hashable, arguments: Tree) -> bool:
+    def _program(self, name: Hashable, arguments: Tree) -> Hashable:
         leaves = tf.nest.flatten(arguments)
-        key = (name, tuple((tuple(leaf.shape), str(leaf.dtype)) for leaf in leaves))
+        shapes = tuple((tuple(leaf.shape), leaf.dtype.name) for leaf in leaves)
+        return (self._structure, name, shapes)
+
+    def _is_first(self, program: Hashable) -> bool:
         with _LOCK:
-            first = key not in self._called
-            self._called.add(key)
+            first = program not in self._called
+            self._called.add(program)
         return first
 
 
@@ -86,10 +91,11 @@ def spent() -> Compilation:
     return sum(_SPENT, Compilation())
 
 
-def _timed(call: Callable[[], Tree]) -> tuple[Tree, float]:
+def _compiled(program: Hashable, call: Callable[[], Tree]) -> tuple[Tree, float]:
     """Make a call that compiles; return its result and its seconds, and note them."""
     start = time.perf_counter()
-    result = call()
+    with named_after(program):
+        result = call()
     seconds = time.perf_counter() - start
     _SPENT.append(Compilation(1, seconds))
     return result, seconds
