@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 
 from manyseeds.errors import RequestError, RunError, unknown
+from manyseeds.host import cores
 from manyseeds.ledger import Ledger
 from manyseeds.report.drawings import drawings, file_names
 from manyseeds.report.page import html_page, markdown_page, page
@@ -54,12 +58,24 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
     found = subjects(ledgers)
     names = file_names([subject.suite.name for subject in found])
     pages = []
-    for subject in found:
-        files = _files(subject, names[subject.suite.name], formats)
+    for subject, files in zip(found, _each(found, names, formats), strict=True):
         _write(out, files)
         _remove_others(out / names[subject.suite.name], files)
         pages += [out / name for name in files if "/" not in name]
     return pages
+
+
+def _each(
+    found: Sequence[Subject], names: Mapping[str, str], formats: Sequence[str]
+) -> Iterator[dict[str, bytes]]:
+    """Yield every suite's files, as they are made by all cores: most of the time is drawing."""
+    wanted = [names[subject.suite.name] for subject in found]
+    workers = min(cores(), len(found))
+    if workers == 1:
+        yield from map(_files, found, wanted, repeat(formats))
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(_files, found, wanted, repeat(formats))
 
 
 def _files(subject: Subject, name: str, formats: Sequence[str]) -> dict[str, bytes]:
