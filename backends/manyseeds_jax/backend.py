@@ -10,12 +10,11 @@ import numpy as np
 
 from manyseeds.backend import Compilation, Environment, Settings, Splits
 from manyseeds.network import Network
+from manyseeds.pieces import Piece, pieces
 from manyseeds_jax import device as devices
-from manyseeds_jax import scoring
 from manyseeds_jax.cohort import JaxCohort, SplitName
 from manyseeds_jax.device import Lanes
 from manyseeds_jax.programs import spent
-from manyseeds_jax.scoring import Piece
 
 Tree = Any
 
@@ -80,16 +79,17 @@ class JaxBackend:
         rows
             Of a piece.
         filled
-            The last piece is filled up, not smaller.
+            As for `manyseeds.pieces.pieces`.
         """
         labels = self._labels(network)
 
         def put() -> tuple[Piece, ...]:
             wanted = (getattr(data, split), rows, self.device.dtype, labels)
-            return tuple(lanes.share(part) for part in scoring.pieces(*wanted, filled=filled))
+            return tuple(lanes.share(part) for part in pieces(*wanted, filled=filled))
 
-        pieces: tuple[Piece, ...] = self._once(data, (split, rows, filled, labels, lanes.mesh), put)
-        return pieces
+        key = (split, rows, filled, labels, lanes.mesh)
+        found: tuple[Piece, ...] = self._once(data, key, put)
+        return found
 
     def _labels(self, network: Network) -> np.dtype[Any]:
         """Return the type of the labels: whole numbers for classes."""

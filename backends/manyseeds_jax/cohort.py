@@ -27,6 +27,7 @@ from manyseeds.backend import (
 from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
 from manyseeds.layers import AlphaDropout, Dropout
 from manyseeds.network import Network, Weights
+from manyseeds.pieces import Piece, Sampled
 from manyseeds.recipe import Phase
 from manyseeds_jax import optimizers, scoring
 from manyseeds_jax.activity import activity
@@ -35,7 +36,7 @@ from manyseeds_jax.device import Lanes
 from manyseeds_jax.layout import Layout
 from manyseeds_jax.network import Noise
 from manyseeds_jax.programs import Call, call
-from manyseeds_jax.scoring import Piece, Sampled, Scored
+from manyseeds_jax.scoring import Scored
 from manyseeds_jax.training import Fixed, LaneBatch, LaneModel, Moving, Plan, Shared
 from manyseeds_jax.variables import PARAMS, LaneWeights, Variables, flat, lane_weights
 
@@ -183,6 +184,7 @@ class JaxCohort:
         drawn = {label: sampling.noise[label] for label in dropouts}
         keys = self._lanes.put(model.layout.stacked(drawn, axis=1))
         fixed, name = (self._weights().variables(), keys), ("sample", model.shape)
+        # Not filled up: the noise of a row depends on how many there are.
         blocks = self._pieces("test", SAMPLING_ROWS, filled=False)
 
         def call_block(block: int, piece: Piece) -> Call:

@@ -2,56 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import xlog1py, xlogy
 
-from manyseeds.backend import Split
 from manyseeds.network import Loss
+from manyseeds.pieces import Piece, Sampled
 from manyseeds_jax import network as networks
 from manyseeds_jax.network import Knobs, Noise
 from manyseeds_jax.training import LaneModel
 from manyseeds_jax.variables import Variables
-
-Array = Any
-"""Of JAX or, before it is put on the device, of NumPy."""
-
-
-class Piece(NamedTuple):
-    """Rows that are scored together; pieces of one shape share a program, whatever their split.
-
-    Attributes
-    ----------
-    inputs, labels
-        [rows, features] and [rows] or [rows, units]; the last piece of a split ends with zeros,
-        but that which is sampled from is smaller: the noise of a row depends on how many there are.
-    counted
-        How many rows count.
-    """
-
-    inputs: Array
-    labels: Array
-    counted: Array
-
-
-class Sampled(NamedTuple):
-    """How a piece is scored with dropout on, as `manyseeds.backend.Sampling` defines it.
-
-    Attributes
-    ----------
-    samples
-        How many.
-    block, blocks
-        Which block of the split the piece is, and how many blocks there are.
-    """
-
-    samples: jax.Array
-    block: jax.Array
-    blocks: jax.Array
 
 
 class Scored(NamedTuple):
@@ -60,20 +22,6 @@ class Scored(NamedTuple):
     loss: jax.Array
     right: jax.Array
     outputs: jax.Array
-
-
-def pieces(
-    split: Split, rows: int, dtype: np.dtype[Any], labels: np.dtype[Any], *, filled: bool
-) -> Iterator[Piece]:
-    """Yield a split in pieces of so many rows, on the host; the last one filled up or smaller."""
-    for start in range(0, len(split), rows):
-        part = slice(start, start + rows)
-        count = min(rows, len(split) - start)
-        columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
-        missing = rows - count if filled else 0
-        padding = [[(0, missing)] + [(0, 0)] * (each.ndim - 1) for each in columns]
-        inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
-        yield Piece(inputs, known, np.asarray(count, np.int32))
 
 
 def evaluated(model: LaneModel, variables: Variables, piece: Piece, knobs: Knobs) -> Scored:

@@ -12,12 +12,11 @@ import tensorflow as tf
 
 from manyseeds.backend import Compilation, Environment, Settings, Splits
 from manyseeds.network import Network
+from manyseeds.pieces import Piece, pieces
 from manyseeds.repeats import runs
 from manyseeds_tensorflow import device as devices
-from manyseeds_tensorflow import scoring
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
 from manyseeds_tensorflow.program import LaneProgram, spent
-from manyseeds_tensorflow.scoring import Piece
 
 Tree = Any
 
@@ -68,11 +67,12 @@ class TensorFlowBackend:
         if self.device.kind == "cuda":
             group, scored = lanes, _lanes_scored(network, features, lanes)
         cut = tuple((len(run.block), len(run.blocks)) for run in runs(network, features, frozen))
-        key = (network.structure(), features, group, scored, cut)
+        dtype = str(self.device.dtype)
+        key = (network.structure(), features, dtype, group, scored, cut)
         if key not in self._programs:
             with tf.device(self.device.name):
                 self._programs[key] = LaneProgram(
-                    network, features, str(self.device.dtype), frozen, group=group, scored=scored
+                    key, network, features, dtype, frozen, group=group, scored=scored
                 )
         return self._programs[key]
 
@@ -99,10 +99,11 @@ class TensorFlowBackend:
         labels = self._labels(network)
 
         def put() -> tuple[Piece, ...]:
-            return tuple(scoring.pieces(getattr(data, split), rows, self.device.dtype, labels))
+            parts = pieces(getattr(data, split), rows, self.device.dtype, labels)
+            return tuple(Piece(*map(tf.constant, part)) for part in parts)
 
-        pieces: tuple[Piece, ...] = self._once(data, (split, rows, labels), put)
-        return pieces
+        found: tuple[Piece, ...] = self._once(data, (split, rows, labels), put)
+        return found
 
     def _labels(self, network: Network) -> np.dtype[Any]:
         """Return the type of the labels: whole numbers for classes."""

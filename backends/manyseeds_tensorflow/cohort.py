@@ -27,11 +27,11 @@ from manyseeds.backend import (
 from manyseeds.dealing import dealt
 from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
 from manyseeds.network import Network, Weights
+from manyseeds.pieces import Piece, Sampled
 from manyseeds.recipe import Phase
 from manyseeds.repeats import runs
 from manyseeds_tensorflow.network import dropping_layers
 from manyseeds_tensorflow.part import Part, laid_out, seen_by
-from manyseeds_tensorflow.scoring import Piece, Sampled
 from manyseeds_tensorflow.stacks import Stacks
 from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Seen, Tensors
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 from tensorflow.python.framework import ops
 
@@ -38,10 +39,6 @@ def named_after(program: Hashable) -> Iterator[None]:
         _TRACED[program] += 1
         digest = hashlib.sha256(repr((program, _TRACED[program])).encode()).digest()
         first = int.from_bytes(digest[:5], "big") * _FUNCTIONS
-        counted = getattr(ops, "uid", None)
-        ops.uid = itertools.count(first).__next__
-        try:
+        numbers = itertools.count(first)
+        with mock.patch.object(ops, "uid", numbers.__next__, create=True):
             yield
-        finally:
-            if counted is not None:
-                ops.uid = counted

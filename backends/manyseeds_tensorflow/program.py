@@ -34,6 +34,8 @@ class LaneProgram:
 
     Parameters
     ----------
+    structure
+        What distinguishes it.
     network, features, dtype, frozen
         As for `LaneNetwork`.
     group
@@ -44,6 +46,7 @@ class LaneProgram:
 
     def __init__(
         self,
+        structure: Hashable,
         network: Network,
         features: int,
         dtype: str,
@@ -61,7 +64,7 @@ class LaneProgram:
         self.score = compiled(partial(scoring.score, stacked[scored]))
         self.sample = compiled(partial(scoring.sample, stacked[scored]))
         self.activity = compiled(partial(activity.activity, stacked[1]))
-        self._structure = (network.structure(), features, dtype, tuple(frozen), group, scored)
+        self._structure = structure
         self._called: set[Hashable] = set()
 
     def compile_seconds(self, name: Hashable, arguments: Tree, call: Callable[[], Any]) -> float:

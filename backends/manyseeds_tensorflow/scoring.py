@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend import Split
 from manyseeds.network import Loss
 from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
@@ -24,49 +21,6 @@ from manyseeds_tensorflow.network import LaneNetwork, dropping_layers
 
 Tree = Any
 Tensors = dict[str, tf.Tensor]
-
-
-class Piece(NamedTuple):
-    """Rows that are scored together; pieces of one shape share a program, whatever their split.
-
-    Attributes
-    ----------
-    inputs, labels
-        [rows, features] and [rows] or [rows, units]; the last piece of a split ends with zeros.
-    counted
-        How many rows count.
-    """
-
-    inputs: tf.Tensor
-    labels: tf.Tensor
-    counted: tf.Tensor
-
-
-class Sampled(NamedTuple):
-    """How a piece is scored with dropout on, as `manyseeds.backend.Sampling` defines it.
-
-    Attributes
-    ----------
-    samples
-        How many.
-    block, blocks
-        Which block of the split the piece is, and how many blocks there are.
-    """
-
-    samples: tf.Tensor
-    block: tf.Tensor
-    blocks: tf.Tensor
-
-
-def pieces(split: Split, rows: int, dtype: np.dtype[Any], labels: np.dtype[Any]) -> Iterator[Piece]:
-    """Yield a split in pieces of so many rows."""
-    for start in range(0, len(split), rows):
-        part = slice(start, start + rows)
-        count = min(rows, len(split) - start)
-        columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
-        padding = [[(0, rows - count)] + [(0, 0)] * (each.ndim - 1) for each in columns]
-        inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
-        yield Piece(tf.constant(inputs), tf.constant(known), tf.constant(count))
 
 
 def score(
