@@ -87,8 +87,12 @@ def run(
     ] = True,
     tf32: Annotated[bool, typer.Option(help="Let an NVIDIA GPU round to TF32.")] = False,
     threads: Annotated[
-        int | None, typer.Option(help="CPU threads; all cores if not given.")
+        int | None,
+        typer.Option(help="CPU threads of a backend; its share of the cores if not given."),
     ] = None,
+    beside: Annotated[
+        int, typer.Option(help="Backends that train at once, each on its share of the cores.")
+    ] = 1,
     memory: Annotated[
         float | None, typer.Option(help="GiB a cohort may take; else 70 % of what is free.")
     ] = None,
@@ -117,6 +121,7 @@ def run(
         deterministic=deterministic,
         tf32=tf32,
         threads=threads,
+        beside=beside,
         memory=None if memory is None else int(memory * 2**30),
     )
     outcome = run_suites(

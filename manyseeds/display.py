@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -51,7 +52,7 @@ def job_work(plan: Plan, suite: Suite) -> dict[int, int]:
 
 
 class RunDisplay:
-    """Progress on the standard error stream: of the run, and of the job that is on.
+    """Progress on the standard error stream: of the run, and of each backend's job that is on.
 
     The run's bar counts the examples seen, so that its time left is not fooled by short recipes.
     """
@@ -65,7 +66,7 @@ class RunDisplay:
         self._run = self._progress.add_task(
             "run", total=max(1, sum(self._work.values())), completed=self._so_far, note=""
         )
-        self._job = self._progress.add_task("job", total=None, note="", visible=False)
+        self._jobs: dict[str, TaskID] = {}
 
     def __enter__(self) -> RunDisplay:
         self._progress.start()
@@ -90,10 +91,16 @@ class RunDisplay:
     def started(self, job: Job) -> None:
         """Show which job is on."""
         total = sum(phase.epochs for phase in self._suite.recipe(job.recipe, job.case).phases)
+        if job.backend not in self._jobs:
+            self._jobs[job.backend] = self._progress.add_task("job", note="")
         self._progress.reset(
-            self._job, total=total, visible=True, note="", description=f"  {_name(job)}"
+            self._jobs[job.backend],
+            total=total,
+            visible=True,
+            note="",
+            description=f"  {_name(job)}",
         )
-        self._progress.update(self._run, note=f"job {self._ended + 1} of {len(self._plan.jobs)}")
+        self._note()
 
     def epoch(self, job: Job, progress: EpochProgress) -> None:
         """Move on by an epoch."""
@@ -102,7 +109,7 @@ class RunDisplay:
         note = progress.phase
         if progress.valid_accuracy is not None:
             note += f"  valid. accuracy {100 * progress.valid_accuracy:.2f} %"
-        self._progress.update(self._job, advance=1, note=note)
+        self._progress.update(self._jobs[job.backend], advance=1, note=note)
         self._progress.update(self._run, advance=epoch_work(phase, len(job.seeds)))
 
     def ended(self, job: Job, statuses: Mapping[str, int], reason: str) -> None:
@@ -110,6 +117,8 @@ class RunDisplay:
         self._ended += 1
         self._so_far += self._work[job.id]
         self._progress.update(self._run, completed=self._so_far)
+        self._progress.update(self._jobs[job.backend], visible=False)
+        self._note()
         what = ", ".join(f"{n} {status}" for status, n in statuses.items())
         well = set(statuses) == {"ok"}
         if not well or not self._console.is_terminal:
@@ -117,6 +126,9 @@ class RunDisplay:
             because = f": {reason}" if reason else ""
             where = f"{self._ended}/{len(self._plan.jobs)}"
             self._say(f"{where} [{colour}]{_name(job)}[/]: {what}{because}")
+
+    def _note(self) -> None:
+        self._progress.update(self._run, note=f"{self._ended} of {len(self._plan.jobs)} jobs")
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)

@@ -88,6 +88,8 @@ class Plan(Model):
         The suite's quick form.
     device, precision, deterministic, tf32, threads
         How every backend is opened.
+    beside
+        How many backends train at once.
     primary
         The metric that claims are about.
     unsupported
@@ -107,6 +109,7 @@ class Plan(Model):
     deterministic: bool = True
     tf32: bool = False
     threads: int | None = None
+    beside: int = 1
     primary: str
     unsupported: tuple[Unsupported, ...] = ()
     jobs: tuple[Job, ...]

@@ -15,6 +15,7 @@ import psutil
 from manyseeds.backend import absence, backend_entries, backend_entry
 from manyseeds.datasets import dataset
 from manyseeds.errors import RequestError, unknown
+from manyseeds.host import cores
 from manyseeds.memory import lanes_that_fit
 from manyseeds.plan import Job, Mode, Plan, Unsupported
 from manyseeds.recipe import Phase
@@ -39,6 +40,10 @@ class Options:
         () takes all.
     vary
         The streams a seed drives; () as the suite says, with its variance study.
+    threads
+        Of each backend; None: all cores, or its share of them.
+    beside
+        How many backends train at once, each on its share of the cores.
     memory
         Bytes a cohort may take; None: a share of what is free.
     """
@@ -54,15 +59,21 @@ class Options:
     deterministic: bool = True
     tf32: bool = False
     threads: int | None = None
+    beside: int = 1
     memory: int | None = None
 
     def __post_init__(self) -> None:
-        for key in ("seeds", "lanes", "threads", "memory"):
+        for key in ("seeds", "lanes", "threads", "beside", "memory"):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise RequestError(f"--{key} {value}: expected at least 1")
         if self.solo is not None and self.solo < 0:
             raise RequestError(f"--solo {self.solo}: expected 0 or more")
+        if self.beside > 1 and self.device != "cpu":
+            raise RequestError(
+                f"--beside {self.beside}: backends would share one GPU, and their seconds and "
+                "memory would be each other's. Leave it out, or train with --device cpu"
+            )
         for stream in self.vary:
             if stream not in STREAMS:
                 raise RequestError(f"--vary: {unknown('stream', stream, STREAMS)}")
@@ -91,7 +102,8 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         for cell in cells
         if (reason := backend_entry(backend).unsupported(cell.recipe))
     ]
-    lanes, split = _lanes(suite, cells, options)
+    beside = min(options.beside, len(backends), cores())
+    lanes, split = _lanes(suite, cells, options, beside)
     refused = {(entry.backend, entry.recipe) for entry in unsupported}
     drafts = [
         draft
@@ -114,7 +126,8 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         precision=options.precision,
         deterministic=options.deterministic,
         tf32=options.tf32,
-        threads=options.threads,
+        threads=options.threads or (cores() // beside if beside > 1 else None),
+        beside=beside,
         primary=suite.primary,
         unsupported=tuple(unsupported),
         jobs=jobs,
@@ -199,10 +212,12 @@ def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, 
     )
 
 
-def _lanes(suite: Suite, cells: Sequence[Cell], options: Options) -> tuple[int, tuple[str, ...]]:
+def _lanes(
+    suite: Suite, cells: Sequence[Cell], options: Options, beside: int
+) -> tuple[int, tuple[str, ...]]:
     """Return the lanes of a cohort, fewer than wanted where memory asks for it, and say so."""
     wanted = options.lanes or suite.lanes
-    budget = options.memory or int(MEMORY_SHARE * _free_memory(options.device))
+    budget = options.memory or int(MEMORY_SHARE * _free_memory(options.device) / beside)
     fitting = min(
         lanes_that_fit(phase, options.precision, budget)
         for cell in cells

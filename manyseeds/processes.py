@@ -14,29 +14,30 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger import Ledger
 from manyseeds.plan import Plan
 from manyseeds.settings import Settings
 
 Message = dict[str, Any]
-_OPENING_SECONDS = 600.0
+Inbox = SimpleQueue[tuple["Process", Message | None]]
 _STOPPING_SECONDS = 10.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
-    """A worker process, and its messages; None marks the end of them.
+    """A worker process. Its messages go to an inbox; None marks the end of them.
 
     Attributes
     ----------
+    inbox
+        Of all processes: every message with the process that sent it.
     settings
-        What its backend was opened with.
+        What its backend is opened with.
     environment
-        What the backend said it runs on.
+        What the backend said it runs on; None until it is open.
     run
         The folder of the run it is at work on.
     crowded
@@ -44,14 +45,14 @@ class Process:
     """
 
     process: subprocess.Popen[str]
+    inbox: Inbox
     settings: Settings = field(default_factory=Settings)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] | None = None
     run: Path | None = None
     crowded: bool = False
-    messages: Queue[Message | None] = field(default_factory=Queue)
 
     @classmethod
-    def start(cls, plan: Plan, backend: str, log: Path) -> Process:
+    def start(cls, plan: Plan, backend: str, log: Path, inbox: Inbox) -> Process:
         """Start a process that opens a backend."""
         with log.open("a", encoding="utf-8") as stream:
             process = subprocess.Popen(
@@ -62,7 +63,7 @@ class Process:
                 text=True,
                 env=_environment(plan),
             )
-        worker = cls(process, plan.settings())
+        worker = cls(process, inbox, plan.settings())
         threading.Thread(target=worker._read, args=(process.stdout,), daemon=True).start()
         worker.send({"backend": backend, "settings": asdict(worker.settings)})
         return worker
@@ -70,8 +71,8 @@ class Process:
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             if line.endswith("\n"):  # else it died in the middle of a message
-                self.messages.put(json.loads(line))
-        self.messages.put(None)
+                self.inbox.put((self, json.loads(line)))
+        self.inbox.put((self, None))
 
     def fits(self, plan: Plan) -> bool:
         """Return whether it can train a plan's jobs: it lives, has room, and is opened as asked."""
@@ -103,13 +104,6 @@ class Process:
         except BrokenPipeError:
             pass
 
-    def receive(self, seconds: float | None) -> Message | None:
-        """Return the next message, or None when the worker has ended; TimeoutError when late."""
-        try:
-            return self.messages.get(timeout=seconds)
-        except Empty:
-            raise TimeoutError from None
-
     def stop(self) -> None:
         """End the process."""
         if self.process.poll() is None:
@@ -131,6 +125,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._open: dict[str, Process] = {}
+        self._inbox: Inbox = SimpleQueue()
 
     def close(self) -> None:
         """End them all."""
@@ -140,12 +135,7 @@ class Workers:
     def at(self, ledger: Ledger, backend: str) -> Process:
         """Return a backend's process, at work on a run: an open one where its settings fit.
 
-        Raises
-        ------
-        RunError
-            The process did not start.
-        RequestError
-            The backend refuses the settings.
+        One that is started now says later whether it is ready.
         """
         log = log_of(ledger, backend)
         log.parent.mkdir(exist_ok=True)
@@ -154,8 +144,8 @@ class Workers:
             self.stop(backend)
             worker = None
         if worker is None:
-            worker = self._open[backend] = Process.start(ledger.plan, backend, log)
-            self._await(worker, backend, log)
+            worker = Process.start(ledger.plan, backend, log, self._inbox)
+            self._open[backend] = worker
         worker.take_up(ledger, log)
         return worker
 
@@ -165,20 +155,18 @@ class Workers:
         if worker is not None:
             worker.stop()
 
-    def _await(self, worker: Process, backend: str, log: Path) -> None:
-        started = f"backend {backend!r} did not start"
+    def receive(self, seconds: float | None) -> tuple[Process, Message | None]:
+        """Return the next message and its sender, who may have been stopped since.
+
+        Raises
+        ------
+        TimeoutError
+            None has come in time.
+        """
         try:
-            message = worker.receive(_OPENING_SECONDS)
-        except TimeoutError:
-            self.stop(backend)
-            raise RunError(f"{started} within {_OPENING_SECONDS:g} s; see {log}") from None
-        if message is None:
-            self._open.pop(backend)
-            raise RunError(f"{started}: {worker.cause()}; see {log}")
-        if message["type"] == "refused":
-            self.stop(backend)
-            raise RequestError(message["reason"])
-        worker.environment = message["environment"]
+            return self._inbox.get(timeout=seconds)
+        except Empty:
+            raise TimeoutError from None
 
 
 def log_of(ledger: Ledger, backend: str) -> Path:

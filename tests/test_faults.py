@@ -17,6 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from manyseeds import host
 from manyseeds.ledger import ROW_KEY, Ledger, ledgers
 
 VOLATILE = ["seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared"]
@@ -336,6 +337,46 @@ def test_a_backend_that_refuses_to_open_does_not_end_the_others(
     assert set(newest(results).records()["status"]) == {"ok"}
 
 
+def test_backends_side_by_side_train_the_same_as_one_after_the_other(
+    manyseeds, tiny, results, second_backend, monkeypatch
+):
+    both = ("run", tiny(), "--backend", "numpy", "--backend", "second", "--results", results)
+    assert manyseeds(*both).status == 0
+    alone = newest(results)
+    answer = manyseeds(*both, "--beside", "3")
+    assert answer.status == 0
+    beside = newest(results)
+    most = min(2, host.cores())
+    assert (alone.plan.beside, beside.plan.beside) == (1, most)
+    assert alone.plan.threads is None
+    assert beside.plan.threads == (host.cores() // most if most > 1 else None)
+    assert values(beside).equals(values(alone))
+    assert set(beside.provenance[-1]["backends"]) == {"numpy", "second"}
+
+
+def test_side_by_side_the_death_of_one_is_not_the_others(
+    manyseeds, tiny, results, second_backend, monkeypatch
+):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "kill:warm:0")
+    both = ("--backend", "numpy", "--backend", "second", "--beside", "2")
+    answer = manyseeds("run", tiny(), *both, "--results", results)
+    assert answer.status == 1
+    ledger = newest(results)
+    # Both are NumPy: each loses its own jobs with that phase, and no other.
+    failed = ledger.records().query("status != 'ok'")
+    assert set(failed["recipe"]) == {"never_freeze"}
+    assert set(failed["backend"]) == {"numpy", "second"}
+    monkeypatch.delenv("MANYSEEDS_NUMPY_FAULT")
+    assert manyseeds("run", "--resume", ledger.folder, "--results", results).status == 0
+
+
+def test_side_by_side_on_one_gpu_is_refused(train, tiny):
+    answer, ledger = train(tiny(), "--beside", "2", "--device", "cuda")
+    assert answer.status == 2
+    assert "--beside 2: backends would share one GPU" in answer.err
+    assert ledger is None
+
+
 def test_a_backend_that_refuses_to_open_is_told(train, tiny, monkeypatch):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "refuse")
     answer, ledger = train(tiny())
@@ -511,13 +552,15 @@ def workers_of(pid):
 
 def test_a_worker_that_dies_amid_a_message_is_noticed():
     from io import StringIO
+    from queue import SimpleQueue
 
     from manyseeds.processes import Process
 
-    worker = Process(process=None)
+    inbox = SimpleQueue()
+    worker = Process(process=None, inbox=inbox)
     worker._read(StringIO('{"type": "epoch"}\n{"type": "do'))
-    assert worker.receive(1) == {"type": "epoch"}
-    assert worker.receive(1) is None
+    assert inbox.get(timeout=1) == (worker, {"type": "epoch"})
+    assert inbox.get(timeout=1) == (worker, None)
 
 
 # ---------------------------------------------------------------- runs that are stopped

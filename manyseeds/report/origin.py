@@ -41,10 +41,13 @@ def provenance(subject: Subject) -> Mapping[str, Sequence[Mapping[str, Any]]]:
 
 def _view(run: Run) -> RunView:
     plan = run.plan
-    threads = "all threads" if plan.threads is None else f"{plan.threads} threads"
+    threads = "all threads"
+    if plan.threads is not None:
+        threads = f"{plan.threads} thread{'s' if plan.threads > 1 else ''}"
     parts = [plan.device, plan.precision, threads]
     parts += [] if plan.deterministic else ["not deterministic"]
     parts += ["TF32"] if plan.tf32 else []
+    parts += [f"{plan.beside} backends at once"] if plan.beside > 1 else []
     return RunView(
         run=plan.run,
         used=run.used,
