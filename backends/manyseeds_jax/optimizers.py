@@ -74,7 +74,8 @@ def initial_state(kind: str, parameters: Tree, knobs: Knobs) -> Tree:
         As for `transformation`.
     """
     # By the name of its field in Optax's or our own state; all else starts at 0.
-    starts = {".sum_of_squares": knobs.get("accumulator", 0), ".product": 1}
+    accumulator = knobs.get("accumulator", 0)
+    starts = {".sum_of_squares": accumulator, ".root": np.sqrt(accumulator), ".product": 1}
 
     def fresh(parameters: Tree) -> Tree:
         zero = jnp.zeros(())
@@ -144,9 +145,9 @@ def scale_by_nadam(
 
 
 class FtrlState(NamedTuple):
-    """The sums of squares of the gradients, and z."""
+    """The roots of the sums of squares of the gradients, and z."""
 
-    sum_of_squares: Tree
+    root: Tree
     linear: Tree
 
 
@@ -159,17 +160,18 @@ def follow_the_leader(
         return FtrlState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
 
     def update(updates: Tree, state: FtrlState, params: Tree) -> tuple[Tree, FtrlState]:
-        squares = jax.tree.map(lambda n, g: n + g * g, state.sum_of_squares, updates)
+        # Of the sum its root is kept: a root of every weight is what takes the time.
+        root = jax.tree.map(lambda r, g: jnp.sqrt(r * r + g * g), state.root, updates)
         linear = jax.tree.map(
-            lambda z, g, n, new, theta: z + g - (jnp.sqrt(new) - jnp.sqrt(n)) * theta / rate,
-            *(state.linear, updates, state.sum_of_squares, squares, params),
+            lambda z, g, old, new, theta: z + g - (new - old) * theta / rate,
+            *(state.linear, updates, state.root, root, params),
         )
 
-        def move(z: jax.Array, new: jax.Array, theta: jax.Array) -> jax.Array:
+        def move(z: jax.Array, root: jax.Array, theta: jax.Array) -> jax.Array:
             # theta + (0 - theta) is 0 exactly: l1 makes zeros.
-            return (jnp.clip(z, -l1, l1) - z) / (jnp.sqrt(new) / rate + 2 * l2) - theta
+            return (jnp.clip(z, -l1, l1) - z) / (root / rate + 2 * l2) - theta
 
-        return jax.tree.map(move, linear, squares, params), FtrlState(squares, linear)
+        return jax.tree.map(move, linear, root, params), FtrlState(root, linear)
 
     return optax.GradientTransformation(init, update)
 

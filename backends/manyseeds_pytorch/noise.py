@@ -15,7 +15,8 @@ from torch import Tensor
 
 from manyseeds.noise import HALVES, blocks, normal_blocks
 from manyseeds_pytorch.device import Placement
-from manyseeds_pytorch.threefry import draw
+from manyseeds_pytorch.native import transpose
+from manyseeds_pytorch.threefry import draw, keep
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -75,31 +76,31 @@ class HostNoise:
             draw(key, step, words)
             yield words
 
-    def halves(self, step: int, elements: int) -> Iterator[NDArray[np.uint16]]:
-        """Yield the noise of a step, lane by lane: [elements] halves."""
-        for words in self.words(step, blocks(elements)):
-            yield words.astype("<u4", copy=False).reshape(-1).view("<u2")[:elements]
-
     def kept(self, step: int, elements: int, threshold: int) -> Tensor:
         """Return which elements of a step stay, [lanes, elements], booleans."""
-        kept = np.empty((len(self._keys), elements), np.bool_)
-        for lane, halves in enumerate(self.halves(step, elements)):
-            np.greater_equal(halves, threshold, out=kept[lane])
-        return torch.from_numpy(kept)
+        kept = np.empty((len(self._keys), 4 * blocks(elements)), np.bool_)
+        for lane, key in enumerate(self._keys):
+            keep(key, step, threshold, out=kept[lane])
+        return torch.from_numpy(kept[:, :elements])
 
     def kept_transposed(self, step: int, shape: tuple[int, int], threshold: int) -> Tensor:
         """Return which elements of a matrix stay, transposed: [lanes, columns, rows], booleans."""
         rows, columns = shape
-        kept = np.empty((len(self._keys), columns, rows), np.bool_)
-        for lane, halves in enumerate(self.halves(step, rows * columns)):
-            kept[lane] = (halves >= threshold).reshape(shape).T
-        return torch.from_numpy(kept)
+        drawn = np.empty(4 * blocks(rows * columns), np.bool_)
+        by_row = np.zeros((_eights(rows), _eights(columns)), np.bool_)
+        by_column = np.empty((len(self._keys), *by_row.shape[::-1]), np.bool_)
+        for lane, key in enumerate(self._keys):
+            keep(key, step, threshold, out=drawn)
+            by_row[:rows, :columns] = drawn[: rows * columns].reshape(shape)
+            transpose(by_row, out=by_column[lane])
+        return torch.from_numpy(by_column[:, :columns, :rows])
 
     def fractions(self, step: int, elements: int) -> Tensor:
         """Return numbers between 0 and 1, (half + 1/2) / 65536, [lanes, elements]."""
         drawn = torch.empty((len(self._keys), elements), dtype=self._dtype)
-        for lane, halves in enumerate(self.halves(step, elements)):
-            drawn.numpy()[lane] = halves
+        for lane, words in enumerate(self.words(step, blocks(elements))):
+            halves = words.astype("<u4", copy=False).reshape(-1).view("<u2")
+            drawn.numpy()[lane] = halves[:elements]
         return _fractions(drawn)
 
     def normals(self, step: int, elements: int) -> Tensor:
@@ -162,6 +163,11 @@ class GraphNoise:
         )
         drawn = torch.empty((len(x0), 2 * x0.shape[1]), dtype=self._dtype, device=x0.device)
         return _normals(x0, x1, out=drawn)[:, :elements]
+
+
+def _eights(count: int) -> int:
+    """Return the next multiple of 8."""
+    return -(-count // 8) * 8
 
 
 def _fractions(halves: Tensor) -> Tensor:

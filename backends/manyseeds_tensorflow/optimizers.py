@@ -60,8 +60,7 @@ class Rule:
     Attributes
     ----------
     slots
-        What it keeps of every variable: for each tensor the hyperparameter that it starts from
-        everywhere, or None for zero.
+        What it keeps of every variable: for each tensor the number that it starts from everywhere.
     step
         Its equations in a step. What all variables share is computed once, for the sake of the
         time that tracing takes.
@@ -70,7 +69,7 @@ class Rule:
         the product of all.
     """
 
-    slots: tuple[str | None, ...]
+    slots: tuple[Callable[[Knobs], Any], ...]
     step: Callable[[Now], Update]
     scheduled: Callable[[tf.Tensor, Knobs], tf.Tensor] | None = None
 
@@ -170,10 +169,10 @@ def _ftrl(now: Now) -> Update:
     l1, twice_l2, inverse = now.knobs["l1"], 2 * now.knobs["l2"], 1 / now.rate
 
     def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        n = kept[0] + tf.square(g)
-        root = tf.sqrt(n)
-        z = kept[1] + g - (root - tf.sqrt(kept[0])) * inverse * theta
-        return (tf.clip_by_value(z, -l1, l1) - z) / (root * inverse + twice_l2), (n, z)
+        # Of the sum of squares its root is kept: a root of every weight is what takes the time.
+        root = tf.sqrt(tf.square(kept[0]) + tf.square(g))
+        z = kept[1] + g - (root - kept[0]) * inverse * theta
+        return (tf.clip_by_value(z, -l1, l1) - z) / (root * inverse + twice_l2), (root, z)
 
     return update
 
@@ -201,25 +200,39 @@ def _root(now: Now) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda s: tf.sqrt(s * unbiased) + now.knobs["epsilon"]
 
 
+def _zero(knobs: Knobs) -> float:
+    del knobs
+    return 0.0
+
+
+def _accumulator(knobs: Knobs) -> Any:
+    return knobs["accumulator"]
+
+
+def _root_of_accumulator(knobs: Knobs) -> tf.Tensor:
+    return tf.sqrt(knobs["accumulator"])
+
+
 RULES: Mapping[str, Rule] = {
     "sgd": Rule((), _sgd),
-    "momentum": Rule((None,), _momentum),
-    "nesterov": Rule((None,), _nesterov),
-    "adagrad": Rule(("accumulator",), _adagrad),
-    "rmsprop": Rule((None,), _rmsprop),
-    "adam": Rule((None, None), _adam),
-    "adamax": Rule((None, None), _adamax),
-    "nadam": Rule((None, None), _nadam, scheduled=_nadam_momentum),
-    "nadam_keras3": Rule((None, None), _nadam, scheduled=_nadam_momentum),
-    "ftrl": Rule(("accumulator", None), _ftrl),
+    "momentum": Rule((_zero,), _momentum),
+    "nesterov": Rule((_zero,), _nesterov),
+    "adagrad": Rule((_accumulator,), _adagrad),
+    "rmsprop": Rule((_zero,), _rmsprop),
+    "adam": Rule((_zero, _zero), _adam),
+    "adamax": Rule((_zero, _zero), _adamax),
+    "nadam": Rule((_zero, _zero), _nadam, scheduled=_nadam_momentum),
+    "nadam_keras3": Rule((_zero, _zero), _nadam, scheduled=_nadam_momentum),
+    "ftrl": Rule((_root_of_accumulator, _zero), _ftrl),
 }
 """By the optimizer's name."""
 
 
 def first_slots(rule: Rule, weights: Mapping[str, tf.Tensor], knobs: Knobs) -> dict[str, Slots]:
     """Return what an optimizer keeps of every variable before its first step."""
-    starts = [0.0 if name is None else knobs[name] for name in rule.slots]
     return {
-        name: tuple(tf.fill(value.shape, tf.cast(start, value.dtype)) for start in starts)
+        name: tuple(
+            tf.fill(value.shape, tf.cast(start(knobs), value.dtype)) for start in rule.slots
+        )
         for name, value in weights.items()
     }
