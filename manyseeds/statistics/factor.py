@@ -9,10 +9,10 @@ and distorts nothing.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaincinv
 
-from manyseeds.statistics.bootstrap import LEVEL, Floats, finite_mean, ratio
+from manyseeds.statistics.bootstrap import Floats, finite_mean, ratio
 from manyseeds.statistics.pairs import Pairs
+from manyseeds.statistics.shares import Share, share_of
 
 _NO_ERROR = 1e-9
 """Accuracies are shares of at most some 10,000 images: less than this is rounding."""
@@ -28,7 +28,7 @@ def error_factors(pairs: Pairs, backend: str) -> Floats:
     return factors
 
 
-def reached(factors: Floats, figure: float) -> tuple[float, float, float]:
+def reached(factors: Floats, figure: float) -> Share:
     """Return the share of factors that reach a figure, with its interval.
 
     Parameters
@@ -41,18 +41,9 @@ def reached(factors: Floats, figure: float) -> tuple[float, float, float]:
 
     Returns
     -------
-    tuple[float, float, float]
-        Share, low, high: Clopper and Pearson's (1934) exact interval, of which the beta form
-        takes counts that are not whole as well. NaN without values.
+    Share
+        With its exact interval.
     """
     views = np.atleast_2d(factors)
     there = (views >= figure - 1e-12 * abs(figure)).astype(float)
-    by_seed = finite_mean(np.where(np.isnan(views), np.nan, there))
-    by_seed = by_seed[np.isfinite(by_seed)]
-    if not len(by_seed):
-        return np.nan, np.nan, np.nan
-    n, count = len(by_seed), float(by_seed.sum())
-    tail = (1 - LEVEL) / 2
-    low = betaincinv(count, n - count + 1, tail) if count > 0 else 0.0
-    high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
-    return count / n, float(low), float(high)
+    return share_of(finite_mean(np.where(np.isnan(views), np.nan, there)))

@@ -1,0 +1,110 @@
+"""Tests of paired differences: p-values beside the intervals, and Holm's correction of them.
+
+The verdicts rest on intervals (`manyseeds.statistics.verdict`); these say the same in the words of
+most papers, and need no bootstrap.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from manyseeds.statistics.bootstrap import RESAMPLES, SEED, Floats
+
+_EXACT = 13
+"""Up to so many pairs, every one of the 2^n ways to flip signs is tried."""
+
+
+def wilcoxon(differences: ArrayLike) -> Floats:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test of each column.
+
+    Differences of 0 are left out (Wilcoxon 1945), ties share their ranks.
+
+    Parameters
+    ----------
+    differences
+        [n, columns]; NaN means no pair.
+
+    Returns
+    -------
+    numpy.ndarray
+        [columns]; 1 where nothing but zeros is left, NaN where there is no pair at all.
+    """
+    table = _columns(differences)
+    return np.array([_wilcoxon(column[np.isfinite(column)]) for column in table.T])
+
+
+def sign_flips(differences: ArrayLike) -> Floats:
+    """Return the two-sided p-value of the permutation test of a mean of 0, of each column.
+
+    Where the two recipes of a pair are exchangeable, a difference is as likely as its opposite
+    (Fisher 1935). Up to 13 pairs all ways to flip signs are tried, else as many as the bootstrap
+    has resamples, the differences as they are among them (Phipson and Smyth 2010).
+
+    Parameters
+    ----------
+    differences
+        [n, columns]; NaN means no pair.
+
+    Returns
+    -------
+    numpy.ndarray
+        [columns]; NaN where there is no pair.
+    """
+    table = _columns(differences)
+    finite = np.isfinite(table)
+    count = finite.sum(axis=0)
+    found = np.full(table.shape[1], np.nan)
+    for n in np.unique(count[count > 0]):
+        chosen = np.flatnonzero(count == n)
+        packed = table[:, chosen].T[finite[:, chosen].T].reshape(len(chosen), n).T
+        found[chosen] = _sign_flips(packed)
+    return found
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Return Holm's (1979) adjusted p-values; NaN stays NaN and does not count."""
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _wilcoxon(differences: Floats) -> float:
+    if not len(differences):
+        return np.nan
+    if not differences.any():
+        return 1.0
+    return float(stats.wilcoxon(differences).pvalue)
+
+
+def _sign_flips(differences: Floats) -> Floats:
+    """Return the p-values of columns without gaps."""
+    n = len(differences)
+    observed = np.abs(differences.sum(axis=0))
+    signs = _signs(n)
+    sums = np.abs(signs @ differences)
+    # Sums of the same numbers in another order: equal but for rounding.
+    tolerance = 1e-12 * np.abs(differences).sum(axis=0)
+    as_large = (sums >= observed - tolerance).sum(axis=0)
+    exact = n <= _EXACT
+    p: Floats = as_large / len(signs) if exact else (as_large + 1) / (len(signs) + 1)
+    return p
+
+
+def _signs(n: int) -> Floats:
+    """Return ways to flip n signs, [ways, n]."""
+    if n <= _EXACT:
+        return np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
+    return np.random.default_rng(SEED).choice((-1.0, 1.0), (RESAMPLES - 1, n))
+
+
+def _columns(values: ArrayLike) -> Floats:
+    table = np.asarray(values, dtype=np.float64)
+    return table[:, None] if table.ndim == 1 else table

@@ -1,0 +1,60 @@
+"""Shares of seeds, with exact intervals: how often one recipe beat another, for instance."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaincinv
+
+from manyseeds.statistics.bootstrap import LEVEL, finite_mean
+
+_TIE = 1e-12
+"""Differences below this are rounding."""
+
+
+class Share(NamedTuple):
+    """A share with its interval; NaN without values."""
+
+    share: float
+    low: float
+    high: float
+
+
+def share_of(values: ArrayLike, level: float = LEVEL) -> Share:
+    """Return the mean of values between 0 and 1 with Clopper and Pearson's (1934) interval.
+
+    It is exact for counts; the beta form takes counts that are not whole, too: halves for ties,
+    thirds where a seed was tried in three ways.
+
+    Parameters
+    ----------
+    values
+        [seeds]; NaN means no value.
+    level
+        Least coverage.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return Share(np.nan, np.nan, np.nan)
+    n, count = len(known), float(known.sum())
+    tail = (1 - level) / 2
+    low = betaincinv(count, n - count + 1, tail) if count > 0 else 0.0
+    high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
+    return Share(count / n, float(low), float(high))
+
+
+def probability_of_improvement(improvements: ArrayLike) -> Share:
+    """Return how often the treatment is better on the same seed, ties counted half.
+
+    Parameters
+    ----------
+    improvements
+        [seeds], or [views, seeds] where several backends or cases have a seed: it counts once, with
+        the share of its views that are better. NaN means no pair.
+    """
+    views = np.atleast_2d(np.asarray(improvements, dtype=np.float64))
+    signs = np.where(np.abs(views) < _TIE, 0.0, np.sign(views))
+    return share_of(finite_mean(np.where(np.isfinite(views), (signs + 1) / 2, np.nan)))

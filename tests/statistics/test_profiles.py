@@ -1,0 +1,40 @@
+"""Performance profiles."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from manyseeds.statistics.profiles import performance_profile, performance_ratios
+
+costs = arrays(
+    np.float64, st.tuples(st.integers(1, 8), st.integers(1, 4)), elements=st.floats(0.1, 9)
+)
+
+
+def test_three_problems_by_hand():
+    # Recipe 0 is best on two problems; recipe 1 takes twice as long there, and does not solve one.
+    table = [[1.0, 2.0], [3.0, 6.0], [5.0, np.nan]]
+    np.testing.assert_array_equal(performance_ratios(table), [[1, 2], [1, 2], [1, np.inf]])
+    np.testing.assert_allclose(
+        performance_profile(table, [1, 2, 100]), [[1, 0], [1, 2 / 3], [1, 2 / 3]]
+    )
+
+
+def test_a_problem_nobody_solves_is_nobodys():
+    np.testing.assert_array_equal(
+        performance_profile([[1, 1], [np.nan, np.inf]], [1, 1e9]), np.full((2, 2), 0.5)
+    )
+
+
+def test_no_cost_at_all_is_infinitely_better():
+    np.testing.assert_array_equal(performance_ratios([[0.0, 0.0, 1.0]]), [[1, 1, np.inf]])
+
+
+@given(costs, st.floats(0.1, 10))
+def test_units_do_not_matter_and_profiles_grow(table, unit):
+    factors = np.linspace(1, 20, 7)
+    found = performance_profile(table, factors)
+    np.testing.assert_allclose(performance_profile(table * unit, factors), found)
+    assert (np.diff(found, axis=0) >= 0).all()
+    assert found[0].sum() >= 1 - 1e-12  # somebody is best on every problem
