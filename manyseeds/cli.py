@@ -190,6 +190,29 @@ def parity(
     raise typer.Exit(report.exit_status)
 
 
+@app.command()
+def plan(
+    suite: Annotated[str, typer.Argument(help="A suite by name, or a TOML file.")],
+    detect: Annotated[
+        float, typer.Option(help="The improvement to detect; accuracies are shares.")
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="The small form.")] = False,
+    sd: Annotated[
+        float | None,
+        typer.Option(help="Spread over seeds of the improvement; else that of the latest run."),
+    ] = None,
+    power: Annotated[float, typer.Option(help="The chance wanted of detecting it.")] = 0.8,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Say how many seeds a suite's claims need, before it is run."""
+    from manyseeds.detection import plan_seeds
+
+    outcome = plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results)
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
 @app.command("list")
 def list_(
     kind: Annotated[ListKind, typer.Argument(help="What to list.", show_default=False)],

@@ -41,7 +41,7 @@ METRICS = (
     *("valid_loss", "valid_accuracy"),
     *("test_loss", "test_accuracy", "test_brier", "test_ece"),
     *("mc_loss", "mc_accuracy", "mc_brier", "mc_ece"),
-    *("source_accuracy_before", "source_accuracy_after", "zero_share"),
+    *("source_accuracy_before", "source_accuracy_after", "zero_share", "dead_share"),
 )
 SECONDS = ("seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared")
 
@@ -62,7 +62,8 @@ row that builds on them repeats. `train_loss` is the mean over the last epoch's 
 `*_brier` and `*_ece` are calibration errors (`manyseeds.calibration`), `mc_*` those of Monte Carlo
 dropout on the same weights. `source_accuracy_*` is the previous network's test accuracy on its own
 task before and after a phase that shares its layers. `zero_share` is the share of kernel weights
-that are 0.
+that are 0, `dead_share` that of hidden units that were dead after the last epoch, where a recipe
+asks for diagnostics.
 """
 
 CURVE_SCHEMA = pa.schema(

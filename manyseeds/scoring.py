@@ -12,6 +12,7 @@ from manyseeds.backend import Backend, Cohort, Floats, Metric, Sampling, Split, 
 from manyseeds.calibration import calibration
 from manyseeds.datasets import task_splits
 from manyseeds.folding import folded
+from manyseeds.layers import ActivationLayer, Dense
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase, Recipe
 from manyseeds.settings import Precision
@@ -47,6 +48,7 @@ def scores(
         sampling = Sampling(recipe.monte_carlo.samples, keys)
         found |= _named("mc", _tested(cohort, network, data.test, sampling))
     found["zero_share"] = _zero_share(weights)
+    found |= _dead_share(state, last)
     return found | _source_scores(backend, recipe, state, lanes, precision)
 
 
@@ -100,6 +102,30 @@ def _zero_share(weights: Weights) -> Floats:
     kernels = [v.reshape(len(v), -1) for name, v in weights.items() if name.endswith("/kernel")]
     zeros = sum((kernel == 0).sum(axis=1) for kernel in kernels)
     return np.asarray(zeros, np.float64) / sum(kernel.shape[1] for kernel in kernels)
+
+
+def _dead_share(state: State, phase: Phase) -> ByName:
+    """Return the share of hidden units that are dead after the last epoch, if it was diagnosed."""
+    widths = _hidden_units(phase.network)
+    dead = {
+        each.layer: each.values * widths[each.layer]
+        for each in state.diagnoses
+        if each.quantity == "dead" and each.phase == phase.name and each.layer in widths
+    }  # the last epoch's come last
+    return {"dead_share": sum(dead.values()) / sum(widths.values())} if dead else {}
+
+
+def _hidden_units(network: Network) -> dict[str, int]:
+    """Return how many units each activation of a hidden layer has, by its label."""
+    found, units = {}, 0
+    for layer in network.layers[:-1]:
+        if isinstance(layer, Dense):
+            units = layer.units
+        if isinstance(layer, ActivationLayer) or (
+            isinstance(layer, Dense) and layer.activation.name != "linear"
+        ):
+            found[layer.label] = units
+    return found
 
 
 def _classifies(network: Network) -> bool:

@@ -6,37 +6,15 @@ a run's plan holds the text and its SHA-256. How a suite is written is in `manys
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from manyseeds.claims import Claim, PrimaryMetric
 from manyseeds.errors import RequestError, unknown
 from manyseeds.model import Model
 from manyseeds.recipe import Recipe
 from manyseeds.streams import Stream
-
-PrimaryMetric = Literal["test_accuracy", "test_loss"]
-ClaimMetric = Literal[
-    "test_accuracy",
-    "test_loss",
-    "test_brier",
-    "test_ece",
-    "mc_accuracy",
-    "mc_loss",
-    "mc_brier",
-    "mc_ece",
-    "fitted_accuracy",
-    "fitted_loss",
-    "zero_share",
-]
-"""Metrics of the ledger that a claim can be about; see `manyseeds.ledger.RECORD_SCHEMA`."""
-
-_LESS_IS_BETTER = ("loss", "brier", "ece")
-
-
-def less_is_better(metric: ClaimMetric) -> bool:
-    """Return whether a smaller value is the better one."""
-    return metric.endswith(_LESS_IS_BETTER)
 
 
 def _once(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
@@ -47,70 +25,6 @@ def _once(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
 
 
 Streams = Annotated[tuple[Stream, ...], Field(min_length=1), AfterValidator(_once)]
-
-
-class Reference(Model):
-    """A published figure for a claim: two accuracies as shares, or only a factor of errors."""
-
-    label: str
-    baseline: float | None = Field(default=None, ge=0, le=1)
-    treatment: float | None = Field(default=None, ge=0, le=1)
-    factor: float | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Reference:
-        if (self.baseline is None) != (self.treatment is None):
-            raise ValueError("baseline and treatment go together")
-        if self.baseline is None and self.factor is None:
-            raise ValueError("a reference needs baseline and treatment, or a factor")
-        return self
-
-    @property
-    def improvement(self) -> float | None:
-        """Treatment minus baseline, as a share; None if only a factor was published."""
-        if self.baseline is None or self.treatment is None:
-            return None
-        return self.treatment - self.baseline
-
-    @property
-    def error_factor(self) -> float | None:
-        """The error of the baseline over that of the treatment."""
-        if self.factor is not None or self.baseline is None or self.treatment is None:
-            return self.factor
-        return (1 - self.baseline) / (1 - self.treatment) if self.treatment < 1 else None
-
-
-class Claim(Model):
-    """A sentence of the chapter and the paired difference that would show it.
-
-    Attributes
-    ----------
-    name, sentence
-        What it is called; what the chapter says.
-    treatment, baseline
-        Recipes; the estimand is the mean over seeds of treatment minus baseline.
-    metric
-        The metric compared. Improvement means larger accuracy, smaller loss.
-    baseline_metric
-        The baseline's, where it is another: two predictions of one recipe's networks.
-    least_effect
-        The least improvement that counts, in the metric's unit (accuracies: shares, 0.01 is one
-        percentage point).
-    factor
-        Secondary: the ratio of errors claimed; reported as the share of seeds that reach it.
-    references
-        What was published.
-    """
-
-    name: str
-    sentence: str
-    treatment: str
-    baseline: str
-    metric: ClaimMetric = "test_accuracy"
-    baseline_metric: ClaimMetric | None = None
-    least_effect: float = Field(gt=0)
-    factor: float | None = Field(default=None, gt=0)
-    references: tuple[Reference, ...] = ()
 
 
 class Cell(Model):
@@ -168,7 +82,7 @@ class Suite(Model):
     @model_validator(mode="after")
     def _check(self) -> Suite:
         names = self.recipes()
-        asked = [(f"claim {c.name!r}", r) for c in self.claims for r in (c.treatment, c.baseline)]
+        asked = [(f"claim {c.name!r}", recipe) for c in self.claims for recipe in c.compared()]
         if self.variance:
             asked += [("variance", recipe) for recipe in self.variance.recipes]
         for place, recipe in asked:

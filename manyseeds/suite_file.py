@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from manyseeds.claims import ESTIMANDS, Claim
 from manyseeds.errors import RequestError, unknown
 from manyseeds.explain import explained
 from manyseeds.model import Model, digest_text, frozen
@@ -29,7 +30,7 @@ from manyseeds.network import Network
 from manyseeds.plan import Plan
 from manyseeds.recipe import Phase, Recipe, Task
 from manyseeds.stack import dense_stack
-from manyseeds.suite import Cell, Claim, Suite, VarianceStudy
+from manyseeds.suite import Cell, Suite, VarianceStudy
 
 Table = Mapping[str, Any]
 Pair = tuple[int, int]
@@ -118,20 +119,42 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
     if quick:
         if overlay is None:
             raise RequestError(f"{file}: has no [quick] form; run it without --quick")
-        document = _overlaid(document, overlay)
+        try:
+            document = _overlaid(document, overlay)
+        except RequestError as error:
+            raise RequestError(f"{file}: {error}") from None
     return _Reader(file, document).suite()
 
 
 def _overlaid(base: Table, overlay: Table) -> dict[str, Any]:
-    """Lay one document over another: tables merge key by key, all else is replaced."""
+    """Lay one document over another: tables merge key by key, all else is replaced.
+
+    Of a list of tables with names, such as [[claims]], those that [quick.claims.NAME] names merge.
+    """
     merged = dict(base)
     for key, value in overlay.items():
         under = merged.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):
             merged[key] = _overlaid(under, value)
+        elif isinstance(value, Mapping) and _are_named(under):
+            merged[key] = _overlaid_by_name(key, under, value)
         else:
             merged[key] = value
     return merged
+
+
+def _are_named(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, Mapping) and "name" in v for v in value)
+
+
+def _overlaid_by_name(key: str, base: list[Table], overlay: Table) -> list[Table]:
+    names = [table["name"] for table in base]
+    for name, table in overlay.items():
+        if name not in names:
+            raise RequestError(f"quick.{key}: {unknown(key.removesuffix('s'), name, names)}")
+        if not isinstance(table, Mapping):
+            raise RequestError(f"quick.{key}.{name}: expected a table")
+    return [_overlaid(table, overlay.get(table["name"], {})) for table in base]
 
 
 class _Reader:
@@ -146,13 +169,21 @@ class _Reader:
         parts: dict[str, Any] = {
             "cells": tuple(self._cells()),
             "claims": tuple(
-                self._model(Claim, claim, f"claims[{index}]")
+                self._claim(claim, f"claims[{index}]")
                 for index, claim in enumerate(self._list("claims"))
             ),
         }
         if "variance" in self.document:
             parts["variance"] = self._model(VarianceStudy, self.document["variance"], "variance")
         return self._model(Suite, plain | parts, "", also=_SECTIONS)
+
+    def _claim(self, table: Table, key: str) -> Claim:
+        name = table.get("estimand", "difference")
+        if not isinstance(name, str) or name not in ESTIMANDS:
+            what = unknown("estimand", name, ESTIMANDS) if isinstance(name, str) else "a name"
+            raise self._wrong(f"{key}.estimand", what)
+        claim: Claim = self._model(ESTIMANDS[name], {"estimand": name, **table}, key)
+        return claim
 
     def _cells(self) -> Iterator[Cell]:
         recipes = self._list("recipes")

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 import pandas as pd
 
+from manyseeds.claims import Claim
 from manyseeds.report.findings import sentences
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
@@ -16,6 +17,8 @@ from manyseeds.report.wording import (
     Unit,
     backend_name,
     case_name,
+    claim_unit,
+    means_unit,
     number,
     ordinal,
     percent,
@@ -24,7 +27,7 @@ from manyseeds.report.wording import (
 )
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.summary import STATUSES
-from manyseeds.suite import Claim, Suite
+from manyseeds.suite import Suite
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class SummaryGroup:
 
 def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView, ...]:
     """Return a claim's cases; the one over all cases, if there are several, comes last."""
-    shown = unit(claim.metric)
+    shown, metric = claim_unit(claim), means_unit(claim)
     views = []
     for case, part in rows.groupby("case", sort=False):
         records = rows_of(part)
@@ -94,7 +97,7 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
                 gain=_gain(pooled, shown),
                 factor=_factor(pooled),
                 sentences=tuple(sentences(claim, part, suite)),
-                rows=tuple(_claim_row(row, shown) for row in records),
+                rows=tuple(_claim_row(row, shown, metric) for row in records),
             )
         )
     return tuple(views)
@@ -173,7 +176,7 @@ def _factor(row: Row) -> str:
     return f"median factor {median}; {share} of pairs reach {row['factor']:g}"
 
 
-def _claim_row(row: Row, shown: Unit) -> ClaimRow:
+def _claim_row(row: Row, shown: Unit, metric: Unit) -> ClaimRow:
     settle = row["seeds_to_settle"]
     return ClaimRow(
         backend=backend_name(row["backend"]),
@@ -183,8 +186,8 @@ def _claim_row(row: Row, shown: Unit) -> ClaimRow:
         interval=shown.interval(row["low"], row["high"]),
         pairs=f"{row['pairs']:,} of {row['promised']:,}",
         outcomes=f"{row['better']:,} / {row['tied']:,} / {row['worse']:,}",
-        baseline=shown.bare(row["baseline_mean"]),
-        treatment=shown.bare(row["treatment_mean"]),
+        baseline=metric.bare(row["baseline_mean"]),
+        treatment=metric.bare(row["treatment_mean"]),
         correlation=number(row["correlation"], 2),
         factor=number(row["factor_median"], 2),
         reached=percent(row["factor_reached"]),

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from manyseeds.claims import (
+    Calibration,
+    Claim,
+    Difference,
+    Ordering,
+    Share,
+    Threshold,
+    TimeToTarget,
+)
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.curves import curves_figure
 from manyseeds.report.figures.distribution import distribution_figure
@@ -20,11 +29,11 @@ from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.figures.variance import variance_figure
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
-from manyseeds.report.wording import case_name, unit
+from manyseeds.report.wording import case_name, claim_unit, unit
 from manyseeds.statistics import range_test_steps
+from manyseeds.statistics.estimands import least_effect
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.statistics.scores import ordinary
-from manyseeds.suite import Claim
 
 _RECIPES_WITH_CURVES = 4
 _RECIPES_WITH_LAYERS = 5
@@ -85,11 +94,13 @@ def _of_claim(claim: Claim, results: Results, name: str) -> Iterator[Drawn]:
     published = results.published[results.published["claim"] == claim.name]
     curves = results.confession[results.confession["claim"] == claim.name]
     whole = [one for one in pairs if one.case == ALL and _any(one)] or single
-    yield paired_figure(claim, whole[0], f"{name}-paired")
+    if not isinstance(claim, Ordering | Threshold | TimeToTarget):
+        yield paired_figure(claim, whole[0], f"{name}-paired")
     if len(single) > 1:
         yield _cases(claim, results, f"{name}-cases")
-    yield distribution_figure(claim, single, published, f"{name}-distribution")
-    yield confession_figure(claim, curves, published, f"{name}-confession")
+    if isinstance(claim, Difference | Calibration | Share):
+        yield distribution_figure(claim, single, published, f"{name}-distribution")
+        yield confession_figure(claim, curves, published, f"{name}-confession")
 
 
 def _any(pairs: Pairs) -> bool:
@@ -100,8 +111,8 @@ def _cases(claim: Claim, results: Results, name: str) -> Drawn:
     rows = results.claims[results.claims["claim"] == claim.name]
     rows = rows.assign(case=rows["case"].map(case_name))
     title = "Case by case"
-    groups = [(f"{claim.treatment} against {claim.baseline}", rows)]
-    return forest_figure(groups, "case", unit(claim.metric), claim.least_effect, name, title)
+    groups = [(" against ".join(claim.compared()), rows)]
+    return forest_figure(groups, "case", claim_unit(claim), least_effect(claim), name, title)
 
 
 def _recipes(subject: Subject, results: Results) -> Drawn | None:
@@ -115,7 +126,7 @@ def _recipes(subject: Subject, results: Results) -> Drawn | None:
         (f"against {baseline}", rows) for baseline, rows in table.groupby("baseline", sort=False)
     ]
     claims = subject.suite.claims
-    least = claims[0].least_effect if claims else None
+    least = claims[0].least_effect if claims and isinstance(claims[0], Difference) else None
     shown = unit(subject.suite.primary)
     return forest_figure(groups, "treatment", shown, least, "recipes", "Every recipe")
 
@@ -146,7 +157,7 @@ def _range_tests(subject: Subject, results: Results) -> Drawn | None:
 
 def _of_few(rows: pd.DataFrame, subject: Subject, most: int) -> tuple[pd.DataFrame, Sequence[str]]:
     """Return the rows of the first recipes, those of claims before others, in one case each."""
-    claimed = [name for c in subject.suite.claims for name in (c.baseline, c.treatment)]
+    claimed = [name for c in subject.suite.claims for name in reversed(c.compared())]
     names = dict.fromkeys([*claimed, *subject.suite.recipes()])
     present = set(rows["recipe"])
     chosen = [name for name in names if name in present][:most]

@@ -7,12 +7,26 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from manyseeds.claims import (
+    Calibration,
+    Claim,
+    Difference,
+    Equivalence,
+    Ordering,
+    ProbabilityOfImprovement,
+    Ratio,
+    Share,
+    Threshold,
+    TimeToTarget,
+)
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     MINUS,
     SPACE,
+    Chances,
     Unit,
     backend_name,
+    claim_unit,
     listed,
     number,
     percent,
@@ -20,7 +34,9 @@ from manyseeds.report.wording import (
 )
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import LEAST_PAIRS
-from manyseeds.suite import Claim, Suite
+from manyseeds.suite import Suite
+
+Paired = Difference | Calibration | Share | Equivalence
 
 
 def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
@@ -32,8 +48,9 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
     if not row["pairs"]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
-    found = [_happened(claim, row, backends, _cases(row, suite)), _follows(row, unit(claim.metric))]
-    found += [*_factor(row), *_pairing(row), *_lost(row), varied(suite)]
+    found = [_happened(claim, row, backends, _cases(row, suite)), _follows(claim, row)]
+    found += [*_family(row), *_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
+    found.append(varied(suite))
     return found
 
 
@@ -50,10 +67,10 @@ def varied(suite: Suite) -> str:
 
 def _nothing(claim: Claim, row: Row) -> str:
     if not row["promised"]:
-        return f"Not trained: these runs promise neither {claim.treatment} nor {claim.baseline}."
+        return f"Not trained: these runs promise none of {listed(claim.compared())}."
     return (
-        f"Of {row['promised']:g} pairs of {claim.treatment} and {claim.baseline} none is whole: "
-        "there is nothing to judge."
+        f"Of {row['promised']:g} seeds none has {listed(claim.compared())} whole: there is nothing "
+        "to judge."
     )
 
 
@@ -63,39 +80,137 @@ def _cases(row: Row, suite: Suite) -> str:
 
 
 def _happened(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
+    over = f"Over {_counted(row['pairs'], 'seed')}{cases}{_averaged(backends)}"
+    match claim:
+        case Ratio():
+            return _times_smaller(claim, row, over)
+        case ProbabilityOfImprovement():
+            return (
+                f"{over}, {claim.treatment} was better than {claim.baseline} on "
+                f"{claim_unit(claim).value(row['improvement'])} of the seeds, ties counted half"
+                f"{_interval(row, claim_unit(claim))}."
+            )
+        case Ordering():
+            return _ordered(claim, row, over)
+        case Threshold():
+            return _against_number(claim, row, over)
+        case TimeToTarget():
+            return _sooner(claim, row, over)
+        case _:
+            return _difference(claim, row, over)
+
+
+def _difference(claim: Paired, row: Row, over: str) -> str:
     shown = unit(claim.metric)
     raised = row["treatment_mean"] - row["baseline_mean"]
     verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
-    over = f"Over {_counted(row['pairs'], 'seed')}{cases}{_averaged(backends)}, {claim.treatment}"
     if raised == 0:
-        return f"{over} left the mean {shown.metric} of {claim.baseline} as it was."
+        left = f"{over}, {claim.treatment} left the mean {shown.metric} of"
+        return f"{left} {claim.baseline} as it was."
     interval = _interval(row, shown)
     return (
-        f"{over} {verb} {shown.metric} by {_amount(abs(raised), shown)} against {claim.baseline}"
-        f"{interval}: {shown.value(row['treatment_mean'])} instead of "
+        f"{over}, {claim.treatment} {verb} {shown.metric} by {_amount(abs(raised), shown)} against "
+        f"{claim.baseline}{interval}: {shown.value(row['treatment_mean'])} instead of "
         f"{shown.value(row['baseline_mean'])}."
     )
 
 
-def _interval(row: Row, shown: Unit) -> str:
-    """Return the interval in the direction of the verb."""
+def _times_smaller(claim: Ratio, row: Row, over: str) -> str:
+    shown, metric = claim_unit(claim), unit(claim.metric)
+    what = "loss" if claim.metric.endswith("loss") else "error"
+    return (
+        f"{over}, the mean {what} of {claim.baseline} was {shown.bare(row['improvement'])} times "
+        f"that of {claim.treatment}{_interval(row, shown, turned=False)}; {metric.metric} "
+        f"{metric.value(row['treatment_mean'])} instead of {metric.value(row['baseline_mean'])}."
+    )
+
+
+def _ordered(claim: Ordering, row: Row, over: str) -> str:
+    shown = claim_unit(claim)
+    text = (
+        f"{over}, Kendall's tau with the order {', '.join(claim.recipes)} is "
+        f"{shown.bare(row['improvement'])} on average{_interval(row, shown, turned=False)}"
+    )
+    if math.isnan(row["full_order"]):
+        return f"{text}."
+    low, high = percent(row["full_order_low"]), percent(row["full_order_high"])
+    return (
+        f"{text}; {percent(row['full_order'])} of the seeds (95{SPACE}% interval {low} to {high}) "
+        "have the whole order."
+    )
+
+
+def _against_number(claim: Threshold, row: Row, over: str) -> str:
+    shown = unit(claim.metric)
+    side = "better" if row["improvement"] >= 0 else "worse"
+    return (
+        f"{over}, {shown.metric} of {claim.recipe} is {_amount(abs(row['improvement']), shown)} "
+        f"{side} than {shown.value(claim.threshold)}{_interval(row, shown)}."
+    )
+
+
+def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
+    shown = claim_unit(claim)
+    text = (
+        f"{over}, {claim.treatment} reached a validation accuracy of {percent(claim.target)} after "
+        f"{shown.value(row['treatment_mean'])}, {claim.baseline} after "
+        f"{shown.value(row['baseline_mean'])}{_interval(row, shown)}"
+    )
+    if math.isnan(row["never_treatment"]):
+        return f"{text}."
+    late = row["never_treatment"], row["never_baseline"]
+    return (
+        f"{text}. {late[0]:g} trainings of {claim.treatment} and {late[1]:g} of {claim.baseline} "
+        "never did, and count as the end of the shorter training."
+    )
+
+
+def _interval(row: Row, shown: Unit, *, turned: bool = True) -> str:
+    """Return the interval, in the direction of the verb unless it has none."""
     low, high = row["low"], row["high"]
     if math.isnan(low):
         return " (one seed: no interval)"
-    if row["improvement"] < 0:
+    if turned and row["improvement"] < 0 and not isinstance(shown, Chances):
         low, high = -high, -low
     return f" (95{SPACE}% interval {shown.interval(low, high)})"
 
 
-def _follows(row: Row, shown: Unit) -> str:
-    least = shown.points(row["least_effect"])
+def _follows(claim: Claim, row: Row) -> str:
+    least = claim_unit(claim).points(row["least_effect"])
+    equivalent = isinstance(claim, Equivalence)
+    if row["verdict"] == "holds" and equivalent:
+        return f"The whole interval lies within ±{least}: no difference that counts."
+    if row["verdict"] == "reversed" and equivalent:
+        return f"The whole interval lies beyond ±{least}: they do differ."
     if row["verdict"] == "holds":
         return f"The whole interval lies above {least}, the least effect that counts."
     if row["verdict"] == "reversed":
-        return "The whole interval lies on the other side of zero: the opposite of the claim."
+        return "The whole interval lies on the other side of no effect: the opposite of the claim."
     if row["verdict"] == "negligible":
         return f"The whole interval lies within ±{least}: too small an effect to count."
     return f"That settles nothing: {_settle(row, least)}."
+
+
+def _family(row: Row) -> Iterator[str]:
+    if row["family"] > 1 and not math.isnan(row["family_low"]):
+        yield (
+            f"Judged among {row['family']:g} claims: by an interval of "
+            f"{100 * row['level']:.4g}{SPACE}% (Holm)."
+        )
+
+
+def _diverged(claim: Claim, row: Row) -> Iterator[str]:
+    if not row["diverged"]:
+        return
+    text = f"Of {_counted(row['diverged'], 'pair')} a training diverged; it counts as guessing"
+    if not row["trained_pairs"] or math.isnan(row["trained_pairs"]):
+        yield f"{text}. No pair is left without those."
+        return
+    shown = claim_unit(claim)
+    yield (
+        f"{text}. Without those pairs the improvement is {shown.gain(row['trained_improvement'])} "
+        f"({shown.interval(row['trained_low'], row['trained_high'])})."
+    )
 
 
 def _settle(row: Row, least: str) -> str:

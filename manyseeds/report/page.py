@@ -28,7 +28,7 @@ from manyseeds.report.origin import RunView, provenance, run_views
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
 from manyseeds.report.svg import inlined
-from manyseeds.report.wording import Unit, unit
+from manyseeds.report.wording import Unit, claim_unit, unit
 
 __all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]
 
@@ -139,7 +139,7 @@ def _claims(subject: Subject, results: Results, drawings: Drawings) -> Sequence[
                 sentence=claim.sentence,
                 headline=cases[-1],
                 cases=cases,
-                published=published_rows(published, unit(claim.metric)),
+                published=published_rows(published, claim_unit(claim)),
                 figures=drawings.claims[claim.name],
             )
         )

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from manyseeds.claims import TimeToTarget
 from manyseeds.report.subject import Subject
 from manyseeds.statistics import (
+    cherries_table,
     claims_table,
     comparisons_table,
     confession_table,
     layers_table,
     published_table,
     range_tests_table,
+    specification_table,
     summary_table,
     variance_table,
 )
-from manyseeds.statistics.claims import PairsByClaim, claim_pairs
+from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Results:
     comparisons: pd.DataFrame
     published: pd.DataFrame
     confession: pd.DataFrame
+    cherries: pd.DataFrame
+    specification: pd.DataFrame
     variance: pd.DataFrame
     layers: pd.DataFrame
     range_tests: pd.DataFrame
@@ -36,7 +41,10 @@ class Results:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by name."""
-        names = ("summary", "claims", "comparisons", "published", "confession", "variance")
+        names = (
+            *("summary", "claims", "comparisons", "published", "confession", "cherries"),
+            *("specification", "variance"),
+        )
         found = {name: getattr(self, name) for name in names}
         seldom = {name: getattr(self, name) for name in ("layers", "range_tests")}
         return found | {name: table for name, table in seldom.items() if not table.empty}
@@ -45,14 +53,18 @@ class Results:
 def results(subject: Subject) -> Results:
     """Compute all tables of a subject."""
     records, suite = subject.records, subject.suite
-    pairs = claim_pairs(records, suite)
+    curves = subject.curves() if any(isinstance(c, TimeToTarget) for c in suite.claims) else None
+    pairs = claim_pairs(records, suite, curves)
+    comparisons = comparisons_table(records, suite)
     diagnostics = subject.diagnostics()
     return Results(
         summary=summary_table(records, suite),
-        claims=claims_table(records, suite, pairs),
-        comparisons=comparisons_table(records, suite),
+        claims=claims_table(records, suite, pairs, curves),
+        comparisons=comparisons,
         published=published_table(records, suite, pairs),
         confession=confession_table(records, suite, pairs),
+        cherries=cherries_table(records, suite, pairs),
+        specification=specification_table(records, suite, comparisons),
         variance=variance_table(records, suite),
         layers=layers_table(diagnostics, suite),
         range_tests=range_tests_table(diagnostics, suite),

@@ -6,8 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from manyseeds.claims import (
+    Claim,
+    ClaimMetric,
+    Ordering,
+    ProbabilityOfImprovement,
+    Ratio,
+    TimeToTarget,
+    metric_of,
+)
 from manyseeds.statistics.pairs import ALL
-from manyseeds.suite import ClaimMetric
 
 NONE = "–"
 """Stands where there is no number."""
@@ -46,21 +54,21 @@ class Unit:
 
     def value(self, value: float) -> str:
         """Return "96.53 %"."""
-        text = number(value * self.factor, self.digits)
+        text = number(self.scaled(value), self.digits)
         return text if text == NONE else text + self.suffix
 
     def bare(self, value: float) -> str:
         """Return "96.53", for a column whose head has the unit."""
-        return number(value * self.factor, self.digits)
+        return number(self.scaled(value), self.digits)
 
     def gain(self, value: float) -> str:
         """Return "+1.96"."""
-        return signed(value * self.factor, self.digits)
+        return signed(self.scaled(value), self.digits)
 
     def points(self, value: float) -> str:
         """Return "1.96 points"."""
-        digits = self.digits if math.isnan(value) else _needed(value * self.factor, self.digits)
-        text = number(value * self.factor, digits)
+        digits = self.digits if math.isnan(value) else _needed(self.scaled(value), self.digits)
+        text = number(self.scaled(value), digits)
         one = text == "1" and self.difference == " points"
         return text + (" point" if one else self.difference)
 
@@ -69,6 +77,38 @@ class Unit:
         if math.isnan(low) or math.isnan(high):
             return NONE
         return f"{self.bare(low)} to {self.bare(high)}"
+
+
+class Ratios(Unit):
+    """Of ratios, whose logarithms the tables have."""
+
+    def scaled(self, value: float) -> float:
+        """Return the ratio."""
+        return math.exp(value)
+
+    def gain(self, value: float) -> str:
+        """Return "×1.87"."""
+        return NONE if math.isnan(value) else f"×{self.bare(value)}"
+
+    def points(self, value: float) -> str:
+        """Return "a factor of 1.5"."""
+        return f"a factor of {number(self.scaled(value), _needed(self.scaled(value), self.digits))}"
+
+
+class Chances(Unit):
+    """Of probabilities, of which the tables have what exceeds one half."""
+
+    def scaled(self, value: float) -> float:
+        """Return the probability in per cent."""
+        return 100 * (value + 0.5)
+
+    def gain(self, value: float) -> str:
+        """Return "72 %"."""
+        return self.value(value)
+
+    def points(self, value: float) -> str:
+        """Return "75 %"."""
+        return self.value(value)
 
 
 def _share(metric: str) -> Unit:
@@ -91,12 +131,36 @@ _UNITS: Mapping[ClaimMetric, Unit] = {
     "fitted_accuracy": _share("training accuracy"),
     "fitted_loss": _plain("training loss"),
     "zero_share": _share("share of zero weights"),
+    "dead_share": _share("share of dead units"),
 }
 
 
 def unit(metric: ClaimMetric) -> Unit:
     """Return the unit of a metric."""
     return _UNITS[metric]
+
+
+def claim_unit(claim: Claim) -> Unit:
+    """Return the unit of a claim's improvement."""
+    match claim:
+        case Ratio():
+            return Ratios("ratio of errors", 1, 2, "", "")
+        case ProbabilityOfImprovement():
+            return Chances("probability of improvement", 100, 0, f"{SPACE}%", "")
+        case Ordering():
+            return Unit("Kendall's tau", 1, 2, "", "")
+        case TimeToTarget(clock="epochs"):
+            return Unit("epochs", 1, 1, " epochs", " epochs")
+        case TimeToTarget():
+            return Unit("seconds", 1, 2, f"{SPACE}s", f"{SPACE}s")
+        case _:
+            return unit(claim.metric)
+
+
+def means_unit(claim: Claim) -> Unit:
+    """Return the unit of what a claim's recipes have in the mean."""
+    own = isinstance(claim, Ordering | TimeToTarget)
+    return claim_unit(claim) if own else unit(metric_of(claim))
 
 
 def number(value: float, digits: int) -> str:

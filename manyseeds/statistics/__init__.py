@@ -8,10 +8,11 @@ generator is fixed.
 from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_intervals, sd_intervals
 from manyseeds.statistics.claims import claims_table
 from manyseeds.statistics.comparisons import comparisons_table
-from manyseeds.statistics.confession import best_of, confession_table
+from manyseeds.statistics.confession import best_of, cherries_table, confession_table
 from manyseeds.statistics.layers import layers_table
 from manyseeds.statistics.published import published_table
 from manyseeds.statistics.range_tests import range_test_steps, range_tests_table
+from manyseeds.statistics.specification import specification_table
 from manyseeds.statistics.summary import summary_table
 from manyseeds.statistics.variance import variance_table
 from manyseeds.statistics.verdict import Verdict, seeds_to_settle, verdict
@@ -22,6 +23,7 @@ __all__ = [
     "Intervals",
     "Verdict",
     "best_of",
+    "cherries_table",
     "claims_table",
     "comparisons_table",
     "confession_table",
@@ -32,6 +34,7 @@ __all__ = [
     "range_tests_table",
     "sd_intervals",
     "seeds_to_settle",
+    "specification_table",
     "summary_table",
     "variance_table",
     "verdict",

@@ -1,4 +1,4 @@
-"""BCa bootstrap intervals of many means, or standard deviations, at once.
+"""BCa bootstrap intervals of many means, standard deviations or ratios of means at once.
 
 `scipy.stats.bootstrap` gathers every resample of every sample. Here the resamples of all samples
 of one size share their draws, so that a resampled mean is a row of counts times the sample: one
@@ -49,20 +49,17 @@ class Intervals:
 
 @dataclass(frozen=True)
 class _Statistic:
-    """A statistic as a function of the first two moments about a point, [..., columns].
+    """A statistic as a function of two means, [..., columns].
 
     Attributes
     ----------
     least
         Values that an interval needs.
-    squares
-        Whether the second moment counts.
     of
-        The function, of both moments and the number of values.
+        The function, of both means and the number of values.
     """
 
     least: int
-    squares: bool
     of: Callable[[Floats, Floats, int], Floats]
 
 
@@ -71,11 +68,19 @@ def _mean(first: Floats, second: Floats, n: int) -> Floats:
 
 
 def _sd(first: Floats, second: Floats, n: int) -> Floats:
+    """Take the means of values about a point, and of their squares."""
     return np.sqrt(np.maximum(second - first**2, 0.0) * n / (n - 1))
 
 
-_MEAN = _Statistic(least=2, squares=False, of=_mean)
-_SD = _Statistic(least=3, squares=True, of=_sd)
+def _log_ratio(first: Floats, second: Floats, n: int) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.log(first) - np.log(second)
+    return found
+
+
+_MEAN = _Statistic(least=2, of=_mean)
+_SD = _Statistic(least=3, of=_sd)
+_LOG_RATIO = _Statistic(least=2, of=_log_ratio)
 
 
 def mean_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
@@ -90,7 +95,8 @@ def mean_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
     """
     table = _table(values)
     mean = finite_mean(table)
-    low, high = _bounds(table - mean, _MEAN, level)
+    centred = table - mean  # so that rounding errors stay small
+    low, high = _bounds(centred, centred, _MEAN, level)
     return Intervals(np.isfinite(table).sum(axis=0), mean, mean + low, mean + high)
 
 
@@ -108,8 +114,34 @@ def sd_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
     means = finite_mean(table)
     count = np.isfinite(table).sum(axis=0)
     squares = np.where(np.isfinite(table), (table - means) ** 2, 0.0).sum(axis=0)
-    low, high = _bounds(table - means, _SD, level)
+    centred = table - means
+    low, high = _bounds(centred, centred**2, _SD, level)
     return Intervals(count, np.sqrt(ratio(squares, count - 1)), low, high)
+
+
+def log_ratio_intervals(top: ArrayLike, bottom: ArrayLike, level: float = LEVEL) -> Intervals:
+    """Return the logarithm of the ratio of two columns' means, with its BCa interval.
+
+    The columns are paired: a resample takes both from the same rows.
+
+    Parameters
+    ----------
+    top, bottom
+        [n, columns], not negative; NaN in either means no pair.
+    level
+        Nominal coverage.
+
+    Returns
+    -------
+    Intervals
+        Infinite where one of the means is 0; NaN where both are, or there is no pair.
+    """
+    both = np.stack([_table(top), _table(bottom)])
+    both[:, ~np.isfinite(both).all(axis=0)] = np.nan
+    count = np.isfinite(both[0]).sum(axis=0)
+    estimate = _log_ratio(finite_mean(both[0]), finite_mean(both[1]), 0)
+    low, high = _bounds(both[0], both[1], _LOG_RATIO, level)
+    return Intervals(count, estimate, low, high)
 
 
 def finite_mean(table: Floats, axis: int = 0) -> Floats:
@@ -131,28 +163,39 @@ def _table(values: ArrayLike) -> Floats:
     return table[:, None] if table.ndim == 1 else table
 
 
-def _bounds(centred: Floats, statistic: _Statistic, level: float) -> tuple[Floats, Floats]:
-    """Return the bounds for columns whose mean is 0, so that rounding errors stay small."""
-    finite = np.isfinite(centred)
+def _bounds(
+    first: Floats, second: Floats, statistic: _Statistic, level: float
+) -> tuple[Floats, Floats]:
+    """Return the bounds of a statistic of the means of two tables with the same gaps."""
+    finite = np.isfinite(first)
     count = finite.sum(axis=0)
     low = np.full(len(count), np.nan)
     high = np.full(len(count), np.nan)
     for n in np.unique(count[count >= statistic.least]):
         columns = np.flatnonzero(count == n)
         for block in np.split(columns, range(_BLOCK, len(columns), _BLOCK)):
-            packed = centred[:, block].T[finite[:, block].T].reshape(len(block), n).T
-            low[block], high[block] = _bca(packed, statistic, level)
+            chosen = finite[:, block].T
+            packed = first[:, block].T[chosen].reshape(len(block), n).T
+            other = packed
+            if second is not first:
+                other = second[:, block].T[chosen].reshape(len(block), n).T
+            low[block], high[block] = _bca(packed, other, statistic, level)
     return low, high
 
 
-def _bca(values: Floats, statistic: _Statistic, level: float) -> tuple[Floats, Floats]:
+def _bca(
+    first: Floats, second: Floats, statistic: _Statistic, level: float
+) -> tuple[Floats, Floats]:
     """Efron and Tibshirani 1993, eq. 14.9-14.15, for columns [n, columns] without gaps."""
-    n = len(values)
-    point = statistic.of(values.mean(axis=0), (values**2).mean(axis=0), n)
-    spread = np.ptp(values, axis=0)
-    resampled = np.sort(_resampled(values, statistic), axis=0)
+    n = len(first)
+    point = statistic.of(first.mean(axis=0), second.mean(axis=0), n)
+    spread = np.maximum(np.ptp(first, axis=0), np.ptp(second, axis=0))
+    shares = _shares(n)
+    of_first = shares @ first
+    of_second = of_first if second is first else shares @ second
+    resampled = np.sort(statistic.of(of_first, of_second, n), axis=0)
     bias = ndtri(_share_below(resampled, point, 1e-12 * spread))
-    acceleration = _acceleration(values, statistic)
+    acceleration = _acceleration(first, second, statistic)
     bounds = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         shifted = bias + ndtri(tail)
@@ -161,15 +204,6 @@ def _bca(values: Floats, statistic: _Statistic, level: float) -> tuple[Floats, F
             rank = ndtr(bias + shifted / (1 - acceleration * shifted))
         bounds.append(np.where(spread > 0, _quantiles(resampled, rank), point))
     return bounds[0], bounds[1]
-
-
-def _resampled(values: Floats, statistic: _Statistic) -> Floats:
-    """Return the statistic of every resample, [RESAMPLES, columns]."""
-    n = len(values)
-    shares = _shares(n)
-    first = shares @ values
-    second = shares @ values**2 if statistic.squares else first
-    return statistic.of(first, second, n)
 
 
 @lru_cache(maxsize=1)
@@ -194,13 +228,13 @@ def _share_below(resampled: Floats, point: Floats, tolerance: Floats) -> Floats:
     return share
 
 
-def _acceleration(values: Floats, statistic: _Statistic) -> Floats:
+def _acceleration(first: Floats, second: Floats, statistic: _Statistic) -> Floats:
     """Return the jackknife's skewness, eq. 14.15."""
-    n = len(values)
-    first = (values.sum(axis=0) - values) / (n - 1)
-    second = ((values**2).sum(axis=0) - values**2) / (n - 1)
-    without = statistic.of(first, second, n - 1)
-    deviation = without.mean(axis=0) - without
+    n = len(first)
+    less = [(each.sum(axis=0) - each) / (n - 1) for each in (first, second)]
+    without = statistic.of(less[0], less[1], n - 1)
+    with np.errstate(invalid="ignore"):  # of infinities: then there is no acceleration
+        deviation = without.mean(axis=0) - without
     cubes, squares = (deviation**3).sum(axis=0), (deviation**2).sum(axis=0)
     return ratio(cubes, 6 * squares**1.5, otherwise=0.0)
 
@@ -212,4 +246,6 @@ def _quantiles(ordered: Floats, rank: Floats) -> Floats:
     above = np.minimum(below + 1, len(ordered) - 1)
     columns = np.arange(ordered.shape[1])
     start, end = ordered[below, columns], ordered[above, columns]
-    return start + (place - below) * (end - start)
+    # Two infinities are as far apart as two equal numbers.
+    step = np.subtract(end, start, out=np.zeros_like(start), where=start != end)
+    return start + (place - below) * step

@@ -1,71 +1,226 @@
-"""Claims: the paired improvement per backend and over all, and the verdict on it."""
+"""Claims: the improvement per backend and over all, and the verdict with what it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from manyseeds.statistics.bootstrap import Floats, mean_intervals
+from manyseeds.claims import Claim, Difference, Ordering, TimeToTarget
+from manyseeds.statistics.bootstrap import LEVEL, Floats, mean_intervals
+from manyseeds.statistics.estimands import (
+    Evidence,
+    PairsByClaim,
+    full_order,
+    is_equivalence,
+    least_effect,
+    never,
+    pairs_by_claim,
+)
 from manyseeds.statistics.factor import error_factors, reached
-from manyseeds.statistics.pairs import ALL, Compared, Pairs, all_pairs, single_cases
-from manyseeds.statistics.scores import Scores
-from manyseeds.statistics.verdict import seeds_to_settle, verdict
-from manyseeds.suite import Claim, ClaimMetric, Suite
+from manyseeds.statistics.family import Judged, Question, judged
+from manyseeds.statistics.hypotheses import holm, sign_flips, wilcoxon
+from manyseeds.statistics.pairs import ALL, TIE, Estimate, Pairs, single_cases
+from manyseeds.statistics.shares import share_of
+from manyseeds.statistics.verdict import seeds_to_settle
+from manyseeds.suite import Suite
 
-PairsByClaim = Mapping[str, list[Pairs]]
 
+@dataclass(frozen=True)
+class _View:
+    """A claim in a case, as one backend or all of them see it."""
 
-def claim_pairs(records: pd.DataFrame, suite: Suite) -> PairsByClaim:
-    """Return the pairs of every claim, by its name, one entry a case."""
-    metrics = {c.metric for c in suite.claims} | {baseline_metric(c) for c in suite.claims}
-    scores = {metric: Scores.of(records, suite, metric) for metric in metrics}
-    return {
-        claim.name: all_pairs(
-            Compared(
-                treatment=claim.treatment,
-                baseline=claim.baseline,
-                metric=claim.metric,
-                scores=scores[claim.metric],
-                baseline_scores=scores[baseline_metric(claim)],
-            )
+    claim: Claim
+    pairs: Pairs
+    backend: str
+    headline: bool
+
+    def question(self) -> Question:
+        return Question(
+            lambda level: self.pairs.estimate(self.backend, level),
+            least_effect(self.claim),
+            is_equivalence(self.claim),
         )
-        for claim in suite.claims
-    }
-
-
-def baseline_metric(claim: Claim) -> ClaimMetric:
-    """Return the metric of a claim's baseline."""
-    return claim.baseline_metric or claim.metric
 
 
 def claims_table(
-    records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
+    records: pd.DataFrame,
+    suite: Suite,
+    pairs: PairsByClaim | None = None,
+    curves: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return one row per claim, case and backend; backend "all" pools them by seed.
 
-    Columns: `promised`, `pairs`, `lost` (pairs of seeds) · `baseline_mean`, `treatment_mean`,
-    `improvement`, `low`, `high`, `sd` (the metric's unit; accuracies are shares) · `better`,
-    `tied`, `worse` (pairs) · `correlation` (Pearson's, of the pairs) and `variance_ratio`
-    (variance of the paired difference over that of an unpaired one: what pairing bought) ·
-    `verdict` and, where it is inconclusive, `seeds_to_settle` · `factor_median`,
-    `factor_reached` (share that reach the claimed `factor`, with its interval) and `zero_errors`
-    (treatments without any error) of single trainings: over all backends and cases a seed
-    counts once, with the share of its trainings that reach it.
+    A lane that diverged counts as guessing where that is defined, so that divergence drops no row;
+    the same without the pairs that diverged stands beside it, as `trained_…`, where there are any.
 
-    `pairs` are those of `claim_pairs`, if they are at hand already.
+    Columns:
+
+    * `claim`, `estimand`, `treatment`, `baseline`, `case`, `backend`, `metric`
+    * `promised`, `pairs`, `lost`, `diverged`: pairs of seeds; those that have no score; those of
+      which a lane diverged
+    * `baseline_mean`, `treatment_mean`: in the metric's unit (accuracies are shares)
+    * `improvement`, `low`, `high`, `sd`: the estimand with its 95 % interval, and the spread over
+      seeds. In the metric's unit; a ratio as its logarithm; a probability of improvement as what
+      it exceeds one half by; an ordering as Kendall's tau
+    * `verdict`, `family`, `level`, `family_low`, `family_high`: corrected by Holm for so many
+      claims (those of the suite on this backend; single cases are a family of their own), and the
+      interval it was judged by. `seeds_to_settle` where it is inconclusive
+    * `p_sign_flips`, `p_wilcoxon`, `p_holm` (of the first): that nothing differs
+    * `better`, `tied`, `worse` (pairs); `correlation` (Pearson's, of the pairs) and
+      `variance_ratio` (variance of the paired difference over that of an unpaired one: what pairing
+      bought)
+    * `factor`, `factor_median`, `factor_reached` (share that reach the claimed `factor`, with its
+      interval) and `zero_errors` (treatments without any error) of single trainings: over all
+      backends and cases a seed counts once, with the share of its trainings that reach it
+    * `full_order`, `_low`, `_high`: of an ordering, the share of seeds with all of it
+    * `never_treatment`, `never_baseline`: of times, trainings that never reached the target
+    * `trained_pairs`, `trained_improvement`, `trained_low`, `trained_high`
+
+    `pairs` are those of `claim_pairs`, if they are at hand already; `curves` the ledger's, which
+    times need.
     """
-    pairs = claim_pairs(records, suite) if pairs is None else pairs
+    evidence = Evidence(records, suite, curves)
+    pairs = pairs_by_claim(evidence) if pairs is None else pairs
+    trained = pairs_by_claim(replace(evidence, guessing=False))
+    views = list(_views(evidence, pairs))
+    verdicts = _judged(views)
     rows = [
-        {"claim": claim.name, "factor": claim.factor or np.nan}
-        | {"least_effect": claim.least_effect, "metric": claim.metric}
-        | row
-        for claim in suite.claims
-        for row in _rows(pairs[claim.name], claim)
+        _row(view, verdict, evidence, pairs[view.claim.name])
+        | _trained(view, trained[view.claim.name])
+        for view, verdict in zip(views, verdicts, strict=True)
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    family = [(view.backend, view.headline) for view in views]
+    table["p_holm"] = table.groupby(pd.Series(family, dtype=object))["p_sign_flips"].transform(holm)
+    return table
+
+
+_COLUMNS = [
+    "claim", "estimand", "treatment", "baseline", "case", "backend", "metric",
+    "promised", "pairs", "lost", "diverged",
+    "baseline_mean", "treatment_mean", "improvement", "low", "high", "sd",
+    "least_effect", "verdict", "seeds_to_settle", "family", "level", "family_low", "family_high",
+    "p_sign_flips", "p_wilcoxon", "p_holm",
+    "better", "tied", "worse", "correlation", "variance_ratio",
+    "factor", "factor_median", "factor_reached", "factor_reached_low", "factor_reached_high",
+    "zero_errors",
+    "full_order", "full_order_low", "full_order_high", "never_treatment", "never_baseline",
+    "trained_pairs", "trained_improvement", "trained_low", "trained_high",
+]  # fmt: skip
+
+
+def _views(evidence: Evidence, pairs: PairsByClaim) -> Iterator[_View]:
+    for claim in evidence.suite.claims:
+        found = pairs[claim.name]
+        for one in found:
+            for backend in one.views():
+                yield _View(claim, one, backend, headline=one is found[-1])
+
+
+def _judged(views: Sequence[_View]) -> list[tuple[Judged, int]]:
+    """Judge every view with its family, and return the verdicts with the families' sizes."""
+    families: dict[tuple[str, bool], list[int]] = {}
+    for place, view in enumerate(views):
+        families.setdefault((view.backend, view.headline), []).append(place)
+    found: dict[int, tuple[Judged, int]] = {}
+    for places in families.values():
+        verdicts = judged([views[place].question() for place in places])
+        found |= {place: (each, len(places)) for place, each in zip(places, verdicts, strict=True)}
+    return [found[place] for place in range(len(views))]
+
+
+def _row(
+    view: _View, verdict: tuple[Judged, int], evidence: Evidence, all_cases: list[Pairs]
+) -> dict[str, Any]:
+    claim, one, backend = view.claim, view.pairs, view.backend
+    improvement = one.improvement(backend)
+    estimate = one.estimate(backend, LEVEL)
+    treatment, baseline = one.view(backend)
+    described = _described(treatment, baseline, _finite_sd(improvement))
+    singles = single_cases(all_cases) if one.case == ALL else [one]
+    promised = one.promises(backend)
+    return {
+        "claim": claim.name,
+        "estimand": claim.estimand,
+        "treatment": one.treatment,
+        "baseline": one.baseline,
+        "case": one.case,
+        "backend": backend,
+        "metric": one.metric,
+        "promised": promised,
+        "pairs": estimate.seeds,
+        "lost": promised - estimate.seeds,
+        "factor": getattr(claim, "factor", None) or np.nan,
+        **_of(estimate),
+        **described,
+        **_counted(improvement),
+        **_corrected(verdict, estimate, described["sd"], view),
+        "p_sign_flips": sign_flips(one.gain(backend))[0],
+        "p_wilcoxon": wilcoxon(one.gain(backend))[0],
+        **_factors(singles, backend, claim),
+        **_order(view, evidence),
+        **_never(view, evidence),
+    }
+
+
+def _of(estimate: Estimate) -> dict[str, float]:
+    return {
+        "improvement": estimate.improvement, "low": estimate.low, "high": estimate.high
+    }  # fmt: skip
+
+
+def _corrected(
+    verdict: tuple[Judged, int], estimate: Estimate, sd: float, view: _View
+) -> dict[str, Any]:
+    found, size = verdict
+    least = least_effect(view.claim)
+    seeds = np.nan
+    if found.verdict == "inconclusive":
+        seeds = seeds_to_settle(estimate.improvement, sd, least, found.level)
+    return {
+        "least_effect": least,
+        "verdict": found.verdict,
+        "seeds_to_settle": seeds,
+        "family": size,
+        "level": found.level,
+        "family_low": found.low,
+        "family_high": found.high,
+    }
+
+
+def _trained(view: _View, trained: list[Pairs]) -> dict[str, Any]:
+    """Return the estimate without the pairs of which a lane diverged, if there are such."""
+    one = next(each for each in trained if each.case == view.pairs.case)
+    without = one.estimate(view.backend, LEVEL)
+    with_all = int(np.isfinite(view.pairs.improvement(view.backend)).sum())
+    diverged = with_all - without.seeds
+    if not diverged:
+        return {"diverged": 0}
+    return {
+        "diverged": diverged,
+        "trained_pairs": without.seeds,
+        **{f"trained_{name}": value for name, value in _of(without).items()},
+    }
+
+
+def _order(view: _View, evidence: Evidence) -> dict[str, float]:
+    if not isinstance(view.claim, Ordering) or view.pairs.case == ALL:
+        return {}
+    found = share_of(full_order(view.claim, evidence, view.pairs.case, view.backend))
+    return {
+        "full_order": found.share, "full_order_low": found.low, "full_order_high": found.high
+    }  # fmt: skip
+
+
+def _never(view: _View, evidence: Evidence) -> dict[str, int]:
+    if not isinstance(view.claim, TimeToTarget) or view.backend != ALL or not view.headline:
+        return {}
+    treatment, baseline = never(view.claim, evidence)
+    return {"never_treatment": treatment, "never_baseline": baseline}
 
 
 def improvements(pairs: Sequence[Pairs]) -> list[dict[str, Any]]:
@@ -92,35 +247,12 @@ def improvements(pairs: Sequence[Pairs]) -> list[dict[str, Any]]:
     ]
 
 
-_COLUMNS = [
-    "claim", "treatment", "baseline", "case", "backend", "metric",
-    "promised", "pairs", "lost",
-    "baseline_mean", "treatment_mean", "improvement", "low", "high", "sd",
-    "better", "tied", "worse", "correlation", "variance_ratio",
-    "least_effect", "verdict", "seeds_to_settle",
-    "factor", "factor_median", "factor_reached", "factor_reached_low", "factor_reached_high",
-    "zero_errors",
-]  # fmt: skip
+def _finite_sd(improvement: Floats) -> float:
+    known = improvement[np.isfinite(improvement)]
+    return float(known.std(ddof=1)) if len(known) > 1 else np.nan
 
 
-def _rows(pairs: list[Pairs], claim: Claim) -> Iterator[dict[str, Any]]:
-    views = [(one, backend) for one in pairs for backend in one.views()]
-    for row, (one, backend) in zip(improvements(pairs), views, strict=True):
-        described = _described(*one.view(backend))
-        counted = _counted(one.improvement(backend))
-        singles = single_cases(pairs) if one.case == ALL else [one]
-        factors = _factors(singles, backend, claim)
-        yield row | described | counted | _judged(row, described["sd"], claim) | factors
-
-
-def _judged(row: Mapping[str, Any], sd: float, claim: Claim) -> dict[str, Any]:
-    found = verdict(row["low"], row["high"], claim.least_effect, row["pairs"])
-    undecided = found == "inconclusive"
-    seeds = seeds_to_settle(row["improvement"], sd, claim.least_effect) if undecided else np.nan
-    return {"verdict": found, "seeds_to_settle": seeds}
-
-
-def _described(treatment: Floats, baseline: Floats) -> dict[str, float]:
+def _described(treatment: Floats, baseline: Floats, sd: float) -> dict[str, float]:
     both = np.stack([treatment, baseline])[:, np.isfinite(treatment)]
     pairs = both.shape[1]
     means = both.mean(axis=1) if pairs else np.full(2, np.nan)
@@ -129,23 +261,19 @@ def _described(treatment: Floats, baseline: Floats) -> dict[str, float]:
     return {
         "baseline_mean": means[1],
         "treatment_mean": means[0],
-        "sd": np.sqrt(max(paired, 0.0)) if pairs > 1 else np.nan,
+        "sd": sd,
         "correlation": shared / np.sqrt(first * second) if min(first, second) > 0 else np.nan,
         "variance_ratio": max(paired, 0.0) / apart if apart > 0 else np.nan,
     }
 
 
 def _counted(improvement: Floats) -> dict[str, int]:
-    tied = np.abs(improvement) < _TIE
+    tied = np.abs(improvement) < TIE
     return {
         "better": int(((improvement > 0) & ~tied).sum()),
         "tied": int(tied.sum()),
         "worse": int(((improvement < 0) & ~tied).sum()),
     }
-
-
-_TIE = 1e-12
-"""Differences below this are rounding."""
 
 
 def _factors(singles: Sequence[Pairs], backend: str, claim: Claim) -> dict[str, float]:
@@ -156,7 +284,7 @@ def _factors(singles: Sequence[Pairs], backend: str, claim: Claim) -> dict[str, 
         for name in (one.backends if backend == ALL else (backend,))
         if name in one.backends
     ]
-    if claim.metric != "test_accuracy" or not views:
+    if not isinstance(claim, Difference) or claim.metric != "test_accuracy" or not views:
         return {}
     factors = np.stack(views)
     seen = factors[~np.isnan(factors)]

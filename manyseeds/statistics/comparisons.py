@@ -22,7 +22,7 @@ def comparisons_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     Columns as in `claims_table`. A recipe's baseline is the first claim's if both are scored on
     the same task, else the first recipe of the suite that is scored on its own task.
     """
-    scores = Scores.of(records, suite, suite.primary)
+    scores = Scores.of(records, suite, suite.primary, guessing=True)
     pairs = [
         one
         for treatment, baseline in against(suite).items()
@@ -34,7 +34,7 @@ def comparisons_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 def against(suite: Suite) -> dict[str, str]:
     """Return each recipe's baseline; baselines themselves are left out."""
     scored = {name: _scored(_first(suite, name)) for name in suite.recipes()}
-    preferred = [claim.baseline for claim in suite.claims[:1]]
+    preferred = [claim.compared()[-1] for claim in suite.claims[:1]]
     order = [*preferred, *suite.recipes()]
     baselines = {
         name: next(other for other in order if scored[other] == task)

@@ -11,16 +11,25 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.claims import PairsByClaim, claim_pairs
+from manyseeds.claims import Calibration, Difference, Share
+from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
+from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
 from manyseeds.statistics.factor import error_factors
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
+from manyseeds.statistics.shares import share_of
 from manyseeds.suite import Suite
 
 _TAIL = 0.1
-_COLUMNS = ["claim", "backend", "quantity", "k", "expected", "median", "low", "high"]
+_CURVE = [
+    "k", "expected", "expected_low", "expected_high", "median", "median_low", "median_high",
+    "low", "high",
+]  # fmt: skip
+_COLUMNS = ["claim", "backend", "quantity", *_CURVE]
+_RESAMPLES = 2_000
+_MOST_DRAWS = 4_000_000
+"""Of one curve: longer ones have fewer resamples, which bounds the memory."""
 
 
 def best_of(values: ArrayLike) -> pd.DataFrame:
@@ -34,20 +43,98 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `k` (1 … n; beyond 100 in steps of about 2 %) · `expected` · `median` · `low`,
-        `high`: the middle 80 % of such searches.
+        Columns `k` (1 … n; beyond 100 in steps of about 2 %) · `expected` and `median`, each with
+        the 95 % interval, `_low` and `_high`, that other values of their kind would give
+        (percentile bootstrap) · `low`, `high`: the middle 80 % of such searches.
     """
     values = np.asarray(values, dtype=float)
     seen = np.sort(values[~np.isnan(values)])
     n = len(seen)
-    rows, told = [], set(_told(n))
-    at_most = np.ones(n)  # P(best of k <= i-th smallest) = C(i, k) / C(n, k)
-    for k in range(1, n + 1):
-        at_most = at_most * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
-        if k in told:
-            rows.append((k, _expected(seen, at_most), *_quantiles(seen, at_most)))
-    types = {"k": int} | dict.fromkeys(_COLUMNS[4:], float)
-    return pd.DataFrame(rows, columns=_COLUMNS[3:]).astype(types)
+    told = list(_told(n)) if n else []
+    if not told:
+        return pd.DataFrame(columns=_CURVE, dtype=float).astype({"k": int})
+    at_most = _at_most(n, told)
+    chance = np.diff(at_most, prepend=0.0, axis=1)
+    ranks = {
+        name: np.minimum(_ranks(at_most, share), n - 1)
+        for name, share in (("median", 0.5), ("low", _TAIL), ("high", 1 - _TAIL))
+    }
+    resamples = max(200, min(_RESAMPLES, _MOST_DRAWS // n))
+    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n))
+    resampled = np.sort(seen[draws], axis=1)
+    bounds = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    expected = np.quantile(_mean(resampled, chance), bounds, axis=0, method="lower")
+    median = np.quantile(resampled[:, ranks["median"]], bounds, axis=0, method="lower")
+    columns = {
+        "k": told,
+        "expected": _mean(seen, chance),
+        "expected_low": expected[0],
+        "expected_high": expected[1],
+        "median": seen[ranks["median"]],
+        "median_low": median[0],
+        "median_high": median[1],
+        "low": seen[ranks["low"]],
+        "high": seen[ranks["high"]],
+    }
+    return pd.DataFrame(columns, columns=_CURVE)
+
+
+def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
+    """Return how many tries give an even chance of one that reaches a figure, with its interval.
+
+    With a share p of tries that reach it, k independent ones all miss it with probability
+    (1 - p)^k. The interval is that of the share (Clopper and Pearson 1934).
+
+    Returns
+    -------
+    tuple[float, float, float]
+        k, low, high: at least 1; infinite where no try reaches it; NaN without values.
+    """
+    seen = np.asarray(values, dtype=np.float64)
+    reached = seen[~np.isnan(seen)] >= figure - 1e-12 * abs(figure)
+    share = share_of(reached.astype(np.float64))
+    found = [_even_chance(each) for each in (share.share, share.high, share.low)]
+    return found[0], found[1], found[2]
+
+
+def _even_chance(share: float) -> float:
+    if np.isnan(share):
+        return np.nan
+    if share <= 0:
+        return np.inf
+    return 1.0 if share >= 0.5 else float(np.log(0.5) / np.log1p(-share))
+
+
+FIGURES = (2.0, 3.0, 4.0)
+"""Factors of errors that a cherry-picker would like to report."""
+
+
+def cherries_table(
+    records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
+) -> pd.DataFrame:
+    """Return how many tries a cherry-picker needs for an even chance of reporting a factor.
+
+    Columns: `claim`, `backend` ("all": every backend's tries together), `figure` (2, 3 and 4, and
+    those published), `tries`, `reached` (share of them), `k`, `low`, `high` (`needed`).
+    """
+    pairs = claim_pairs(records, suite) if pairs is None else pairs
+    rows = []
+    for claim in suite.claims:
+        if not isinstance(claim, Difference) or claim.metric != "test_accuracy":
+            continue
+        single = single_cases(pairs[claim.name])
+        published = [one.error_factor for one in claim.references]
+        figures = sorted({*FIGURES, *(round(f, 10) for f in published if f is not None)})
+        values = {name: tries(single, name, "factor") for name in backends_of(single)}
+        if len(values) > 1:
+            values[ALL] = np.concatenate(list(values.values()))
+        for backend, tried in values.items():
+            for figure in figures:
+                k, low, high = needed(tried, figure)
+                there = float((tried >= figure).mean()) if len(tried) else np.nan
+                rows.append((claim.name, backend, figure, len(tried), there, k, low, high))
+    columns = ["claim", "backend", "figure", "tries", "reached", "k", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def confession_table(
@@ -62,7 +149,10 @@ def confession_table(
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
     curves = [
-        curve for claim, found in pairs.items() for curve in _curves(claim, single_cases(found))
+        curve
+        for claim in suite.claims
+        if isinstance(claim, Difference | Calibration | Share)
+        for curve in _curves(claim.name, single_cases(pairs[claim.name]))
     ]
     whole = pd.concat(curves) if curves else pd.DataFrame(columns=_COLUMNS)
     return whole[_COLUMNS].reset_index(drop=True)
@@ -107,7 +197,7 @@ def _average(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
         return best_of([])
     shared = set.intersection(*(set(curve.index) for curve in curves))
     stacked = np.stack([curve.loc[sorted(shared)].to_numpy(float) for curve in curves])
-    frame = pd.DataFrame(stacked.mean(axis=0), columns=_COLUMNS[4:])
+    frame = pd.DataFrame(stacked.mean(axis=0), columns=_CURVE[1:])
     frame.insert(0, "k", sorted(shared))
     return frame
 
@@ -121,13 +211,27 @@ def _told(n: int) -> Iterator[int]:
     yield n
 
 
-def _expected(ordered: Floats, at_most: Floats) -> float:
-    chance = np.diff(at_most, prepend=0.0)
-    possible = chance > 0  # 0 · infinity is no contribution
-    return float(ordered[possible] @ chance[possible])
+def _at_most(n: int, told: Sequence[int]) -> Floats:
+    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, n]."""
+    wanted, rows = set(told), []
+    chance = np.ones(n)
+    for k in range(1, n + 1):
+        chance = chance * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
+        if k in wanted:
+            rows.append(chance)
+    return np.stack(rows)
 
 
-def _quantiles(ordered: Floats, at_most: Floats) -> tuple[float, float, float]:
-    ranks = np.searchsorted(at_most, (0.5 - 1e-12, _TAIL - 1e-12, 1 - _TAIL - 1e-12))
-    middle, low, high = ordered[np.minimum(ranks, len(ordered) - 1)]
-    return float(middle), float(low), float(high)
+def _mean(ordered: Floats, chance: Floats) -> Floats:
+    """Return the mean of the best of k, [..., told], of sorted values [..., n]."""
+    finite = np.where(np.isfinite(ordered), ordered, 0.0)
+    found: Floats = finite @ chance.T
+    if not np.isfinite(ordered).all():  # 0 · infinity is no contribution
+        infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
+        found = np.where(infinite == 0, found, np.sign(infinite) * np.inf)
+    return found
+
+
+def _ranks(at_most: Floats, share: float) -> NDArray[np.int64]:
+    """Return the first rank, by k, that the best of k does not exceed with this probability."""
+    return np.asarray((at_most < share - 1e-12).sum(axis=1), np.int64)

@@ -9,58 +9,67 @@ tests/statistics/test_simulation.py counts).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from manyseeds.statistics.bootstrap import LEVEL, Floats, mean_intervals
-from manyseeds.statistics.verdict import Verdict, verdict
+from manyseeds.statistics.bootstrap import LEVEL
+from manyseeds.statistics.pairs import Estimate
+from manyseeds.statistics.verdict import Verdict, equivalence, verdict
+
+
+@dataclass(frozen=True)
+class Question:
+    """A claim of a family.
+
+    Attributes
+    ----------
+    estimate
+        Returns the improvement with an interval of a coverage.
+    least_effect
+        What it is judged against.
+    equivalence
+        Whether the claim is that there is no such effect: two one-sided tests, whose interval has
+        the coverage 1 - 0.1 / k (Schuirmann 1987).
+    """
+
+    estimate: Callable[[float], Estimate]
+    least_effect: float
+    equivalence: bool = False
+
+    def level(self, claims: int) -> float:
+        """Return the coverage that it is judged by among so many."""
+        return 1 - (1 - LEVEL) * (2 if self.equivalence else 1) / claims
+
+    def verdict(self, found: Estimate) -> Verdict:
+        """Judge it by its interval."""
+        rule = equivalence if self.equivalence else verdict
+        return rule(found.low, found.high, self.least_effect, found.seeds)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of the claims of a family.
+    """What became of a claim: its verdict, and the coverage and interval it was judged by."""
 
-    Attributes
-    ----------
-    verdicts
-        One a claim.
-    level
-        The coverage of the interval that each was judged by, [claims].
-    low, high
-        That interval, [claims].
-    """
-
-    verdicts: tuple[Verdict, ...]
-    level: Floats
-    low: Floats
-    high: Floats
+    verdict: Verdict = "inconclusive"
+    level: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
 
 
-def judged(improvements: ArrayLike, least_effects: ArrayLike) -> Judged:
-    """Judge claims together.
-
-    Parameters
-    ----------
-    improvements
-        By seed, [n, claims]; NaN means no pair. A claim without any is open, and counts.
-    least_effects
-        [claims], positive.
-    """
-    table = np.asarray(improvements, dtype=np.float64)
-    least = np.broadcast_to(np.asarray(least_effects, dtype=np.float64), table.shape[1:])
-    verdicts: list[Verdict] = ["inconclusive"] * table.shape[1]
-    level, low, high = (np.full(table.shape[1], np.nan) for _ in range(3))
-    open_ = list(range(table.shape[1]))
+def judged(questions: Sequence[Question]) -> list[Judged]:
+    """Judge claims together. One without any pair is open, and counts."""
+    found = [Judged()] * len(questions)
+    open_ = list(range(len(questions)))
     while open_:
-        coverage = 1 - (1 - LEVEL) / len(open_)
-        found = mean_intervals(table[:, open_], coverage)
-        level[open_], low[open_], high[open_] = coverage, found.low, found.high
-        for claim, pairs in zip(open_, found.n, strict=True):
-            verdicts[claim] = verdict(low[claim], high[claim], least[claim], int(pairs))
-        left = [claim for claim in open_ if verdicts[claim] == "inconclusive"]
+        for place in open_:
+            question = questions[place]
+            level = question.level(len(open_))
+            estimate = question.estimate(level)
+            found[place] = Judged(question.verdict(estimate), level, estimate.low, estimate.high)
+        left = [place for place in open_ if found[place].verdict == "inconclusive"]
         if len(left) == len(open_):
             break
         open_ = left
-    return Judged(tuple(verdicts), level, low, high)
+    return found

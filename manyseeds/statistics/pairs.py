@@ -7,17 +7,38 @@ frameworks on the same streams are no three times as many seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.statistics.bootstrap import Floats, finite_mean
+from manyseeds.claims import ClaimMetric, less_is_better
+from manyseeds.statistics.bootstrap import (
+    Floats,
+    finite_mean,
+    log_ratio_intervals,
+    mean_intervals,
+)
 from manyseeds.statistics.scores import Scores
-from manyseeds.suite import ClaimMetric, less_is_better
+from manyseeds.statistics.shares import share_of
+
+Scale = Literal["difference", "log_ratio", "sign"]
+
+TIE = 1e-12
+"""Differences below this are rounding."""
 
 ALL = "all"
 """Stands for all backends, pooled by seed, and for all cases, averaged by seed."""
+
+
+class Estimate(NamedTuple):
+    """A mean improvement with its interval, from so many seeds; NaN where there is none."""
+
+    seeds: int
+    improvement: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,8 @@ class Pairs:
         The suite's parameter, or `ALL`.
     metric
         What is compared; accuracies are shares.
+    scale
+        What the improvement is in: see `estimate`.
     scores
         Treatment and baseline, [2, seeds, backends]: both NaN unless both are `ok`.
     promised
@@ -45,6 +68,7 @@ class Pairs:
     baseline: str
     case: str
     metric: ClaimMetric
+    scale: Scale
     scores: Floats
     promised: NDArray[np.bool_]
     seeds: tuple[int, ...]
@@ -68,10 +92,58 @@ class Pairs:
         return int(self.promised.any(axis=1).sum())
 
     def improvement(self, backend: str) -> Floats:
-        """Return by how much the treatment is better, by seed: more accuracy, or less loss."""
+        """Return by how much the treatment is better, by seed: more accuracy, or less loss.
+
+        Of the scale "sign" one half where it is better, minus one half where it is worse, and over
+        several backends their mean; of "log_ratio" the logarithm of how many times smaller its
+        error or loss is.
+        """
+        if self.scale == "sign":
+            names = self.backends if backend == ALL else (backend,)
+            signs = [_half_signs(self.gain(name)) for name in names]
+            return finite_mean(np.stack(signs)) if signs else self.gain(backend)
+        if self.scale == "log_ratio":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                treatment, baseline = np.log(self.errors(backend))
+            times: Floats = baseline - treatment
+            return times
+        return self.gain(backend)
+
+    def errors(self, backend: str) -> Floats:
+        """Return the errors, or losses, of treatment and baseline by seed, [2, seeds]."""
+        view = self.view(backend)
+        errors: Floats = view if less_is_better(self.metric) else 1 - view
+        return errors
+
+    def estimate(self, backend: str, level: float) -> Estimate:
+        """Return the mean improvement over the seeds, with its interval.
+
+        Of the scale "difference" the mean of the differences, with its BCa interval; of "sign" what
+        the probability of improvement exceeds one half by, with Clopper and Pearson's; of
+        "log_ratio" the logarithm of the ratio of the mean errors, with its BCa interval.
+        """
+        if self.scale == "sign":
+            share = share_of(self.improvement(backend) + 0.5, level)
+            seeds = int(np.isfinite(self.improvement(backend)).sum())
+            return Estimate(seeds, share.share - 0.5, share.low - 0.5, share.high - 0.5)
+        if self.scale == "log_ratio":
+            treatment, baseline = self.errors(backend)
+            found = log_ratio_intervals(baseline, treatment, level)
+        else:
+            found = mean_intervals(self.improvement(backend), level)
+        return Estimate(
+            int(found.n[0]), float(found.estimate[0]), float(found.low[0]), float(found.high[0])
+        )
+
+    def gain(self, backend: str) -> Floats:
+        """Return treatment minus baseline by seed; of losses the other way round."""
         treatment, baseline = self.view(backend)
         gain: Floats = treatment - baseline
         return -gain if less_is_better(self.metric) else gain
+
+
+def _half_signs(gain: Floats) -> Floats:
+    return np.where(np.abs(gain) < TIE, 0.0, np.sign(gain)) / 2
 
 
 @dataclass(frozen=True)
@@ -87,6 +159,8 @@ class Compared:
     scores, baseline_scores
         Of the treatment's metric, and of the baseline's, which is another where two predictions of
         the same networks are compared.
+    scale
+        What the improvement is in.
     """
 
     treatment: str
@@ -94,6 +168,7 @@ class Compared:
     metric: ClaimMetric
     scores: Scores
     baseline_scores: Scores
+    scale: Scale = "difference"
 
 
 def paired(compared: Compared, case: str) -> Pairs:
@@ -115,6 +190,7 @@ def paired(compared: Compared, case: str) -> Pairs:
         baseline=compared.baseline,
         case=case,
         metric=compared.metric,
+        scale=compared.scale,
         scores=np.where(np.isfinite(both).all(axis=0), both, np.nan),
         promised=promised,
         seeds=tuple(int(seed) for seed in scores.table.index),
@@ -160,13 +236,10 @@ def averaged(cases: Sequence[Pairs]) -> Pairs:
         columns = [backends.index(backend) for backend in pairs.backends]
         scores[number][:, :, columns] = pairs.scores
         promised[number][:, columns] = pairs.promised
-    return Pairs(
-        treatment=first.treatment,
-        baseline=first.baseline,
+    return replace(
+        first,
         case=ALL,
-        metric=first.metric,
         scores=scores.mean(axis=0),
         promised=np.asarray(promised.any(axis=0)),
-        seeds=first.seeds,
         backends=backends,
     )

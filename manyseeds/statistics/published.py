@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import percentileofscore
 
+from manyseeds.claims import Claim, Difference, Reference, references
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.claims import PairsByClaim, claim_pairs
 from manyseeds.statistics.confession import backends_of, quantities, tries
+from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
 from manyseeds.statistics.factor import reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
-from manyseeds.suite import Claim, Reference, Suite
+from manyseeds.suite import Suite
 
 _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percentile", "reached"]
 
@@ -31,7 +32,12 @@ def published_table(
     `pairs` are those of `claim_pairs`, if they are at hand already.
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
-    rows = [row for claim in suite.claims for row in _rows(claim, single_cases(pairs[claim.name]))]
+    rows = [
+        row
+        for claim in suite.claims
+        if isinstance(claim, Difference)
+        for row in _rows(claim, single_cases(pairs[claim.name]))
+    ]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -39,7 +45,7 @@ def figures(claim: Claim, quantity: str) -> list[tuple[Reference, float]]:
     """Return the references that state a quantity, with its value."""
     stated = [
         (one, one.improvement if quantity == "improvement" else one.error_factor)
-        for one in claim.references
+        for one in references(claim)
     ]
     return [(one, value) for one, value in stated if value is not None]
 

@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from manyseeds.claims import ClaimMetric
+from manyseeds.recipe import Recipe
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.suite import ClaimMetric, Suite
+from manyseeds.suite import Suite
 
 GROUP = ["recipe", "case", "backend"]
 
@@ -51,6 +53,21 @@ def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(found)
 
 
+def _guesses(suite: Suite, metric: ClaimMetric) -> dict[str, float]:
+    """Return what a network scores that gives all classes of its task the same probability."""
+    return {cell.recipe.name: _guess(cell.recipe, metric) for cell in suite.cells}
+
+
+def _guess(recipe: Recipe, metric: ClaimMetric) -> float:
+    output = recipe.phases[-1].network.output
+    classes = output.units if output.activation.name == "softmax" else 2
+    if output.activation.name == "linear":
+        return np.nan
+    if metric.endswith("accuracy"):
+        return 1 / classes
+    return np.log(classes) if metric.endswith("loss") else np.nan
+
+
 @dataclass(frozen=True)
 class Scores:
     """A metric of the ordinary rows.
@@ -58,7 +75,7 @@ class Scores:
     Attributes
     ----------
     table
-        [seeds, (recipe, case, backend)], in the suite's order; NaN where the row is not `ok` or
+        [seeds, (recipe, case, backend)], in the suite's order; NaN where the row has no score or
         was never promised.
     promised
         The same shape: whether the plan promises the row.
@@ -71,10 +88,19 @@ class Scores:
     columns: Mapping[tuple[str, str], Mapping[str, int]]
 
     @classmethod
-    def of(cls, records: pd.DataFrame, suite: Suite, metric: ClaimMetric) -> Scores:
-        """Spread the ordinary rows out."""
+    def of(
+        cls, records: pd.DataFrame, suite: Suite, metric: ClaimMetric, *, guessing: bool = False
+    ) -> Scores:
+        """Spread the ordinary rows out.
+
+        A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows
+        nothing scores, if that is defined for the metric.
+        """
         rows = ordinary(records, suite)
         value = rows[metric].where(rows["status"] == "ok").astype("float64")
+        if guessing:
+            guess = rows["recipe"].map(_guesses(suite, metric)).astype("float64")
+            value = value.where(rows["status"] != "diverged", guess)
         index = rows.assign(value=value, promised=1.0).set_index(["seed", *GROUP])
         order = groups(rows, suite)
         columns: dict[tuple[str, str], dict[str, int]] = {}

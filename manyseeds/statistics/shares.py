@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
-from manyseeds.statistics.bootstrap import LEVEL, finite_mean
-
-_TIE = 1e-12
-"""Differences below this are rounding."""
+from manyseeds.statistics.bootstrap import LEVEL
 
 
 class Share(NamedTuple):
@@ -44,17 +41,3 @@ def share_of(values: ArrayLike, level: float = LEVEL) -> Share:
     low = betaincinv(count, n - count + 1, tail) if count > 0 else 0.0
     high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
     return Share(count / n, float(low), float(high))
-
-
-def probability_of_improvement(improvements: ArrayLike) -> Share:
-    """Return how often the treatment is better on the same seed, ties counted half.
-
-    Parameters
-    ----------
-    improvements
-        [seeds], or [views, seeds] where several backends or cases have a seed: it counts once, with
-        the share of its views that are better. NaN means no pair.
-    """
-    views = np.atleast_2d(np.asarray(improvements, dtype=np.float64))
-    signs = np.where(np.abs(views) < _TIE, 0.0, np.sign(views))
-    return share_of(finite_mean(np.where(np.isfinite(views), (signs + 1) / 2, np.nan)))

@@ -49,7 +49,30 @@ def verdict(low: float, high: float, least_effect: float, pairs: int) -> Verdict
     return "inconclusive"
 
 
-def seeds_to_settle(mean: float, sd: float, least_effect: float) -> float:
+def equivalence(low: float, high: float, margin: float, pairs: int) -> Verdict:
+    """Judge a claim that two recipes differ by less than a margin.
+
+    Parameters
+    ----------
+    low, high, pairs
+        As for `verdict`.
+    margin
+        Positive, in the same unit.
+
+    Returns
+    -------
+    Verdict
+        "holds", the interval lies wholly within ± the margin · "reversed", wholly outside of it ·
+        "inconclusive".
+    """
+    if pairs < LEAST_PAIRS or math.isnan(low) or math.isnan(high):
+        return "inconclusive"
+    if -margin < low and high < margin:
+        return "holds"
+    return "reversed" if low > margin or high < -margin else "inconclusive"
+
+
+def seeds_to_settle(mean: float, sd: float, least_effect: float, level: float = LEVEL) -> float:
     """Return about how many seeds would settle the claim if mean and sd stayed as they are.
 
     The half width of the interval, z · sd / √n, must fall below the distance from the mean to
@@ -62,6 +85,8 @@ def seeds_to_settle(mean: float, sd: float, least_effect: float) -> float:
         Of the paired improvements.
     least_effect
         As in `verdict`.
+    level
+        Of the interval that the verdict rests on.
 
     Returns
     -------
@@ -74,5 +99,5 @@ def seeds_to_settle(mean: float, sd: float, least_effect: float) -> float:
     distance = max(mean - least_effect, -mean, least_effect - abs(mean))
     if distance <= 0:
         return math.inf
-    half_width = float(ndtri((1 + LEVEL) / 2)) * sd
+    half_width = float(ndtri((1 + level) / 2)) * sd
     return float(max(LEAST_PAIRS, math.ceil((half_width / distance) ** 2)))

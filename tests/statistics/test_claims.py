@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from manyseeds.claims import ClaimMetric, less_is_better
 from manyseeds.ledger import METRICS
 from manyseeds.statistics import claims_table, comparisons_table, published_table
 from manyseeds.statistics.comparisons import against
 from manyseeds.statistics.factor import reached
-from manyseeds.suite import ClaimMetric, less_is_better
 
 
 def two(old, new, backend="jax", case="5-6"):
@@ -64,7 +64,7 @@ def test_a_seed_is_averaged_over_the_backends_that_have_it(suite, records, poole
     assert pooled(table, backend="pytorch")["lost"] == 1
 
 
-@pytest.mark.parametrize("status", ["diverged", "failed", "timed_out", "missing"])
+@pytest.mark.parametrize("status", ["failed", "timed_out", "missing"])
 def test_a_pair_with_a_row_that_is_not_ok_is_lost_and_counted(suite, records, pooled, status):
     row = pooled(claims_table(records(two([0.9] * 6, [0.95] * 5 + [status])), suite()))
     assert (row["promised"], row["pairs"], row["lost"]) == (6, 5, 1)
@@ -84,16 +84,23 @@ def test_seeds_that_only_one_recipe_has_are_lost_pairs(suite, records, pooled, o
 
 def test_a_number_in_a_row_that_is_not_ok_is_no_result(suite, records, pooled):
     rows = records(two([0.9] * 6, [0.95] * 6))
-    rows.loc[rows["seed"] == 0, ["status", "test_accuracy"]] = ["diverged", 0.1]
+    rows.loc[rows["seed"] == 0, ["status", "test_accuracy"]] = ["failed", 0.1]
     row = pooled(claims_table(rows, suite()))
     assert (row["pairs"], row["improvement"]) == (5, pytest.approx(0.05))
 
 
-def test_when_all_diverged_nothing_is_concluded(suite, records, pooled):
+def test_when_all_diverged_they_count_as_guessing(suite, records, pooled):
     row = pooled(claims_table(records(two([0.9] * 6, ["diverged"] * 6)), suite()))
+    assert (row["pairs"], row["diverged"], row["verdict"]) == (6, 6, "reversed")
+    assert row["improvement"] == pytest.approx(0.5 - 0.9)
+    assert row["trained_pairs"] == 0
+
+
+def test_what_has_no_guess_is_lost_with_divergence(suite, records, pooled):
+    cells = two([0.1] * 6, ["diverged"] * 6)
+    row = pooled(claims_table(records(cells, metric="test_ece"), suite(metric="test_ece")))
     assert (row["pairs"], row["lost"], row["verdict"]) == (0, 6, "inconclusive")
     assert np.isnan(row["improvement"])
-    assert np.isnan(row["factor_median"])
 
 
 def test_all_ties_are_negligible(suite, records, pooled):
@@ -255,5 +262,6 @@ def test_two_predictions_of_the_same_networks_are_compared_seed_by_seed(
 @pytest.mark.parametrize("metric", get_args(ClaimMetric))
 def test_less_is_better_of_losses_and_calibration_errors_alone(metric):
     errors = {"loss", "brier", "ece"}
-    assert less_is_better(metric) == (metric.split("_")[1] in errors)
+    bad = metric.split("_")[1] in errors or metric == "dead_share"
+    assert less_is_better(metric) == bad
     assert metric in METRICS

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from manyseeds.claims import Claim
 from manyseeds.report.figures import theme
 from manyseeds.report.figures.distribution import axis_label, published_label
 from manyseeds.report.rows import rows_of
-from manyseeds.report.wording import Unit, backend_name, unit
+from manyseeds.report.wording import Unit, backend_name, claim_unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
-from manyseeds.suite import Claim
 
 
 def confession_figure(
@@ -26,7 +26,7 @@ def confession_figure(
         panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
         for axes, quantity in zip(panels, kinds, strict=True):
             rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
-            _panel(axes, curves[curves["quantity"] == quantity], rows, unit(claim.metric))
+            _panel(axes, curves[curves["quantity"] == quantity], rows, claim_unit(claim))
         _legend(figure, panels[0])
         return theme.drawn(figure, name, "The confession curve: the best of k seeds", _READING)
 

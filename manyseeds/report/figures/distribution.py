@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from manyseeds.claims import Claim
 from manyseeds.report.figures import theme
 from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import Unit, ordinal, unit
+from manyseeds.report.wording import Unit, claim_unit, ordinal
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.pairs import ALL, Pairs
-from manyseeds.suite import Claim
 
 _BINS = 30
 
@@ -30,7 +30,7 @@ def distribution_figure(
         for axes, quantity in zip(panels, kinds, strict=True):
             rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
             values = [tries(pairs, backend, quantity) for backend in backends_of(pairs)]
-            _panel(axes, [v for v in values if len(v)], rows, quantity, unit(claim.metric))
+            _panel(axes, [v for v in values if len(v)], rows, quantity, claim_unit(claim))
         return theme.drawn(figure, name, "How the improvement is spread", _reading(values))
 
 

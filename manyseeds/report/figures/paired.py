@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
+from manyseeds.claims import Claim, Reference, references
 from manyseeds.report.figures import theme
 from manyseeds.report.wording import Unit, backend_name, unit
 from manyseeds.statistics.bootstrap import Floats, mean_intervals
 from manyseeds.statistics.pairs import Pairs
-from manyseeds.suite import Claim, Reference
 
 _LINES = 200
 _PUBLISHED = ("--", ":", "-.")
@@ -22,14 +22,14 @@ def paired_figure(claim: Claim, pairs: Pairs, name: str) -> theme.Drawn:
     with theme.style():
         figure = theme.blank(4.3)
         panels = figure.subplots(1, len(pairs.backends), sharey=True, squeeze=False)[0]
-        shown = unit(claim.metric)
-        published = [one for one in claim.references if one.improvement is not None]
+        shown = unit(pairs.metric)
+        published = [one for one in references(claim) if one.improvement is not None]
         for axes, backend in zip(panels, pairs.backends, strict=True):
             _panel(axes, pairs, backend, shown, published)
             axes.set_title(backend_name(backend))
         panels[0].set_ylabel(shown.metric.capitalize() + (", %" if shown.factor > 1 else ""))
         figure.legend(handles=_legend(published), loc="outside lower center", ncols=3)
-        return theme.drawn(figure, name, "Seed by seed", _reading(claim, pairs))
+        return theme.drawn(figure, name, "Seed by seed", _reading(pairs))
 
 
 def _panel(axes: Axes, pairs: Pairs, backend: str, shown: Unit, published: list[Reference]) -> None:
@@ -86,10 +86,10 @@ def _legend(published: list[Reference]) -> list[Line2D]:
     return ours + theirs
 
 
-def _reading(claim: Claim, pairs: Pairs) -> str:
+def _reading(pairs: Pairs) -> str:
     cut = f" The first {_LINES} of each kind are drawn." if len(pairs.seeds) > _LINES else ""
     return (
-        f"How to read this figure: each line is one seed, from {claim.baseline} on the left to "
-        f"{claim.treatment} on the right, with the same random streams at both ends. A line that "
-        f"rises is a seed whose {unit(claim.metric).metric} went up.{cut}"
+        f"How to read this figure: each line is one seed, from {pairs.baseline} on the left to "
+        f"{pairs.treatment} on the right, with the same random streams at both ends. A line that "
+        f"rises is a seed whose {unit(pairs.metric).metric} went up.{cut}"
     )

@@ -1,0 +1,286 @@
+"""What each kind of claim comes to: pairs by seed, whose improvement is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.claims import (
+    Claim,
+    ClaimMetric,
+    Equivalence,
+    Ordering,
+    ProbabilityOfImprovement,
+    Ratio,
+    Threshold,
+    TimeToTarget,
+    less_is_better,
+)
+from manyseeds.statistics.bootstrap import Floats
+from manyseeds.statistics.pairs import (
+    ALL,
+    TIE,
+    Compared,
+    Pairs,
+    Scale,
+    all_pairs,
+    averaged,
+    paired,
+    shared_cases,
+)
+from manyseeds.statistics.scores import GROUP, Scores, ordinary, solo
+from manyseeds.suite import Suite
+
+PairsByClaim = Mapping[str, list[Pairs]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a suite.
+
+    Attributes
+    ----------
+    records, curves
+        Of `Ledger`; curves are needed for times alone.
+    suite
+        What was asked.
+    guessing
+        Whether a lane that diverged counts as guessing; else its pair is lost.
+    """
+
+    records: pd.DataFrame
+    suite: Suite
+    curves: pd.DataFrame | None = None
+    guessing: bool = True
+
+    def scores(self, metric: ClaimMetric) -> Scores:
+        """Return the scores of a metric, computed once."""
+        if metric not in self._scores:
+            self._scores[metric] = Scores.of(
+                self.records, self.suite, metric, guessing=self.guessing
+            )
+        return self._scores[metric]
+
+    @cached_property
+    def _scores(self) -> dict[ClaimMetric, Scores]:
+        return {}
+
+
+def claim_pairs(
+    records: pd.DataFrame, suite: Suite, curves: pd.DataFrame | None = None
+) -> PairsByClaim:
+    """Return the pairs of every claim, by its name, one entry a case; see `Evidence`."""
+    return pairs_by_claim(Evidence(records, suite, curves))
+
+
+def pairs_by_claim(evidence: Evidence) -> PairsByClaim:
+    """Return the pairs of every claim, by its name, one entry a case."""
+    return {claim.name: pairs_of(claim, evidence) for claim in evidence.suite.claims}
+
+
+def pairs_of(claim: Claim, evidence: Evidence) -> list[Pairs]:
+    """Return the pairs of a claim, one entry a case, and over all cases if there are more."""
+    match claim:
+        case Ordering():
+            return _orders(claim, evidence)
+        case Threshold():
+            return _against_number(claim, evidence)
+        case TimeToTarget():
+            return _times(claim, evidence)
+        case _:
+            scores = evidence.scores(claim.metric)
+            other = evidence.scores(baseline_metric(claim))
+            return all_pairs(
+                Compared(
+                    claim.treatment, claim.baseline, claim.metric, scores, other, _scale(claim)
+                )
+            )
+
+
+def baseline_metric(claim: Claim) -> ClaimMetric:
+    """Return the metric of a claim's baseline, or of all its recipes."""
+    if isinstance(claim, TimeToTarget):
+        return "test_accuracy"
+    if isinstance(claim, Ordering | Threshold):
+        return claim.metric
+    return claim.baseline_metric or claim.metric
+
+
+def least_effect(claim: Claim) -> float:
+    """Return the least effect on the scale of the improvement."""
+    return float(np.log(claim.least_effect)) if isinstance(claim, Ratio) else claim.least_effect
+
+
+def is_equivalence(claim: Claim) -> bool:
+    """Return whether a claim is that two recipes do not differ."""
+    return isinstance(claim, Equivalence)
+
+
+def _scale(claim: Claim) -> Scale:
+    if isinstance(claim, Ratio):
+        return "log_ratio"
+    return "sign" if isinstance(claim, ProbabilityOfImprovement) else "difference"
+
+
+def _orders(claim: Ordering, evidence: Evidence) -> list[Pairs]:
+    """Return Kendall's tau of every seed with the order claimed, against 0."""
+    scores = evidence.scores(claim.metric)
+    sign = -1.0 if less_is_better(claim.metric) else 1.0
+
+    def order(values: Floats) -> Floats:
+        pairs = [_steps(sign * (better - worse)) for better, worse in combinations(values, 2)]
+        tau: Floats = np.mean(pairs, axis=0)
+        return tau
+
+    return _reduced(claim.recipes, scores, order)
+
+
+def full_order(claim: Ordering, evidence: Evidence, case: str, backend: str) -> Floats:
+    """Return which seeds have the whole order claimed, [seeds]: 1 or 0, NaN where one is lost.
+
+    Over all backends, the share of them.
+    """
+    values = _stacked(claim.recipes, evidence.scores(claim.metric), case)
+    sign = -1.0 if less_is_better(claim.metric) else 1.0
+    falls = _steps(sign * (values.scores[:-1] - values.scores[1:]))
+    whole = np.where(np.isfinite(falls).all(axis=0), (falls > 0).all(axis=0), np.nan)
+    if backend != ALL:
+        one: Floats = whole[:, values.backends.index(backend)]
+        return one
+    return np.array([np.nanmean(row) if np.isfinite(row).any() else np.nan for row in whole])
+
+
+def _steps(differences: Floats) -> Floats:
+    """Return the signs of differences, those that are rounding as ties."""
+    return np.where(np.abs(differences) < TIE, 0.0, np.sign(differences))
+
+
+def _against_number(claim: Threshold, evidence: Evidence) -> list[Pairs]:
+    def excess(values: Floats) -> Floats:
+        by: Floats = values[0] - claim.threshold
+        return -by if less_is_better(claim.metric) else by
+
+    return _reduced((claim.recipe,), evidence.scores(claim.metric), excess)
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    """The scores of several recipes in one case, [recipes, seeds, backends]."""
+
+    scores: Floats
+    promised: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+    backends: tuple[str, ...]
+
+
+def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
+    cells = [scores.cell(recipe, case) for recipe in recipes]
+    backends = tuple(dict.fromkeys(backend for cell in cells for backend in cell))
+    shape = (len(scores.table), len(backends))
+    values = np.full((len(recipes), *shape), np.nan)
+    promised = np.zeros(shape, dtype=bool)
+    for number, cell in enumerate(cells):
+        for place, backend in enumerate(backends):
+            if backend in cell:
+                values[number, :, place] = scores.values[:, cell[backend]]
+                promised[:, place] |= scores.promised[:, cell[backend]]
+    return _Stacked(values, promised, backends)
+
+
+def _reduced(
+    recipes: Sequence[str], scores: Scores, reduce: Callable[[Floats], Floats]
+) -> list[Pairs]:
+    """Reduce the recipes' scores to one number a seed and backend, paired with 0."""
+    cases = shared_cases(scores, recipes[0], recipes[-1])
+    found = []
+    for case in cases:
+        stacked = _stacked(recipes, scores, case)
+        number = reduce(stacked.scores)
+        zero = np.where(np.isfinite(number), 0.0, np.nan)
+        found.append(
+            Pairs(
+                treatment=recipes[0],
+                baseline=recipes[-1],
+                case=case,
+                metric="test_accuracy",  # more is better
+                scale="difference",
+                scores=np.stack([number, zero]),
+                promised=stacked.promised,
+                seeds=tuple(int(seed) for seed in scores.table.index),
+                backends=stacked.backends,
+            )
+        )
+    return [*found, averaged(found)] if len(found) > 1 else found
+
+
+def _times(claim: TimeToTarget, evidence: Evidence) -> list[Pairs]:
+    """Return the times to the target, earlier being better."""
+    scores = _first_epochs(claim, evidence)
+    if claim.clock == "seconds":
+        scores = _in_seconds(scores, evidence)
+    compared = Compared(claim.treatment, claim.baseline, "test_loss", scores, scores)
+    cases = shared_cases(scores, claim.treatment, claim.baseline)
+    found = [paired(compared, case) for case in cases]
+    return [*found, averaged(found)] if len(found) > 1 else found
+
+
+def horizon(claim: TimeToTarget, suite: Suite) -> int:
+    """Return the epochs of the shorter training."""
+    return min(
+        sum(phase.epochs for phase in cell.recipe.phases)
+        for cell in suite.cells
+        if cell.recipe.name in claim.compared()
+    )
+
+
+def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
+    """Return the first epoch at the target, the horizon where there is none, as scores."""
+    last = horizon(claim, evidence.suite)
+    curves = evidence.curves
+    keys = ["seed", "mode", "vary", *GROUP]
+    rows = evidence.records[keys]
+    time = np.full(len(rows), float(last))
+    if curves is not None:
+        there = curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
+        reached = there.groupby(keys)["epoch"].min().astype("float64").rename("first")
+        first = rows.merge(reached.reset_index(), on=keys, how="left")["first"]
+        time = first.fillna(last).to_numpy(np.float64)
+    trained = evidence.records["status"].isin(["ok", "diverged"]) & (curves is not None)
+    value = pd.Series(time, index=evidence.records.index).where(trained)
+    table = evidence.records.assign(test_loss=value)
+    table["status"] = table["status"].where(table["status"] != "diverged", "ok")
+    return Scores.of(table, evidence.suite, "test_loss")
+
+
+def _in_seconds(scores: Scores, evidence: Evidence) -> Scores:
+    """Multiply epochs by the seconds of an epoch trained alone, per recipe, case and backend."""
+    alone = solo(evidence.records)
+    alone = alone[alone["status"] == "ok"]
+    spent = alone["seconds_train"] + alone["seconds_shared"]
+    each = (spent / alone["epochs"].astype("float64")).groupby([alone[n] for n in GROUP]).mean()
+    factors = each.reindex(scores.table.columns).to_numpy(np.float64)
+    return Scores(scores.table * factors, scores.promised, scores.columns)
+
+
+def never(claim: TimeToTarget, evidence: Evidence) -> Iterator[int]:
+    """Yield of treatment and baseline how many trainings did not reach the target in time."""
+    last = horizon(claim, evidence.suite)
+    rows = ordinary(evidence.records, evidence.suite)
+    curves = evidence.curves
+    keys = ["seed", "mode", "vary", *GROUP]
+    there = (
+        set()
+        if curves is None
+        else set(
+            curves.loc[
+                (curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last), keys
+            ].itertuples(index=False, name=None)
+        )
+    )
+    for recipe in claim.compared():
+        trained = rows[(rows["recipe"] == recipe) & rows["status"].isin(["ok", "diverged"])]
+        yield sum(row not in there for row in trained[keys].itertuples(index=False, name=None))

@@ -1,0 +1,307 @@
+"""What each kind of claim comes to, against closed forms, SciPy and counting by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from manyseeds.claims import ESTIMANDS
+from manyseeds.errors import RequestError
+from manyseeds.ledger import CURVE_SCHEMA
+from manyseeds.statistics import claims_table
+from manyseeds.statistics.estimands import claim_pairs
+
+CLAIM = """
+[[claims]]
+name = "asked"
+sentence = "It is so."
+"""
+TWO = 'treatment = "new"\nbaseline = "old"\n'
+
+
+@pytest.fixture
+def asked(suite, records, pooled):
+    """Return the row over all backends of a claim about scores of `new` and `old`."""
+
+    def ask(claim, old, new, curves=None, more="", pick=pooled, **cells):
+        found = suite(more=more + CLAIM + claim)
+        backends = cells or {"jax": (old, new)}
+        table = records(
+            {
+                (name, "5-6", backend): values
+                for backend, pair in backends.items()
+                for name, values in zip(("old", "new"), pair, strict=True)
+            }
+        )
+        return pick(claims_table(table, found, curves=curves), claim="asked")
+
+    return ask
+
+
+def noisy(mean, sd, n, seed):
+    return list(np.random.default_rng(seed).normal(mean, sd, n))
+
+
+# ---------------------------------------------------------------- ratio
+
+
+RATIO = 'estimand = "ratio"\nleast_effect = 1.5\n' + TWO
+
+
+def test_a_ratio_is_that_of_the_mean_errors_on_a_logarithmic_scale(asked):
+    old, new = noisy(0.90, 0.01, 30, 1), noisy(0.95, 0.01, 30, 2)
+    row = asked(RATIO, old, new)
+    assert row["improvement"] == pytest.approx(np.log((1 - np.mean(old)) / (1 - np.mean(new))))
+    assert row["least_effect"] == pytest.approx(np.log(1.5))
+    assert row["verdict"] == "holds"
+
+
+def test_a_ratios_interval_is_scipys(asked):
+    old, new = noisy(0.90, 0.02, 25, 3), noisy(0.95, 0.01, 25, 4)
+    row = asked(RATIO, old, new)
+
+    def log_ratio(baseline, treatment, axis):
+        return np.log(np.mean(1 - baseline, axis)) - np.log(np.mean(1 - treatment, axis))
+
+    theirs = stats.bootstrap(
+        (np.array(old), np.array(new)), log_ratio, paired=True, n_resamples=10_000,
+        method="BCa", rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    assert row["low"] == pytest.approx(theirs.low, abs=0.005)
+    assert row["high"] == pytest.approx(theirs.high, abs=0.005)
+
+
+def test_a_seed_without_errors_is_no_infinite_ratio(asked):
+    row = asked(RATIO, [0.9] * 8, [1.0] * 4 + [0.9, 0.95, 0.96, 0.97])
+    assert np.isfinite([row["improvement"], row["low"], row["high"]]).all()
+    nothing = asked(RATIO, [0.9] * 8, [1.0] * 8)
+    assert nothing["improvement"] == np.inf
+    assert nothing["verdict"] == "holds"
+
+
+# ---------------------------------------------------------------- probability of improvement
+
+
+CHANCE = 'estimand = "probability_of_improvement"\nleast_effect = 0.1\n' + TWO
+
+
+def test_the_probability_of_improvement_counts_ties_half(asked):
+    row = asked(CHANCE, [0.9, 0.9, 0.9, 0.9], [0.8, 0.9, 0.95, 0.95])
+    assert row["improvement"] == pytest.approx(2.5 / 4 - 0.5)
+
+
+def test_its_interval_is_scipys_exact_one(asked):
+    old, new = [0.9] * 30, [0.95] * 25 + [0.8] * 5
+    row = asked(CHANCE, old, new)
+    exact = stats.binomtest(25, 30).proportion_ci(method="exact")
+    assert (row["low"] + 0.5, row["high"] + 0.5) == pytest.approx((exact.low, exact.high))
+    assert row["verdict"] == "holds"
+
+
+def test_backends_share_a_seed(asked):
+    better, worse = [0.9] * 10, [0.8] * 10
+    one = asked(CHANCE, None, None, jax=(worse, better))
+    both = asked(CHANCE, None, None, jax=(worse, better), pytorch=(worse, better))
+    split = asked(CHANCE, None, None, jax=(worse, better), pytorch=(better, worse))
+    assert (both["low"], both["high"]) == (one["low"], one["high"])
+    assert split["improvement"] == 0
+
+
+# ---------------------------------------------------------------- equivalence
+
+
+def test_an_equivalence_holds_where_the_difference_is_small(asked):
+    claim = 'estimand = "equivalence"\nleast_effect = MARGIN\n' + TWO
+    old = noisy(0.9, 0.01, 40, 5)
+    new = list(np.array(old) + noisy(0, 0.001, 40, 6))
+    verdicts = [
+        asked(claim.replace("MARGIN", str(margin)), old, new)["verdict"]
+        for margin in (0.01, 0.0002)
+    ]
+    assert verdicts == ["holds", "inconclusive"]
+    far = list(np.array(new) + 0.05)
+    assert asked(claim.replace("MARGIN", "0.01"), old, far)["verdict"] == "reversed"
+
+
+# ---------------------------------------------------------------- ordering
+
+
+THIRD = '[[recipes]]\nname = "newest"\nphases = [{ use = "p", rate = 3e-3 }]\n'
+ORDER = 'estimand = "ordering"\nrecipes = ["newest", "new", "old"]\nleast_effect = 0.5\n'
+
+
+@pytest.fixture
+def ordered(suite, records, pooled):
+    def ask(old, new, newest, metric="test_accuracy"):
+        cells = {"old": old, "new": new, "newest": newest}
+        table = records({(n, "5-6", "jax"): v for n, v in cells.items()}, metric=metric)
+        claim = CLAIM + ORDER + f'metric = "{metric}"\n'
+        return pooled(claims_table(table, suite(metric=metric, more=THIRD + claim)), claim="asked")
+
+    return ask
+
+
+def test_an_ordering_is_kendalls_tau_of_each_seed(ordered):
+    values = np.random.default_rng(7).normal([0.90, 0.91, 0.92], 0.01, (12, 3))
+    row = ordered(*(list(column) for column in values.T))
+    taus = [stats.kendalltau([0, 1, 2], seed).statistic for seed in values]
+    assert row["improvement"] == pytest.approx(np.mean(taus))
+    whole = np.mean([tau == pytest.approx(1) for tau in taus])
+    assert row["full_order"] == pytest.approx(whole)
+    assert row["full_order_low"] < whole < row["full_order_high"]
+
+
+def test_of_losses_the_smaller_is_the_better(ordered):
+    down = ordered([0.3] * 6, [0.2] * 6, [0.1] * 6, metric="test_loss")
+    assert (down["improvement"], down["full_order"]) == (1, 1)
+    assert down["verdict"] == "holds"
+    up = ordered([0.1] * 6, [0.2] * 6, [0.3] * 6, metric="test_loss")
+    assert (up["improvement"], up["verdict"]) == (-1, "reversed")
+
+
+def test_a_tie_is_no_order(ordered):
+    row = ordered([0.9] * 6, [0.9] * 6, [0.95] * 6)
+    assert row["improvement"] == pytest.approx(2 / 3)
+    assert row["full_order"] == 0
+
+
+# ---------------------------------------------------------------- threshold
+
+
+def test_a_threshold_is_a_one_sample_difference(asked):
+    claim = 'estimand = "threshold"\nrecipe = "new"\nthreshold = 0.9\nleast_effect = 0.01\n'
+    new = noisy(0.93, 0.01, 30, 8)
+    row = asked(claim, new, new)
+    theirs = stats.ttest_1samp(np.array(new) - 0.9, 0).confidence_interval()
+    assert row["improvement"] == pytest.approx(np.mean(new) - 0.9)
+    assert (row["low"], row["high"]) == pytest.approx((theirs.low, theirs.high), abs=1e-3)
+    assert row["verdict"] == "holds"
+
+
+# ---------------------------------------------------------------- time to target
+
+
+TIME = 'estimand = "time_to_target"\ntarget = 0.8\nleast_effect = 0.5\n' + TWO
+
+
+def curves_of(courses):
+    """Return curves of lists of validation accuracies by recipe and seed."""
+    rows = [
+        {
+            "recipe": recipe, "case": "5-6", "backend": "jax", "mode": "cohort",
+            "vary": "init+order", "seed": seed, "epoch": epoch, "valid_accuracy": accuracy,
+        }
+        for recipe, seeds in courses.items()
+        for seed, course in enumerate(seeds)
+        for epoch, accuracy in enumerate(course, start=1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=CURVE_SCHEMA.names)
+
+
+@pytest.fixture
+def timed(suite, records, pooled, monkeypatch):
+    def ask(courses, statuses=None, **changes):
+        found = suite(more=CLAIM + TIME)
+        text = {name: [0.9] * len(seeds) for name, seeds in courses.items()} | (statuses or {})
+        table = records({(name, "5-6", "jax"): values for name, values in text.items()})
+        found = found.model_copy(
+            update={"cells": tuple(
+                cell.model_copy(update={"recipe": cell.recipe.model_copy(update={
+                    "phases": tuple(p.model_copy(update={"epochs": 4}) for p in cell.recipe.phases)
+                })}) for cell in found.cells
+            )}
+        )  # fmt: skip
+        return pooled(claims_table(table, found, curves=curves_of(courses)), claim="asked")
+
+    return ask
+
+
+def test_the_time_is_the_first_epoch_at_the_target(timed):
+    row = timed({"old": [[0.1, 0.7, 0.8, 0.7]] * 6, "new": [[0.85, 0.1, 0.1, 0.9]] * 6})
+    assert (row["baseline_mean"], row["treatment_mean"]) == (3, 1)
+    assert (row["improvement"], row["verdict"]) == (2, "holds")
+    assert (row["never_treatment"], row["never_baseline"]) == (0, 0)
+
+
+def test_who_never_reaches_it_counts_as_the_end_and_is_told(timed):
+    row = timed({"old": [[0.1, 0.2, 0.3, 0.4]] * 6, "new": [[0.1, 0.9, 0.9, 0.9]] * 6})
+    assert (row["baseline_mean"], row["treatment_mean"]) == (4, 2)
+    assert row["never_baseline"] == 6
+
+
+def test_a_training_that_diverged_never_reached_it_and_a_failed_one_is_lost(timed):
+    row = timed(
+        {"old": [[0.1]] * 3 + [[0.1, 0.9, 0.9, 0.9]] * 5, "new": [[0.9, 0.9, 0.9, 0.9]] * 8},
+        {"old": ["diverged", "diverged", "failed"] + [0.9] * 5},
+    )
+    assert (row["pairs"], row["lost"]) == (7, 1)
+    assert row["baseline_mean"] == pytest.approx((2 * 4 + 5 * 2) / 7)
+    assert row["never_baseline"] == 2
+
+
+def test_without_curves_there_is_no_time(suite, records, pooled):
+    table = records({("old", "5-6", "jax"): [0.9] * 6, ("new", "5-6", "jax"): [0.9] * 6})
+    row = pooled(claims_table(table, suite(more=CLAIM + TIME)), claim="asked")
+    assert (row["pairs"], row["verdict"]) == (0, "inconclusive")
+
+
+def test_seconds_are_epochs_times_those_of_an_epoch_alone(suite, records, pooled):
+    found = suite(more=CLAIM + TIME + 'clock = "seconds"\n')
+    courses = {"old": [[0.9]] * 6, "new": [[0.9]] * 6}
+    table = records({(name, "5-6", "jax"): [0.9] * 6 for name in courses})
+    alone = records({(name, "5-6", "jax"): [0.9] * 2 for name in courses}, mode="solo")
+    alone = alone.assign(epochs=2, seconds_shared=0.0)
+    alone["seconds_train"] = alone["recipe"].map({"old": 6.0, "new": 3.0})
+    both = pd.concat([table, alone], ignore_index=True)
+    row = pooled(claims_table(both, found, curves=curves_of(courses)), claim="asked")
+    assert (row["baseline_mean"], row["treatment_mean"]) == pytest.approx((3.0, 1.5))
+
+
+# ---------------------------------------------------------------- divergence
+
+
+def test_divergence_drops_no_row_and_is_told_apart(asked):
+    old = ["diverged"] * 3 + [0.9] * 7
+    row = asked("least_effect = 0.01\n" + TWO, old, [0.95] * 10)
+    assert (row["pairs"], row["lost"], row["diverged"]) == (10, 0, 3)
+    assert row["improvement"] == pytest.approx(0.3 * 0.45 + 0.7 * 0.05)
+    assert (row["trained_pairs"], row["trained_improvement"]) == (7, pytest.approx(0.05))
+
+
+def test_a_loss_counts_as_that_of_equal_probabilities(suite, records, pooled):
+    cells = {("old", "5-6", "jax"): ["diverged"] * 6, ("new", "5-6", "jax"): [0.1] * 6}
+    row = pooled(claims_table(records(cells, metric="test_loss"), suite(metric="test_loss")))
+    assert row["baseline_mean"] == pytest.approx(np.log(2))
+    assert np.isnan(row["trained_improvement"])
+    assert row["trained_pairs"] == 0
+
+
+# ---------------------------------------------------------------- suites
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ('estimand = "differance"\nleast_effect = 0.1\n' + TWO, "estimand 'differance'"),
+        ('estimand = "ratio"\nleast_effect = 0.5\n' + TWO, "claims[1].least_effect"),
+        ('estimand = "ordering"\nrecipes = ["new", "old"]\nleast_effect = 0.1\n', "recipes"),
+        (ORDER.replace('"newest"', '"new"'), "twice"),
+        ('estimand = "share"\nleast_effect = 0.1\n' + TWO, "claims[1].metric"),
+        ('estimand = "threshold"\nrecipe = "nwe"\nthreshold = 1.0\nleast_effect = 0.1\n', "nwe"),
+        ('estimand = "time_to_target"\ntarget = 80\nleast_effect = 0.1\n' + TWO, "target"),
+    ],
+)
+def test_what_is_wrong_with_a_claim_is_told(suite, claim, told):
+    with pytest.raises(RequestError) as refused:
+        suite(more=CLAIM + claim)
+    assert told in str(refused.value)
+    assert "s.toml" in str(refused.value)
+
+
+def test_every_estimand_has_its_pairs(suite, records):
+    assert set(ESTIMANDS) == {
+        "difference", "calibration", "share", "ratio", "probability_of_improvement",
+        "equivalence", "ordering", "threshold", "time_to_target",
+    }  # fmt: skip
+    found = claim_pairs(records({("old", "5-6", "jax"): [0.9]}), suite())
+    assert set(found) == {"better"}
