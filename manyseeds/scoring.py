@@ -112,7 +112,9 @@ def _dead_share(state: State, phase: Phase) -> ByName:
         for each in state.diagnoses
         if each.quantity == "dead" and each.phase == phase.name and each.layer in widths
     }  # the last epoch's come last
-    return {"dead_share": sum(dead.values()) / sum(widths.values())} if dead else {}
+    if not dead:
+        return {}
+    return {"dead_share": np.sum(list(dead.values()), axis=0) / sum(widths.values())}
 
 
 def _hidden_units(network: Network) -> dict[str, int]:

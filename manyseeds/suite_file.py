@@ -136,15 +136,15 @@ def _overlaid(base: Table, overlay: Table) -> dict[str, Any]:
         under = merged.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):
             merged[key] = _overlaid(under, value)
-        elif isinstance(value, Mapping) and _are_named(under):
+        elif isinstance(value, Mapping) and isinstance(under, list) and _are_named(under):
             merged[key] = _overlaid_by_name(key, under, value)
         else:
             merged[key] = value
     return merged
 
 
-def _are_named(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, Mapping) and "name" in v for v in value)
+def _are_named(tables: list[Any]) -> bool:
+    return all(isinstance(table, Mapping) and "name" in table for table in tables)
 
 
 def _overlaid_by_name(key: str, base: list[Table], overlay: Table) -> list[Table]:
