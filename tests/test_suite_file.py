@@ -447,3 +447,29 @@ def test_reusing_all_five_layers_is_the_same_training_as_one_rate(transfer):
     fewer = [transfer.recipe(f"reuse_{n}", "5-6") for n in range(1, 5)]
     assert len({r.fingerprint() for r in (*fewer, five)}) == 5
     assert {r.prefix(1) for r in fewer} == {one_rate.prefix(1)}
+
+
+@pytest.mark.parametrize(
+    ("what", "key"),
+    [
+        ('early_stopping = { patience = 3, monitor = "test_accuracy" }', "early_stopping.monitor"),
+        ('schedule = { name = "performance", metric = "test_loss" }', "metric"),
+        ('select_by = "test_accuracy"', "select_by"),
+    ],
+)
+def test_a_recipe_that_would_select_by_test_data_is_refused(what, key):
+    told = mistake(('phases = ["scratch"]', f'phases = [{{ use = "scratch", {what} }}]'))
+    assert "nothing is ever selected or scheduled by test data" in told
+    assert told.startswith("tiny.toml: recipes[0].phases[0].")
+    assert key in told
+
+
+def test_a_quick_form_changes_claims_by_name():
+    more = "[quick.claims.transfer_helps]\nleast_effect = 0.2\n"
+    claims = tomllib.loads(TINY)["claims"]
+    text = TINY + more.replace("transfer_helps", claims[0]["name"])
+    assert parse_suite(text, "tiny.toml", quick=True).claims[0].least_effect == 0.2
+    assert parse_suite(text, "tiny.toml").claims[0].least_effect == claims[0]["least_effect"]
+    with pytest.raises(RequestError) as refused:
+        parse_suite(TINY + more.replace("transfer_helps", "tranfser"), "tiny.toml", quick=True)
+    assert str(refused.value).startswith("tiny.toml: quick.claims: unknown claim 'tranfser'")
