@@ -9,6 +9,7 @@ import platform
 import re
 import resource
 import sys
+import threading
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -61,6 +62,19 @@ def crowded() -> bool:
             return sum(1 for _ in lines) > most // 2
     except OSError:
         return False  # not Linux
+
+
+def end_with_parent() -> None:
+    """End this process at once when its standard input ends: then its parent has gone.
+
+    The parent gives it the reading end of a pipe, and writes nothing.
+    """
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def nvidia_versions(*packages: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from manyseeds.backend import Split
+from manyseeds.network import Network
 
 Array = Any
 """Of a framework or, before it is put on the device, of NumPy."""
@@ -43,6 +44,11 @@ class Sampled(NamedTuple):
     samples: Array
     block: Array
     blocks: Array
+
+
+def label_type(network: Network, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of the labels: whole numbers for classes, else that of the weights."""
+    return np.dtype(np.int32) if network.loss == "sparse_cross_entropy" else dtype
 
 
 def pieces(

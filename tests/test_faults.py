@@ -635,6 +635,26 @@ def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(start, tiny, re
             worker.kill()
 
 
+def test_no_process_of_the_parity_kit_outlives_it_when_it_is_killed(
+    start, second_backend, tmp_path
+):
+    trace = tmp_path / "trace"
+    process = start(
+        "parity", "--backend", "numpy", "--backend", "second", "--recipe", "elu_he_momentum",
+        MANYSEEDS_NUMPY_FAULT="slow:3600", MANYSEEDS_NUMPY_TRACE=str(trace),
+    )  # fmt: skip
+    wait_for(trace.exists)
+    children = psutil.Process(process.pid).children(recursive=True)
+    followers = [each for each in children if "conformance" in " ".join(each.cmdline())]
+    assert followers
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(followers, timeout=10)
+    for each in alive:
+        each.kill()
+    assert not alive
+
+
 def test_a_run_in_progress_is_not_resumed_by_another(start, resume, tiny, results):
     process = begun(start, tiny(), results)
     answer = resume(newest(results))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from typing import Any
 
-import cachetools
-import numpy as np
-
 from manyseeds.backend import Compilation, Environment, Settings, Splits
+from manyseeds.kept import KeptTasks
 from manyseeds.network import Network
-from manyseeds.pieces import Piece, pieces
+from manyseeds.pieces import Piece, label_type, pieces
 from manyseeds_jax import device as devices
 from manyseeds_jax.cohort import JaxCohort, SplitName
 from manyseeds_jax.device import Lanes
@@ -18,17 +15,13 @@ from manyseeds_jax.programs import spent
 
 Tree = Any
 
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
-
 
 class JaxBackend:
     """JAX, opened with its settings; see `manyseeds.backend.Backend`."""
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
-        self._kept = cachetools.LRUCache(KEPT_TASKS)
+        self._kept = KeptTasks()
 
     def describe(self) -> Environment:
         """Say what this backend runs on."""
@@ -49,9 +42,9 @@ class JaxBackend:
     def columns(self, data: Splits, network: Network, lanes: Lanes) -> Tree:
         """Return the training inputs and labels where the lanes are, put there at most once.
 
-        Only the latest `KEPT_TASKS` tasks stay.
+        Only the latest tasks' stay.
         """
-        labels = self._labels(network)
+        labels = label_type(network, self.device.dtype)
 
         def put() -> Tree:
             columns = (
@@ -60,7 +53,7 @@ class JaxBackend:
             )
             return lanes.share(columns)
 
-        return self._once(data, ("train", labels, lanes.mesh), put)
+        return self._kept.once(data, ("train", labels, lanes.mesh), put)
 
     def pieces(
         self,
@@ -81,24 +74,11 @@ class JaxBackend:
         filled
             As for `manyseeds.pieces.pieces`.
         """
-        labels = self._labels(network)
+        labels = label_type(network, self.device.dtype)
 
         def put() -> tuple[Piece, ...]:
             wanted = (getattr(data, split), rows, self.device.dtype, labels)
             return tuple(lanes.share(part) for part in pieces(*wanted, filled=filled))
 
         key = (split, rows, filled, labels, lanes.mesh)
-        found: tuple[Piece, ...] = self._once(data, key, put)
-        return found
-
-    def _labels(self, network: Network) -> np.dtype[Any]:
-        """Return the type of the labels: whole numbers for classes."""
-        classes = network.loss == "sparse_cross_entropy"
-        return np.dtype(np.int32) if classes else self.device.dtype
-
-    def _once(self, data: Splits, key: Hashable, put: Callable[[], Tree]) -> Tree:
-        """Return what is kept of a task, made now if it is not there."""
-        task = self._kept.setdefault(data.key, {})
-        if key not in task:
-            task[key] = put()
-        return task[key]
+        return self._kept.once(data, key, put)

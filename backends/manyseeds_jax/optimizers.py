@@ -159,17 +159,19 @@ def follow_the_leader(
     def init(params: Tree) -> FtrlState:
         return FtrlState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
 
+    inverse, twice_l2 = 1 / rate, 2 * l2
+
     def update(updates: Tree, state: FtrlState, params: Tree) -> tuple[Tree, FtrlState]:
         # Of the sum its root is kept: a root of every weight is what takes the time.
         root = jax.tree.map(lambda r, g: jnp.sqrt(r * r + g * g), state.root, updates)
         linear = jax.tree.map(
-            lambda z, g, old, new, theta: z + g - (new - old) * theta / rate,
+            lambda z, g, old, new, theta: z + g - (new - old) * inverse * theta,
             *(state.linear, updates, state.root, root, params),
         )
 
         def move(z: jax.Array, root: jax.Array, theta: jax.Array) -> jax.Array:
             # theta + (0 - theta) is 0 exactly: l1 makes zeros.
-            return (jnp.clip(z, -l1, l1) - z) / (root / rate + 2 * l2) - theta
+            return (jnp.clip(z, -l1, l1) - z) / (root * inverse + twice_l2) - theta
 
         return jax.tree.map(move, linear, root, params), FtrlState(root, linear)
 

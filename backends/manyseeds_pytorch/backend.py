@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import cachetools
-
 from manyseeds.backend import Compilation, Environment, Settings, Splits
+from manyseeds.kept import KeptTasks
 from manyseeds.network import Network
 from manyseeds_pytorch import device
 from manyseeds_pytorch.cohort import PyTorchCohort
-from manyseeds_pytorch.device import DeviceSplits
-
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
 
 
 class PyTorchBackend:
@@ -21,8 +16,7 @@ class PyTorchBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._placement = device.place(settings)
-        self._data: cachetools.LRUCache[tuple[str, str], DeviceSplits]
-        self._data = cachetools.LRUCache(KEPT_TASKS)
+        self._kept = KeptTasks()
         self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
 
     def describe(self) -> Environment:
@@ -39,11 +33,7 @@ class PyTorchBackend:
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> PyTorchCohort:
         """Return a cohort of so many lanes; its data stay on the device for the next."""
-        tensors = self._on_device(network, data)
+        tensors = self._kept.once(
+            data, network.loss, lambda: device.on_device(network, data, self._placement)
+        )
         return PyTorchCohort(network, tensors, lanes, self._placement, self._pool)
-
-    def _on_device(self, network: Network, data: Splits) -> DeviceSplits:
-        key = (data.key, network.loss)
-        if key not in self._data:
-            self._data[key] = device.on_device(network, data, self._placement)
-        return self._data[key]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import cachetools
 import numpy as np
 import tensorflow as tf
 
 from manyseeds.backend import Compilation, Environment, Settings, Splits
+from manyseeds.kept import KeptTasks
 from manyseeds.network import Network
-from manyseeds.pieces import Piece, pieces
+from manyseeds.pieces import Piece, label_type, pieces
 from manyseeds.repeats import runs
 from manyseeds_tensorflow import device as devices
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
@@ -20,8 +20,6 @@ from manyseeds_tensorflow.program import LaneProgram, spent
 
 Tree = Any
 
-KEPT_TASKS = 3
-"""How many tasks' data stay on the device."""
 EVALUATION_ELEMENTS = 1 << 26
 """Most elements of one layer's activations at once in evaluation on a GPU."""
 
@@ -31,8 +29,7 @@ class TensorFlowBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._kept: cachetools.LRUCache[str, dict[Hashable, Tree]]
-        self._kept = cachetools.LRUCache(KEPT_TASKS)
+        self._kept = KeptTasks()
         self._programs: dict[Hashable, LaneProgram] = {}
         self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
         self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
@@ -79,44 +76,35 @@ class TensorFlowBackend:
     def columns(self, data: Splits, network: Network) -> Tree:
         """Return the training inputs and labels on the device, put there at most once.
 
-        Only the latest `KEPT_TASKS` tasks stay.
+        Only the latest tasks' stay.
         """
-        labels = self._labels(network)
+        labels = label_type(network, self.device.dtype)
 
         def put() -> Tree:
             columns = (
                 data.train.inputs.astype(self.device.dtype),
                 data.train.labels.astype(labels),
             )
-            return tuple(map(tf.constant, columns))
+            return self._put(columns)
 
-        return self._once(data, ("train", labels), put)
+        return self._kept.once(data, ("train", labels), put)
 
     def pieces(
         self, data: Splits, split: SplitName, network: Network, rows: int
     ) -> tuple[Piece, ...]:
         """Return a split in pieces of so many rows on the device, put there at most once."""
-        labels = self._labels(network)
+        labels = label_type(network, self.device.dtype)
 
         def put() -> tuple[Piece, ...]:
             parts = pieces(getattr(data, split), rows, self.device.dtype, labels)
-            return tuple(Piece(*map(tf.constant, part)) for part in parts)
+            return tuple(Piece(*self._put(part)) for part in parts)
 
-        found: tuple[Piece, ...] = self._once(data, (split, rows, labels), put)
-        return found
+        return self._kept.once(data, (split, rows, labels), put)
 
-    def _labels(self, network: Network) -> np.dtype[Any]:
-        """Return the type of the labels: whole numbers for classes."""
-        classes = network.loss == "sparse_cross_entropy"
-        return np.dtype(np.int32) if classes else self.device.dtype
-
-    def _once(self, data: Splits, key: Hashable, put: Callable[[], Tree]) -> Tree:
-        """Return what is kept of a task, made now if it is not there."""
-        task = self._kept.setdefault(data.key, {})
-        if key not in task:
-            with tf.device(self.device.name):
-                task[key] = put()
-        return task[key]
+    def _put(self, arrays: Iterable[np.ndarray[Any, Any]]) -> tuple[tf.Tensor, ...]:
+        """Return arrays as tensors on the device."""
+        with tf.device(self.device.name):
+            return tuple(map(tf.constant, arrays))
 
 
 def _lanes_scored(network: Network, features: int, lanes: int) -> int:

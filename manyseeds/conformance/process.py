@@ -15,7 +15,7 @@ import numpy as np
 from manyseeds.backend import backend_entry
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError, RunError
-from manyseeds.host import crowded
+from manyseeds.host import crowded, end_with_parent
 from manyseeds.model import frozen
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Settings
@@ -47,7 +47,12 @@ def _answered(request: Mapping[str, Any], folder: Path) -> dict[str, Trajectory]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
     command = [sys.executable, "-m", "manyseeds.conformance.process", str(folder)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    reading, writing = os.pipe()  # it ends when this process does
+    try:
+        answer = subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)
+    finally:
+        os.close(reading)
+        os.close(writing)
     if answer.returncode == RequestError.exit_status:
         raise RequestError(answer.stderr.strip().splitlines()[-1])
     if answer.returncode:
@@ -64,6 +69,7 @@ def _read(path: Path) -> Trajectory:
 
 def main(arguments: Sequence[str]) -> int:
     """Answer the request in a folder."""
+    end_with_parent()
     folder = Path(arguments[0])
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     try:
