@@ -109,6 +109,21 @@ def parity(
     return pd.DataFrame(rows, columns=columns)
 
 
+def detection(
+    suite: str,
+    detect: float,
+    *,
+    quick: bool = False,
+    sd: float | None = None,
+    power: float = 0.8,
+    results: Path = RESULTS,
+) -> pd.DataFrame:
+    """Return how many seeds a suite's claims need to detect an improvement: see `plan_seeds`."""
+    from manyseeds.detection import plan_seeds
+
+    return _frame(plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results))
+
+
 def suites() -> pd.DataFrame:
     """Return the suites that come along."""
     return _frame(inventory.listing("suites"))
