@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -47,13 +46,20 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
         for column, recipe in enumerate(recipes):
             for row, quantity in enumerate(quantities):
                 axes = grid[row][column]
-                part = table[(table["recipe"] == recipe) & (table["quantity"] == quantity)]
-                _panel(axes, part, backends)
-                if quantity in _LOGARITHMIC:
-                    axes.set_yscale("log")
                 axes.set_ylabel(_QUANTITIES[quantity] if column == 0 else "", fontsize=8.5)
-            grid[0][column].set_title(_lines(recipe), fontsize=9)
-            grid[-1][column].set_xlabel("Layer")
+                part = table[(table["recipe"] == recipe) & (table["quantity"] == quantity)]
+                if part.empty:
+                    _empty(axes)
+                    continue
+                _panel(axes, part, backends)
+            grid[0][column].set_title(theme.wrapped(recipe, _WIDE), fontsize=9)
+            filled = [axes for axes in grid[:, column] if axes.lines]
+            filled[-1].set_xlabel("Layer")
+            filled[-1].tick_params(axis="x", labelbottom=True)
+        for axes, quantity in zip(grid[:, 0], quantities, strict=True):
+            if quantity in _LOGARITHMIC:
+                axes.set_yscale("log")
+                theme.logarithmic(axes.yaxis)
         figure.align_ylabels(grid[:, 0])
         figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
         return theme.drawn(figure, name, "Inside the networks", _READING)
@@ -76,9 +82,16 @@ def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
     axes.margins(x=0.02)
 
 
-def _lines(recipe: str) -> str:
-    """Return a name in lines that fit above a narrow panel."""
-    return fill(recipe.replace("_", "_ "), _WIDE).replace("_ ", "_")
+def _empty(axes: Axes) -> None:
+    """Say that a recipe has none of a quantity, instead of an empty panel."""
+    axes.text(
+        0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", fontsize=8,
+        color=theme.MUTED,
+    )  # fmt: skip
+    axes.grid(visible=False)
+    axes.tick_params(length=0, labelleft=False, labelbottom=False)
+    for side in axes.spines.values():
+        side.set_visible(False)
 
 
 def _keys(backends: Sequence[str]) -> list[Line2D]:

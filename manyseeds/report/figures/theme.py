@@ -6,16 +6,23 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from textwrap import fill
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from manyseeds.report.wording import backend_name
+from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
@@ -60,6 +67,7 @@ _STYLE: Any = {
     "svg.hashsalt": "manyseeds",
     "svg.fonttype": "path",
     "path.simplify": False,
+    "text.parse_math": False,
 }
 
 
@@ -124,6 +132,76 @@ def band(axes: Axes, bands: pd.DataFrame, backend: str, backends: Sequence[str])
     width = 3.2 - 1.1 * min(list(backends).index(backend), 2)
     axes.fill_between(bands.index, low, high, color=tone, alpha=0.18, lw=0)
     axes.plot(bands.index, middle, color=tone, lw=width, label=backend_name(backend))
+
+
+def dots(
+    axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, size: float = 3.0, alpha: float = 1.0
+) -> None:
+    """Draw points as one path: a file has a few bytes for each, not an element.
+
+    Each is a stroke of next to no length with round ends. The limits of a linear x must be set.
+    """
+    low, high = axes.get_xlim()
+    first = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
+    last = first + np.array([(high - low) * 1e-4, 0.0])
+    _stroked(axes, first, last, colour, size, alpha, "round")
+
+
+def strokes(
+    axes: Axes,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    colour: str,
+    width: float,
+    alpha: float = 1.0,
+) -> None:
+    """Draw upright lines as one path; those that have no ends are left out."""
+    places, bottom, top = (np.asarray(part, float) for part in (x, low, high))
+    known = np.isfinite(bottom) & np.isfinite(top)
+    first, last = (np.column_stack([places, end])[known] for end in (bottom, top))
+    _stroked(axes, first, last, colour, width, alpha, "butt")
+
+
+def _stroked(
+    axes: Axes,
+    first: Floats,
+    last: Floats,
+    colour: str,
+    width: float,
+    alpha: float,
+    ends: Literal["butt", "round"],
+) -> None:
+    if not len(first):
+        return
+    path = Path(
+        np.stack([first, last], axis=1).reshape(-1, 2), [Path.MOVETO, Path.LINETO] * len(first)
+    )
+    axes.add_artist(  # add_patch would walk the path to find limits, which are set
+        PathPatch(
+            path, fill=False, edgecolor=colour, lw=width, alpha=alpha, capstyle=ends, snap=False
+        )
+    )
+
+
+def wrapped(name: str, letters: int) -> str:
+    """Return a name in lines of at most so many letters, broken after "_" too."""
+    return fill(name.replace("_", "_ "), letters).replace("_ ", "_")
+
+
+def shortened(name: str, letters: int) -> str:
+    """Return a name of at most so many letters: of a longer one its beginning."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+
+
+def logarithmic(axis: Axis, *, each: bool = False) -> None:
+    """Mark an axis that is logarithmic already in plain figures.
+
+    Powers of ten, or, of an axis that spans about one, `each` of some figures between them.
+    """
+    axis.set_major_locator(LogLocator(10, subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if each else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def markers(backends: Sequence[str]) -> dict[str, str]:

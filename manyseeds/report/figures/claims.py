@@ -1,0 +1,178 @@
+"""All claims of a suite at a glance: the effect, both its intervals, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from manyseeds.claims import Claim, TimeToTarget
+from manyseeds.report.figures import theme
+from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.wording import Chances, Ratios, Unit, backend_name, claim_unit
+from manyseeds.statistics.pairs import ALL
+
+_LINE = 0.165
+"""Inches."""
+
+_MARKS: Mapping[str, tuple[str, str, bool]] = {
+    "holds": ("o", theme.PALETTE[2], True),
+    "reversed": ("X", theme.PALETTE[3], True),
+    "negligible": ("s", theme.PALETTE[0], True),
+    "inconclusive": ("D", theme.MUTED, False),
+}
+"""By verdict: marker, colour, and whether it is filled."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A claim: its name on a line of its own, and a line for each of its rows below it."""
+
+    claim: Claim
+    rows: Sequence[Row]
+    top: int
+
+    @property
+    def bottom(self) -> int:
+        return self.top + 1 + len(self.rows)
+
+
+def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> theme.Drawn:
+    """Draw one panel for each unit that the claims' effects have.
+
+    `table` are rows of `claims_table`; of a claim with several cases the one over all is drawn.
+    """
+    panels = list(_panels(claims, table))
+    lines = [blocks[-1].bottom for _, blocks in panels]
+    with theme.style():
+        figure = theme.blank(_LINE * sum(lines) + 0.62 * len(panels) + 0.75)
+        grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=lines)[:, 0]
+        for axes, (shown, blocks) in zip(grid, panels, strict=True):
+            _panel(axes, shown, blocks)
+        figure.legend(handles=_keys(table), loc="outside lower center", ncols=4)
+        return theme.drawn(figure, name, "Every claim", _READING)
+
+
+def _panels(
+    claims: Sequence[Claim], table: pd.DataFrame
+) -> Iterator[tuple[Unit, Sequence[_Block]]]:
+    """Yield the claims by unit, each with its rows of the whole: backends, then all together."""
+    units: dict[Unit, list[_Block]] = {}
+    for claim in claims:
+        rows = table[(table["claim"] == claim.name) & (table["pairs"] > 0)]
+        if (rows["case"] == ALL).any():
+            rows = rows[rows["case"] == ALL]
+        if rows["backend"].nunique() == 2:  # one backend is all there is
+            rows = rows[rows["backend"] == ALL]
+        if rows.empty:
+            continue
+        blocks = units.setdefault(claim_unit(claim), [])
+        top = blocks[-1].bottom if blocks else 0
+        blocks.append(_Block(claim, rows_of(rows), top))
+    yield from units.items()
+
+
+def _panel(axes: Axes, shown: Unit, blocks: Sequence[_Block]) -> None:
+    if isinstance(shown, Ratios):
+        axes.set_xscale("log")
+    axes.axvline(shown.scaled(0.0), color=theme.MUTED, lw=1.2)
+    labels: dict[float, str] = {}
+    for block in blocks:
+        _heading(axes, block, shown)
+        for line, row in enumerate(block.rows, start=block.top + 1):
+            _line(axes, line, row, shown)
+            labels[line] = backend_name(str(row["backend"]))
+    axes.set_yticks(list(labels), list(labels.values()), fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(blocks[-1].bottom - 0.4, -0.6)
+    axes.yaxis.grid(visible=False)
+    axes.set_xlabel(_axis_label(shown, blocks))
+    if isinstance(shown, Ratios):
+        theme.logarithmic(axes.xaxis, each=True)
+
+
+def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
+    """Write a claim's name, and shade what counts as no effect."""
+    axes.text(
+        0.004, block.top, theme.shortened(block.claim.name, 70), va="center", fontsize=8.5,
+        fontweight="bold", transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
+    if block.top:
+        axes.axhline(block.top - 0.5, color=theme.GRID, lw=0.7)
+    least = float(block.rows[-1]["least_effect"])
+    low, high = shown.scaled(-least), shown.scaled(least)
+    axes.add_patch(
+        Rectangle((low, block.top + 0.5), high - low, len(block.rows), color=theme.MUTED,
+                  alpha=0.13, lw=0)
+    )  # fmt: skip
+    for edge in (low, high):
+        axes.plot(
+            [edge, edge], [block.top + 0.5, block.bottom - 0.5], color=theme.MUTED, lw=0.9, ls=":"
+        )
+
+
+def _line(axes: Axes, line: int, row: Row, shown: Unit) -> None:
+    """Draw an effect with its plain interval, thick, and the family's, thin."""
+    mark, tone, filled = _MARKS[str(row["verdict"])]
+    ends = {name: shown.scaled(float(row[name])) for name in ("low", "high")}
+    family = [shown.scaled(float(row[f"family_{name}"])) for name in ("low", "high")]
+    pooled = row["backend"] == ALL
+    if np.isfinite(family).all():
+        axes.plot(family, [line, line], color=tone, lw=1.0, marker="|", ms=5)
+    if np.isfinite(list(ends.values())).all():
+        axes.plot(
+            list(ends.values()), [line, line], color=tone, lw=3.4, alpha=0.55,
+            solid_capstyle="butt",
+        )  # fmt: skip
+    middle = shown.scaled(float(row["improvement"]))
+    if np.isfinite(middle):
+        axes.plot(
+            middle, line, marker=mark, ms=6.5 if pooled else 5, color=tone, ls="", zorder=4,
+            mfc=tone if filled else theme.PAPER, mew=1.1,
+        )  # fmt: skip
+    axes.text(
+        1.012, line, str(row["verdict"]), transform=axes.get_yaxis_transform(), va="center",
+        fontsize=8, fontweight="bold" if pooled else "normal",
+    )  # fmt: skip
+
+
+def _axis_label(shown: Unit, blocks: Sequence[_Block]) -> str:
+    if isinstance(shown, Chances):
+        return "Probability of improvement, %"
+    if isinstance(shown, Ratios):
+        return "Ratio of errors: how many times smaller"
+    if any(isinstance(block.claim, TimeToTarget) for block in blocks):
+        return f"{shown.metric.capitalize()} sooner"
+    if shown.metric == "Kendall's tau":
+        return "Kendall's tau with the order claimed"
+    return f"Improvement of {shown.metric}" + (", points" if shown.factor > 1 else "")
+
+
+def _keys(table: pd.DataFrame) -> list[Line2D | Patch]:
+    found = [verdict for verdict in _MARKS if verdict in set(table["verdict"])]
+    marks = [
+        Line2D([], [], color=tone, marker=mark, mfc=tone if filled else theme.PAPER, ls="",
+               label=verdict)
+        for verdict, (mark, tone, filled) in ((v, _MARKS[v]) for v in found)
+    ]  # fmt: skip
+    return [
+        *marks,
+        Line2D([], [], color=theme.INK, lw=3.4, alpha=0.55, label="95 % interval"),
+        Line2D([], [], color=theme.INK, lw=1.0, marker="|", ms=5, label="the family's interval"),
+        Patch(color=theme.MUTED, alpha=0.13, label="less than what counts"),
+    ]
+
+
+_READING = (
+    "How to read this figure: right of the line of no effect is what the claim says. The thick "
+    "line is the 95 % interval of the effect, the thin one the wider interval that it was judged "
+    "by, corrected for the number of claims (Holm); where a claim was judged last or alone, both "
+    "are the same. Within the shaded band an effect is less than the least that counts. Marker and "
+    "colour tell the verdict, which stands at the right. “All, by seed” averages the backends seed "
+    "by seed."
+)
