@@ -74,7 +74,7 @@ class Drawings:
 
     def overview(self) -> tuple[Drawn, ...]:
         """Return the figures about the suite as a whole."""
-        found = (*(self.forest, self.rainclouds, self.profile, self.tradeoff, self.specification),)
+        found = self.forest, self.rainclouds, self.profile, self.tradeoff, self.specification
         return tuple(one for one in found if one)
 
 

@@ -24,10 +24,10 @@ def seed_scores(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
         not `ok`.
     """
     scores = Scores.of(records, suite, suite.primary).table
-    order = scores.columns.droplevel("case").drop_duplicates()
+    order = scores.columns.to_frame()[_RECIPE].drop_duplicates()
     means = scores.T.groupby(level=_RECIPE, sort=False).mean()
     whole = scores.notna().T.groupby(level=_RECIPE, sort=False).all()
-    found: pd.DataFrame = means.where(whole).reindex(order).T
+    found: pd.DataFrame = means.where(whole).reindex(pd.MultiIndex.from_frame(order)).T
     return found
 
 

@@ -93,6 +93,7 @@ def _panel(axes: Axes, shown: Unit, blocks: Sequence[_Block]) -> None:
     axes.yaxis.grid(visible=False)
     axes.set_xlabel(_axis_label(shown, blocks))
     if isinstance(shown, Ratios):
+        axes.set_xlim(axes.get_xlim())
         theme.logarithmic(axes.xaxis, each=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -131,8 +131,8 @@ def _factors(
         reach = _even_chance(k, low, high, int(cherry["tries"]))
         text = published_label(row, shown, reach) if row else f"{figure:g}× ({reach})"
         marks.append((figure, text))
-        if k <= last:
-            axes.plot([low, min(high, last)], [figure, figure], color=theme.INK, lw=2.2)
+        if 1 < k <= last:
+            axes.plot([low, min(high, last)], [figure, figure], color=theme.INK, lw=1.5)
             axes.plot(k, figure, marker="D", ms=5, mfc=theme.PAPER, mec=theme.INK, ls="", zorder=5)
     return marks
 
@@ -166,10 +166,11 @@ def _words(axes: Axes, curves: pd.DataFrame, shown: Unit) -> None:
     axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
 
 
-def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    handles, names = panels[0].get_legend_handles_labels()
-    if len(panels) > 1:
-        handles.append(Line2D([], [], color=theme.INK, lw=2.2, marker="D", ms=5, mfc=theme.PAPER))
+def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
+    first, *others = panels
+    handles, names = first.get_legend_handles_labels()
+    if others:
+        handles.append(Line2D([], [], color=theme.INK, lw=1.5, marker="D", ms=5, mfc=theme.PAPER))
         names.append("even chance from this k, 95 %")
     figure.legend(handles, names, loc="outside lower center", ncols=3)
 

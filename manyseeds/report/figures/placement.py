@@ -34,9 +34,9 @@ class Labels:
     def __init__(self, axes: Axes, points: Floats, size: float) -> None:
         """Take the points that no label may cover, in data coordinates [points, 2]."""
         self._axes, self._size = axes, size
-        self._scale = 72 / axes.get_figure(root=True).dpi
+        self._scale = 1 / axes.figure.dpi_scale_trans.transform((1 / 72, 0))[0]
         self._points = self._scale * axes.transData.transform(points)
-        self._taken: list[Box] = [_around(x, y, _MARK, _MARK) for x, y in self._points]
+        self._taken: list[Box] = [_around(point, (_MARK, _MARK)) for point in self._points]
         x, y, width, height = (self._scale * part for part in axes.get_window_extent().bounds)
         self._frame: Box = (x, y, x + width, y + height)
 
@@ -44,7 +44,7 @@ class Labels:
         """Write a label next to one of its own points, and return whether there was room."""
         half = len(text) * _WIDE * self._size / 2, _HIGH * self._size / 2
         for anchor, centre in self._candidates(self._points[own], half):
-            box = _around(*centre, *half)
+            box = _around(centre, half)
             if self._free(box):
                 self._taken.append(box)
                 self._write(text, anchor, centre)
@@ -70,11 +70,15 @@ class Labels:
         far = np.hypot(*(centre - anchor)) > len(text) * _WIDE * self._size / 2 + 3 * _NEAR
         if far:
             self._axes.plot(*place.T, color=theme.MUTED, lw=0.5, zorder=1)
-        self._axes.text(*place[1], text, ha="center", va="center", fontsize=self._size, zorder=6)
+        self._axes.text(
+            place[1, 0], place[1, 1], text, ha="center", va="center", fontsize=self._size, zorder=6,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": theme.PAPER, "alpha": 0.8, "lw": 0},
+        )  # fmt: skip
 
 
-def _around(x: float, y: float, half_width: float, half_height: float) -> Box:
-    return x - half_width, y - half_height, x + half_width, y + half_height
+def _around(middle: Floats, half: tuple[float, float]) -> Box:
+    (x, y), (width, height) = middle, half
+    return x - width, y - height, x + width, y + height
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -19,7 +19,7 @@ _TONES = (0, 1, 2, 3, 4, 9, 5, 7)
 _DASHES = ("-", "--", ":", "-.")
 _FURTHEST = 10.0
 """Times the least error: the profile ends there at the latest."""
-_STEPS = 400
+_STEPS = 240
 
 MOST = len(_TONES)
 """Recipes that can be told apart."""

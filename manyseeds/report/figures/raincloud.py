@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from scipy.stats import gaussian_kde
 
@@ -22,6 +23,8 @@ _LEAST = 10
 """Seeds: a density of fewer would be of the kernel, not of the seeds."""
 _DROPS = 150
 """Drawn of one recipe on one backend, so that files stay small."""
+_STEPS = 60
+"""Of a density."""
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -75,7 +78,8 @@ def raincloud_figure(
         axes.set_xlim(*theme.padded(list(drawn.to_numpy(float).ravel())))
         row = _Row.of(len(backends), clouds=clouds)
         means = mean_intervals(drawn.to_numpy(float))
-        for column, (recipe, backend) in enumerate(drawn.columns):
+        columns = (drawn.columns.get_level_values(name) for name in ("recipe", "backend"))
+        for column, (recipe, backend) in enumerate(zip(*columns, strict=True)):
             values = drawn.iloc[:, column].dropna().to_numpy(float)
             place, number = recipes.index(recipe), backends.index(backend)
             tone = theme.colours(backends)[backend]
@@ -91,12 +95,14 @@ def _cloud(axes: Axes, values: Floats, place: int, row: _Row, tone: str) -> None
     """Draw a density above the strips, cut where the values end."""
     if row.cloud is None or len(values) < _LEAST or np.ptp(values) < 1e-9:
         return
-    grid = np.linspace(values.min(), values.max(), 80)
+    grid = np.linspace(values.min(), values.max(), _STEPS)
     density = gaussian_kde(values)(grid)
     base, height = row.cloud
     top = place + base - height * density / density.max()
-    axes.fill_between(grid, place + base, top, color=tone, alpha=0.22, lw=0)
-    axes.plot(grid, top, color=tone, lw=1.0)
+    feet = np.full(2, place + base)
+    axes.fill(
+        [*grid, *grid[[-1, 0]]], [*top, *feet], facecolor=to_rgba(tone, 0.2), edgecolor=tone, lw=0.9
+    )
 
 
 def _rain(axes: Axes, values: Floats, middle: float, row: _Row, tone: str) -> None:

@@ -31,7 +31,7 @@ def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.D
     with theme.style():
         figure = theme.blank(2.9 + _LINE * lines)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.3, _LINE * lines])
-        lower.set_xlim(0, len(table) + 1)
+        lower.set_xlim(0.4, len(table) + 0.6)
         kinds = _kinds(table)
         _effects(upper, table, kinds, shown)
         _matrix(lower, table, rows, kinds)
@@ -49,8 +49,8 @@ def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
 
 def _kinds(table: pd.DataFrame) -> pd.Series[str]:
     """Return on which side of no effect each interval lies."""
-    kinds = np.where(table["low"] > 0, "better", np.where(table["high"] < 0, "worse", "undecided"))
-    return pd.Series(kinds, index=table.index)
+    kinds = pd.Series("undecided", index=table.index)
+    return kinds.mask(table["low"] > 0, "better").mask(table["high"] < 0, "worse")
 
 
 def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], shown: Unit) -> None:
@@ -73,7 +73,7 @@ def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], shown: Unit
 def _matrix(
     axes: Axes, table: pd.DataFrame, rows: Mapping[str, Sequence[str]], kinds: pd.Series[str]
 ) -> None:
-    labels: dict[float, str] = {}
+    labels: dict[int, str] = {}
     line = 0
     for choice, values in rows.items():
         axes.text(
@@ -85,10 +85,8 @@ def _matrix(
             chosen = table[choice].astype(str) == value
             for kind in _KINDS:
                 ranks = table.loc[chosen & (kinds == kind), "rank"].to_numpy(float)
-                height = np.full(len(ranks), float(line))
-                theme.strokes(
-                    axes, ranks, height - 0.36, height + 0.36, _TONES[kind], _size(len(table)) - 0.6
-                )
+                middle, width = np.full(len(ranks), line), _size(len(table)) - 0.6
+                theme.strokes(axes, ranks, middle - 0.36, middle + 0.36, _TONES[kind], width)
             labels[line] = backend_name(value) if choice == "backend" else value
         line += 1
     axes.set_yticks(
@@ -109,9 +107,9 @@ def _size(specifications: int) -> float:
 
 def _keys(kinds: pd.Series[str]) -> list[Line2D]:
     words = {
-        "worse": "interval below no effect",
-        "undecided": "interval across it",
-        "better": "interval above it",
+        "worse": "interval below 0",
+        "undecided": "interval across 0",
+        "better": "interval above 0",
     }
     counts = kinds.value_counts()
     return [
@@ -128,6 +126,6 @@ def _reading(table: pd.DataFrame, kinds: pd.Series[str]) -> str:
         f"How to read this figure: each of the {len(table)} columns is one way to ask the "
         "question, a recipe in a case on a backend against its baseline; above, the mean "
         "improvement with its 95 % interval, not corrected for their number; below, what was "
-        f"chosen. {above} of {len(table)} intervals lie above no effect. Whoever may choose "
+        f"chosen. {above} of {len(table)} intervals lie above 0. Whoever may choose "
         "freely can report any column; a choice whose marks crowd at one end decides the result."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from manyseeds.report.wording import backend_name
@@ -109,10 +110,21 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     svg, png = io.BytesIO(), io.BytesIO()
     if layout := figure.get_layout_engine():
         layout.execute(figure)
-        figure.set_layout_engine("none")  # what is laid out once need not be for each file
+    figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    return Drawn(name, title, reading, svg.getvalue(), png.getvalue())
+    return Drawn(name, title, reading, _rounded(svg.getvalue()), png.getvalue())
+
+
+_COORDINATES = re.compile(rb'(?<=\s)[dxy]="[^"]*"')
+_LONG = re.compile(rb"\d+\.\d{3,}")
+
+
+def _rounded(svg: bytes) -> bytes:
+    """Round coordinates to hundredths of a point, which nobody sees and every reader loads."""
+    return _COORDINATES.sub(
+        lambda found: _LONG.sub(lambda number: b"%.2f" % float(number[0]), found[0]), svg
+    )
 
 
 def colours(backends: Sequence[str]) -> dict[str, str]:
@@ -195,11 +207,17 @@ def shortened(name: str, letters: int) -> str:
 
 
 def logarithmic(axis: Axis, *, each: bool = False) -> None:
-    """Mark an axis that is logarithmic already in plain figures.
+    """Mark an axis that is logarithmic already, and has its limits, in plain figures.
 
-    Powers of ten, or, of an axis that spans about one, `each` of some figures between them.
+    At powers of ten; with `each` at round figures, as many as there is room for.
     """
-    axis.set_major_locator(LogLocator(10, subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if each else (1.0,)))
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    if each and decades < 0.6:
+        axis.set_major_locator(MaxNLocator(7))
+    else:
+        between = (1.0, 2.0, 3.0, 5.0) if decades < 1.6 else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(10, subs=between if each and decades < 3 else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

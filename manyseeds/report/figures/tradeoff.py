@@ -48,36 +48,34 @@ def tradeoff_figure(points: pd.DataFrame, shown: Unit, *, solo: bool, name: str)
     """
     recipes = list(dict.fromkeys(points["recipe"]))
     with theme.style():
-        figure = None
-        if len(recipes) <= _NAMED:
-            figure = _figure(points, recipes, shown, solo=solo, numbered=False)
-        if figure is None:
-            figure = _figure(points, recipes, shown, solo=solo, numbered=True)
+        named = len(recipes) <= _NAMED
+        figure, whole = _figure(points, recipes, shown, solo=solo, numbered=not named)
+        if named and not whole:
+            figure, _ = _figure(points, recipes, shown, solo=solo, numbered=True)
         return theme.drawn(figure, name, _title(shown), _reading(shown, solo=solo))
 
 
 def _figure(
     points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, solo: bool, numbered: bool
-) -> Figure | None:
-    """Return the figure; None if a name found no room, so that numbers must stand for them."""
+) -> tuple[Figure, bool]:
+    """Return the figure, and whether every label found room."""
     backends = list(dict.fromkeys(points["backend"]))
     listed = -(-len(recipes) // _COLUMNS) if numbered else 0
     height = _HEIGHT + 1.05 + 0.15 * listed
     figure = theme.blank(height)
-    figure.set_layout_engine("none")  # labels are placed where they are drawn
+    figure.set_layout_engine(None)  # labels are placed where they are drawn
     axes = _axes(figure, height)
     _points(axes, points, backends, shown)
     _front(axes, points, shown)
     _scales(axes, points, shown, solo=solo)
-    if not _name(axes, points, recipes, shown, numbered=numbered):
-        return None
+    whole = _name(axes, points, recipes, shown, numbered=numbered)
     if numbered:
         _list(figure, recipes, height)
     figure.legend(
         handles=list(_keys(backends)), loc="center", ncols=len(backends) + 1,
         bbox_to_anchor=(0.5, (0.15 * listed + 0.22) / height),
     )  # fmt: skip
-    return figure
+    return figure, whole
 
 
 def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
@@ -95,8 +93,7 @@ def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
     """
     cheaper = (costs[:, None] >= costs) & (gains[:, None] <= gains)
     strictly = (costs[:, None] > costs) | (gains[:, None] < gains)
-    found: NDArray[np.bool_] = ~(cheaper & strictly).any(axis=1)
-    return found
+    return np.logical_not((cheaper & strictly).any(axis=1))
 
 
 def _axes(figure: Figure, height: float) -> Axes:
@@ -151,10 +148,7 @@ def _scales(axes: Axes, points: pd.DataFrame, shown: Unit, *, solo: bool) -> Non
 def _name(
     axes: Axes, points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, numbered: bool
 ) -> bool:
-    """Label each recipe once, next to whichever of its points has room.
-
-    Returns whether all names found room; a number that finds none is left out.
-    """
+    """Label each recipe once, next to whichever of its points has room; return if all had."""
     heights = shown.factor * points["score"]
     places = np.column_stack([points["seconds"], heights])
     labels = Labels(axes, places, 7.5 if numbered else 8.5)
@@ -165,7 +159,7 @@ def _name(
         )
         for number, recipe in enumerate(recipes, start=1)
     ]
-    return numbered or all(found)
+    return all(found)
 
 
 def _list(figure: Figure, recipes: Sequence[str], height: float) -> None:
