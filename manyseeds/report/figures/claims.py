@@ -20,6 +20,9 @@ from manyseeds.statistics.pairs import ALL
 _LINE = 0.165
 """Inches."""
 
+_DWARFS = 6.0
+"""Times the median extent: a larger effect would make the others' intervals unreadable."""
+
 _MARKS: Mapping[str, tuple[str, str, bool]] = {
     "holds": ("o", theme.PALETTE[2], True),
     "reversed": ("X", theme.PALETTE[3], True),
@@ -43,7 +46,7 @@ class _Block:
 
 
 def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> theme.Drawn:
-    """Draw one panel for each unit that the claims' effects have.
+    """Draw one panel for each unit that the claims' effects have, two where a few dwarf the others.
 
     `table` are rows of `claims_table`; of a claim with several cases the one over all is drawn.
     """
@@ -61,20 +64,51 @@ def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> th
 def _panels(
     claims: Sequence[Claim], table: pd.DataFrame
 ) -> Iterator[tuple[Unit, Sequence[_Block]]]:
-    """Yield the claims by unit, each with its rows of the whole: backends, then all together."""
-    units: dict[Unit, list[_Block]] = {}
+    """Yield the claims of each panel, each with its rows: backends, then all together."""
+    units: dict[Unit, list[tuple[Claim, list[Row]]]] = {}
     for claim in claims:
-        rows = table[(table["claim"] == claim.name) & (table["pairs"] > 0)]
-        if (rows["case"] == ALL).any():
-            rows = rows[rows["case"] == ALL]
-        if rows["backend"].nunique() == 2:  # one backend is all there is
-            rows = rows[rows["backend"] == ALL]
-        if rows.empty:
-            continue
-        blocks = units.setdefault(claim_unit(claim), [])
-        top = blocks[-1].bottom if blocks else 0
-        blocks.append(_Block(claim, rows_of(rows), top))
-    yield from units.items()
+        units.setdefault(claim_unit(claim), []).append((claim, _rows(claim, table)))
+    for shown, found in units.items():
+        extents = [_extent(rows) for _, rows in found]
+        edge = _edge(extents)
+        for large in (False, True):
+            part = [one for one, size in zip(found, extents, strict=True) if (size > edge) == large]
+            if part:
+                yield shown, _stacked(part)
+
+
+def _rows(claim: Claim, table: pd.DataFrame) -> list[Row]:
+    """Return a claim's rows over all cases; of a single backend one, which is all there is."""
+    rows = table[table["claim"] == claim.name]
+    if (rows["case"] == ALL).any():
+        rows = rows[rows["case"] == ALL]
+    if rows["backend"].nunique() == 2:
+        rows = rows[rows["backend"] != ALL]
+    return rows_of(rows)
+
+
+def _stacked(found: Sequence[tuple[Claim, list[Row]]]) -> list[_Block]:
+    blocks: list[_Block] = []
+    for claim, rows in found:
+        blocks.append(_Block(claim, rows, blocks[-1].bottom if blocks else 0))
+    return blocks
+
+
+def _extent(rows: Sequence[Row]) -> float:
+    """Return how far a claim's effects and intervals reach from no effect."""
+    names = ("improvement", "low", "high", "family_low", "family_high")
+    values = np.abs([float(row[name]) for row in rows for name in names])
+    return float(values.max(initial=0.0, where=np.isfinite(values)))
+
+
+def _edge(extents: Sequence[float]) -> float:
+    """Return beyond which extent a claim has a panel of its own: infinity if all fit in one."""
+    order = np.sort([extent for extent in extents if extent > 0])
+    if len(order) < 3 or order[-1] < _DWARFS * np.median(order):
+        return np.inf
+    gaps = order[1:] / order[:-1]
+    upper = gaps[len(gaps) // 2 :]  # only a few may leave
+    return float(order[len(gaps) - len(upper) + int(upper.argmax())])
 
 
 def _panel(axes: Axes, shown: Unit, blocks: Sequence[_Block]) -> None:
@@ -105,7 +139,7 @@ def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
     )  # fmt: skip
     if block.top:
         axes.axhline(block.top - 0.5, color=theme.GRID, lw=0.7)
-    least = float(block.rows[-1]["least_effect"])
+    least = max((float(row["least_effect"]) for row in block.rows), default=0.0)
     low, high = shown.scaled(-least), shown.scaled(least)
     axes.add_patch(
         Rectangle((low, block.top + 0.5), high - low, len(block.rows), color=theme.MUTED,
@@ -136,8 +170,9 @@ def _line(axes: Axes, line: int, row: Row, shown: Unit) -> None:
             middle, line, marker=mark, ms=6.5 if pooled else 5, color=tone, ls="", zorder=4,
             mfc=tone if filled else theme.PAPER, mew=1.1,
         )  # fmt: skip
+    said = str(row["verdict"]) if row["pairs"] else "no pairs"
     axes.text(
-        1.012, line, str(row["verdict"]), transform=axes.get_yaxis_transform(), va="center",
+        1.012, line, said, transform=axes.get_yaxis_transform(), va="center",
         fontsize=8, fontweight="bold" if pooled else "normal",
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from manyseeds.report.figures import theme
 from manyseeds.report.wording import backend_name
@@ -38,6 +39,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
     present = set(table["quantity"])
     quantities = [name for name in _QUANTITIES if name in present]
     backends = list(dict.fromkeys(table["backend"]))
+    trained = bool(table["epoch"].max() > 0)
     with theme.style():
         figure = theme.blank(1.5 * len(quantities) + 0.9)
         grid = figure.subplots(
@@ -51,7 +53,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
                 if part.empty:
                     _empty(axes)
                     continue
-                _panel(axes, part, backends)
+                _panel(axes, part, backends, trained=trained)
             grid[0][column].set_title(theme.wrapped(recipe, _WIDE), fontsize=9)
             filled = [axes for axes in grid[:, column] if axes.lines]
             filled[-1].set_xlabel("Layer")
@@ -59,27 +61,28 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
         for axes, quantity in zip(grid[:, 0], quantities, strict=True):
             if quantity in _LOGARITHMIC:
                 axes.set_yscale("log")
-                theme.logarithmic(axes.yaxis)
+                axes.set_ylim(axes.get_ylim())
+                theme.logarithmic(axes.yaxis, each=True)
         figure.align_ylabels(grid[:, 0])
-        figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
+        figure.legend(handles=_keys(backends, trained=trained), loc="outside lower center", ncols=5)
         return theme.drawn(figure, name, "Inside the networks", _READING)
 
 
-def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
+def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str], *, trained: bool) -> None:
+    """Draw a line a backend; dotted is before training, where any network was trained."""
     tones = theme.colours(backends)
-    last = part["epoch"].max()
     thin = 0.5 if part["depth"].max() > _MANY else 1.0
     for number, backend in enumerate(backends):
         rows = part[part["backend"] == backend].sort_values("depth")
         for epoch in sorted(rows["epoch"].unique()):
             line = rows[rows["epoch"] == epoch]
-            end = epoch == last and epoch > 0
             axes.plot(
                 line["depth"], line["median"], color=tones[backend],
-                lw=thin * (2.6 - 0.8 * min(number, 2)), ls="-" if end or last == 0 else ":",
+                lw=thin * (2.6 - 0.8 * min(number, 2)), ls=":" if trained and epoch == 0 else "-",
             )  # fmt: skip
     axes.tick_params(labelsize=7.5)
     axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _empty(axes: Axes) -> None:
@@ -94,18 +97,19 @@ def _empty(axes: Axes) -> None:
         side.set_visible(False)
 
 
-def _keys(backends: Sequence[str]) -> list[Line2D]:
+def _keys(backends: Sequence[str], *, trained: bool) -> list[Line2D]:
     tones = theme.colours(backends)
     keys = [Line2D([], [], color=tones[name], lw=2, label=backend_name(name)) for name in backends]
-    keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
-    keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
+    if trained:
+        keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
+        keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
     return keys
 
 
 _READING = (
     "How to read this figure: each line is the median seed, layer by layer from the input; dotted "
-    "before training, solid after the last epoch (networks that are not trained have a solid line "
-    "alone); the output layer is drawn for gradients alone. Means and standard deviations are "
-    "those over the training rows, averaged over the layer's units; a dead unit is 0 for every "
-    "training row."
+    "before training, solid after the last epoch (all solid where no network was trained, none "
+    "where every training diverged); the output layer is drawn for gradients alone. Means and "
+    "standard deviations are those over the training rows, averaged over the layer's units; a dead "
+    "unit is 0 for every training row."
 )

@@ -39,7 +39,8 @@ def profile_figure(
     shown
         The unit of the suite's metric.
     """
-    factors = _factors(costs.to_numpy(float))
+    ratios = performance_ratios(costs.to_numpy(float))
+    factors = _factors(ratios[:, costs.columns.isin(recipes)])
     shares = pd.DataFrame(
         100 * performance_profile(costs.to_numpy(float), factors), columns=costs.columns
     )
@@ -64,9 +65,8 @@ def profile_figure(
         return theme.drawn(figure, name, "Performance profile", _reading(costs, recipes, cost))
 
 
-def _factors(costs: Floats) -> Floats:
+def _factors(ratios: Floats) -> Floats:
     """Return the factors to draw: as far as any ratio goes, but not beyond the furthest."""
-    ratios = performance_ratios(costs)
     finite = ratios[np.isfinite(ratios)]
     last = min(max(float(finite.max(initial=1.0)) * 1.02, 1.2), _FURTHEST)
     found: Floats = np.geomspace(1, last, _STEPS)

@@ -18,7 +18,7 @@ from manyseeds.statistics.specification import choices
 
 _LINE = 0.155
 """Inches of a line of the matrix."""
-_MOST = 16
+_MOST = 24
 """Values of a choice that are drawn: more would be a matrix that nobody reads."""
 _KINDS = ("worse", "undecided", "better")
 _TONES = dict(zip(_KINDS, (theme.WORSE, theme.MUTED, theme.BETTER), strict=True))
@@ -40,10 +40,12 @@ def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.D
 
 
 def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
-    """Return the choices; recipes themselves where nothing else tells them apart."""
+    """Return the choices; recipes themselves, too, where the others do not tell them apart."""
     found = choices(table)
-    if set(found) <= {"backend", "case"} and table["recipe"].nunique() > 1:
-        return {"recipe": list(dict.fromkeys(table["recipe"])), **found}
+    others = [name for name in found if name not in ("backend", "case")]
+    recipes = table[["recipe", *others]].drop_duplicates()
+    if not others or recipes.duplicated(others).any():
+        found["recipe"] = list(dict.fromkeys(table["recipe"]))
     return found
 
 

@@ -166,12 +166,11 @@ def _list(figure: Figure, recipes: Sequence[str], height: float) -> None:
     lines = -(-len(recipes) // _COLUMNS)
     for number, recipe in enumerate(recipes):
         column, line = divmod(number, lines)
-        figure.text(
-            0.1 / theme.WIDTH + column * (1 - 0.2 / theme.WIDTH) / _COLUMNS,
-            (0.15 * (lines - line) - 0.06) / height,
-            f"{number + 1}  {theme.shortened(recipe, 36)}",
-            fontsize=7.5, va="center",
-        )  # fmt: skip
+        left = 0.25 / theme.WIDTH + column * (1 - 0.2 / theme.WIDTH) / _COLUMNS
+        place = (0.15 * (lines - line) - 0.06) / height
+        figure.text(left, place, f"{number + 1}", fontsize=7.5, va="center", ha="right")
+        name = theme.shortened(recipe, 34)
+        figure.text(left + 0.07 / theme.WIDTH, place, name, fontsize=7.5, va="center")
 
 
 def _keys(backends: Sequence[str]) -> Iterator[Line2D]:
