@@ -136,6 +136,7 @@ def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
     axes.text(
         0.004, block.top, theme.shortened(block.claim.name, 70), va="center", fontsize=8.5,
         fontweight="bold", transform=axes.get_yaxis_transform(),
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": theme.PAPER, "alpha": 0.85, "lw": 0},
     )  # fmt: skip
     if block.top:
         axes.axhline(block.top - 0.5, color=theme.GRID, lw=0.7)

@@ -15,7 +15,9 @@ _WIDE, _HIGH = 0.62, 1.25
 """Of a letter, times the size of the font."""
 _MARK = 3.5
 """Half of a marker, in points."""
-_NEAR = 4.0
+_APART = 2.0
+"""Left and right of a label, in points: two numbers side by side are not a third."""
+_NEAR = 2.0
 _RADII = (_NEAR, 9.0, 15.0, 22.0, 30.0, 40.0)
 _ANGLES = np.deg2rad([0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 68, 112, 248, 292])
 
@@ -42,7 +44,7 @@ class Labels:
 
     def place(self, text: str, own: NDArray[np.bool_]) -> bool:
         """Write a label next to one of its own points, and return whether there was room."""
-        half = len(text) * _WIDE * self._size / 2, _HIGH * self._size / 2
+        half = len(text) * _WIDE * self._size / 2 + _APART, _HIGH * self._size / 2
         for anchor, centre in self._candidates(self._points[own], half):
             box = _around(centre, half)
             if self._free(box):

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit, backend_name
+from manyseeds.report.wording import NONE, Unit, backend_name
 from manyseeds.statistics.specification import choices
 
 _LINE = 0.155
@@ -89,16 +90,17 @@ def _matrix(
                 ranks = table.loc[chosen & (kinds == kind), "rank"].to_numpy(float)
                 middle, width = np.full(len(ranks), line), _size(len(table)) - 0.6
                 theme.strokes(axes, ranks, middle - 0.36, middle + 0.36, _TONES[kind], width)
-            labels[line] = backend_name(value) if choice == "backend" else value
+            labels[line] = backend_name(value) if choice == "backend" else value or NONE
         line += 1
     axes.set_yticks(
-        list(labels), [theme.shortened(text, 26) for text in labels.values()], fontsize=7.5
+        list(labels), [theme.shortened(text, 24) for text in labels.values()], fontsize=7.5
     )
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(line - 0.4, -0.6)
     axes.grid(visible=False)
     for height in labels:
         axes.axhline(height, color=theme.GRID, lw=0.5, zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("Specifications, from the least to the largest improvement")
 
 

@@ -32,6 +32,9 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 WIDTH = 7.2
 """Inches; at the page's full width a point of the figure is about a point on the page."""
 
+_DPI = 144
+"""Of the PNG; what is laid out at another would be of other widths, as letters are hinted."""
+
 PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
 """Ten colours that people with any kind of colour vision can tell apart."""
 
@@ -45,6 +48,7 @@ _STYLE: Any = {
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else every draw looks for what a title might collide with
     "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
@@ -102,7 +106,7 @@ def style() -> Iterator[None]:
 
 def blank(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure, in inches, whose parts make room for each other."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
@@ -112,7 +116,7 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
         layout.execute(figure)
     figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
+    figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
     return Drawn(name, title, reading, _rounded(svg.getvalue()), png.getvalue())
 
 
