@@ -69,7 +69,8 @@ class Labels:
 
     def _write(self, text: str, anchor: Floats, centre: Floats) -> None:
         place = self._axes.transData.inverted().transform(np.stack([anchor, centre]) / self._scale)
-        far = np.hypot(*(centre - anchor)) > len(text) * _WIDE * self._size / 2 + 3 * _NEAR
+        beside = len(text) * _WIDE * self._size / 2 + _APART + _MARK + _RADII[1]
+        far = np.hypot(*(centre - anchor)) > beside + 1
         if far:
             self._axes.plot(*place.T, color=theme.MUTED, lw=0.5, zorder=1)
         self._axes.text(
