@@ -194,7 +194,7 @@ def _reading(shown: Unit, *, solo: bool) -> str:
         else "a seed's share of the cohort it was trained in, which is far less than a training "
         "alone takes; compiling not counted"
     )
-    better = "Up" if shown.factor > 1 else "Down"
+    better = "up" if shown.factor > 1 else "down"
     return (
         f"How to read this figure: {better} and to the left is better. Each mark is a recipe on a "
         f"backend, its mean over the seeds with a 95 % interval; seconds are those of {seconds}. A "
