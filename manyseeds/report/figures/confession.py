@@ -178,10 +178,10 @@ def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
 _READING = (
     "How to read this figure: someone who trains k seeds and reports only the best one would, on "
     "average, report the height of the curve at k; of factors, whose mean may be infinite, with an "
-    "even chance. At k = 1 nothing is selected. The stronger band is the 95 % interval of the curve, "
-    "the fainter one holds the middle 80 % of such searches. A dashed line is a published figure, a "
-    "dotted one a factor that looks well; after its name the k that reaches it. A diamond is the k "
-    "from which a factor has an even chance, with its 95 % interval; factors of 2, 3 and 4 that no "
-    "try reaches are left out. Towards the right every search finds the best of our seeds, so that "
-    "the fainter band closes."
+    "even chance. At k = 1 nothing is selected. The stronger band is the 95 % interval of the "
+    "curve, the fainter one holds the middle 80 % of such searches. A dashed line is a published "
+    "figure, a dotted one a factor that looks well; after its name the k that reaches it. A "
+    "diamond is the k from which a factor has an even chance, with its 95 % interval; factors of "
+    "2, 3 and 4 that no try reaches are left out. Towards the right every search finds the best of "
+    "our seeds, so that the fainter band closes."
 )
