@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +18,19 @@ from manyseeds.claims import (
     Threshold,
     TimeToTarget,
 )
+from manyseeds.report.figures.claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.curves import curves_figure
 from manyseeds.report.figures.distribution import distribution_figure
 from manyseeds.report.figures.forest import forest_figure
 from manyseeds.report.figures.layers import layers_figure
 from manyseeds.report.figures.paired import paired_figure
+from manyseeds.report.figures.profile import MOST, profile_figure
+from manyseeds.report.figures.raincloud import raincloud_figure
 from manyseeds.report.figures.range_tests import range_tests_figure
+from manyseeds.report.figures.specification import specification_figure
 from manyseeds.report.figures.theme import Drawn
+from manyseeds.report.figures.tradeoff import tradeoff_figure
 from manyseeds.report.figures.variance import variance_figure
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
@@ -33,10 +38,14 @@ from manyseeds.report.wording import case_name, claim_unit, unit
 from manyseeds.statistics import range_test_steps
 from manyseeds.statistics.estimands import least_effect
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
+from manyseeds.statistics.profiles import error_costs
 from manyseeds.statistics.scores import ordinary
+from manyseeds.statistics.spread import lost_rows, seed_scores, tradeoff_table
 
 _RECIPES_WITH_CURVES = 4
 _RECIPES_WITH_LAYERS = 5
+_RECIPES_WITH_CLOUDS = 10
+_LEAST_SPECIFICATIONS = 6
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,11 @@ class Drawings:
     """The figures of a page: per claim by its name, and the rest."""
 
     claims: Mapping[str, tuple[Drawn, ...]]
+    forest: Drawn | None
+    rainclouds: Drawn | None
+    profile: Drawn | None
+    tradeoff: Drawn | None
+    specification: Drawn | None
     recipes: Drawn | None
     variance: Drawn | None
     curves: Drawn | None
@@ -54,8 +68,14 @@ class Drawings:
         """Yield every figure."""
         for figures in self.claims.values():
             yield from figures
+        yield from self.overview()
         rest = (self.recipes, self.variance, self.curves, self.layers, self.range_tests)
         yield from (one for one in rest if one)
+
+    def overview(self) -> tuple[Drawn, ...]:
+        """Return the figures about the suite as a whole."""
+        found = self.forest, self.rainclouds, self.profile, self.tradeoff, self.specification
+        return tuple(one for one in found if one)
 
 
 def drawings(subject: Subject, results: Results) -> Drawings:
@@ -66,6 +86,11 @@ def drawings(subject: Subject, results: Results) -> Drawings:
             claim.name: tuple(_of_claim(claim, results, names[claim.name]))
             for claim in subject.suite.claims
         },
+        forest=_forest(subject, results),
+        rainclouds=_rainclouds(subject),
+        profile=_profile(subject),
+        tradeoff=_tradeoff(subject, results),
+        specification=_specification(subject, results),
         recipes=_recipes(subject, results),
         variance=_variance(subject, results),
         curves=_curves(subject),
@@ -100,7 +125,8 @@ def _of_claim(claim: Claim, results: Results, name: str) -> Iterator[Drawn]:
         yield _cases(claim, results, f"{name}-cases")
     if isinstance(claim, Difference | Calibration | Share):
         yield distribution_figure(claim, single, published, f"{name}-distribution")
-        yield confession_figure(claim, curves, published, f"{name}-confession")
+        cherries = results.cherries[results.cherries["claim"] == claim.name]
+        yield confession_figure(claim, curves, published, cherries, f"{name}-confession")
 
 
 def _any(pairs: Pairs) -> bool:
@@ -113,6 +139,50 @@ def _cases(claim: Claim, results: Results, name: str) -> Drawn:
     title = "Case by case"
     groups = [(" against ".join(claim.compared()), rows)]
     return forest_figure(groups, "case", claim_unit(claim), least_effect(claim), name, title)
+
+
+def _forest(subject: Subject, results: Results) -> Drawn | None:
+    claims = subject.suite.claims
+    known = results.claims["improvement"].notna().any()
+    return claims_figure(claims, results.claims, "claims") if claims and known else None
+
+
+def _rainclouds(subject: Subject) -> Drawn | None:
+    scores = seed_scores(subject.records, subject.suite)
+    scores = scores.where(np.isfinite(scores))
+    chosen = _few(scores.columns[scores.notna().any()].get_level_values("recipe"), subject)
+    if not chosen:
+        return None
+    lost, shown = lost_rows(subject.records, subject.suite), unit(subject.suite.primary)
+    return raincloud_figure(scores, lost, chosen[:_RECIPES_WITH_CLOUDS], shown, "rainclouds")
+
+
+def _profile(subject: Subject) -> Drawn | None:
+    costs = error_costs(subject.records, subject.suite)
+    if costs.empty or costs.shape[1] < 2:
+        return None
+    chosen = _few(costs.columns, subject)[:MOST]
+    return profile_figure(costs, chosen, unit(subject.suite.primary), "profile")
+
+
+def _tradeoff(subject: Subject, results: Results) -> Drawn | None:
+    scores = seed_scores(subject.records, subject.suite)
+    table = tradeoff_table(scores[np.isfinite(scores)], results.summary)
+    solo = bool((table["solo_seconds"] > 0).all())
+    points = table.rename(
+        columns={"solo_seconds" if solo else "cohort_seconds_per_seed": "seconds"}
+    )
+    points = points[points["seconds"] > 0].reset_index(drop=True)
+    if points["recipe"].nunique() < 2:
+        return None
+    return tradeoff_figure(points, unit(subject.suite.primary), solo=solo, name="tradeoff")
+
+
+def _specification(subject: Subject, results: Results) -> Drawn | None:
+    table = results.specification
+    if len(table) < _LEAST_SPECIFICATIONS:
+        return None
+    return specification_figure(table, unit(subject.suite.primary), "specification")
 
 
 def _recipes(subject: Subject, results: Results) -> Drawn | None:
@@ -156,10 +226,14 @@ def _range_tests(subject: Subject, results: Results) -> Drawn | None:
 
 
 def _of_few(rows: pd.DataFrame, subject: Subject, most: int) -> tuple[pd.DataFrame, Sequence[str]]:
-    """Return the rows of the first recipes, those of claims before others, in one case each."""
-    claimed = [name for c in subject.suite.claims for name in reversed(c.compared())]
-    names = dict.fromkeys([*claimed, *subject.suite.recipes()])
-    present = set(rows["recipe"])
-    chosen = [name for name in names if name in present][:most]
+    """Return the rows of the first recipes, in one case each."""
+    chosen = _few(rows["recipe"], subject)[:most]
     rows = rows[rows["recipe"].isin(chosen)]
     return rows[rows["case"] == rows.groupby("recipe")["case"].transform("first")], chosen
+
+
+def _few(present: Iterable[str], subject: Subject) -> list[str]:
+    """Return those recipes of the suite that are present, those of claims before others."""
+    claimed = [name for c in subject.suite.claims for name in reversed(c.compared())]
+    there = set(present)
+    return [n for n in dict.fromkeys([*claimed, *subject.suite.recipes()]) if n in there]

@@ -71,6 +71,7 @@ class Page:
     summary: tuple[SummaryGroup, ...]
     unit: Unit
     varied: str
+    overview: tuple[Drawn, ...]
     recipes: Drawn | None
     variance: Drawn | None
     curves: Drawn | None
@@ -94,6 +95,7 @@ def page(subject: Subject, results: Results, drawings: Drawings, folder: str) ->
         summary=summary_groups(results.summary, suite),
         unit=unit(suite.primary),
         varied=varied(suite),
+        overview=drawings.overview(),
         recipes=drawings.recipes,
         variance=drawings.variance,
         curves=drawings.curves,

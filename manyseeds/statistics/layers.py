@@ -9,6 +9,7 @@ from manyseeds.statistics.scores import ordinary
 from manyseeds.suite import Suite
 
 _KEYS = ["recipe", "case", "backend", "quantity", "phase", "epoch", "depth", "layer"]
+_NETWORK = ["recipe", "case", "backend", "seed", "phase", "epoch", "layer"]
 _COLUMNS = [*_KEYS, "seeds", "median", "low", "high"]
 
 
@@ -19,7 +20,7 @@ def layers_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     between which the middle 80 % of the seeds lie.
     """
     rows = ordinary(diagnostics, suite)
-    rows = rows[rows["layer"] != ""].dropna(subset=["value"])
+    rows = _numbers(rows[rows["layer"] != ""])
     if rows.empty:
         return pd.DataFrame(columns=_COLUMNS)
     ends = rows.groupby(["recipe", "case"])["epoch"]
@@ -30,6 +31,17 @@ def layers_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     table.columns = ["low", "median", "high"]
     found: pd.DataFrame = table.assign(seeds=groups.size()).reset_index()[_COLUMNS]
     return found
+
+
+def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Drop what is no number, and what is said of the units of layers whose outputs are none.
+
+    A unit that is NaN for every training row is never 0, but no living unit either.
+    """
+    places = pd.MultiIndex.from_frame(rows[_NETWORK])
+    broken = places[(rows["quantity"] == "output_mean") & rows["value"].isna()]
+    dead = (rows["quantity"] == "dead") & places.isin(broken)
+    return rows[~dead].dropna(subset=["value"])
 
 
 def _depths(rows: pd.DataFrame) -> pd.Series[int]:

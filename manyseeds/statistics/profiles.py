@@ -6,9 +6,13 @@ Dolan and Moré (2002), "Benchmarking optimization software with performance pro
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
+from manyseeds.claims import less_is_better
 from manyseeds.statistics.bootstrap import Floats
+from manyseeds.statistics.scores import Scores, ordinary
+from manyseeds.suite import Suite
 
 
 def performance_ratios(costs: ArrayLike) -> Floats:
@@ -58,3 +62,56 @@ def performance_profile(costs: ArrayLike, factors: ArrayLike) -> Floats:
     tau = np.atleast_1d(np.asarray(factors, dtype=np.float64))[:, None, None]
     within: Floats = (ratios <= tau * (1 + 1e-12)).mean(axis=1)
     return within
+
+
+def error_costs(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return every recipe's test error, or test loss, on every problem.
+
+    A problem is a seed in a case on a backend: all recipes meet the same streams there. A training
+    that diverged does not solve it. Compared are the recipes scored on the task that most of them
+    end with; a problem that one of them lacks (failed, timed out or missing) is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        [problems, recipes], by case, backend and seed; infinity where a training diverged.
+    """
+    metric = suite.primary
+    values = Scores.of(records, suite, metric)
+    costs = values.table if less_is_better(metric) else 1 - values.table
+    costs = costs.mask(_diverged(records, suite).reindex_like(costs).eq(1.0), np.inf)
+    cases = [case for case in suite.cases() if case] or [""]
+    backends = list(dict.fromkeys(costs.columns.get_level_values("backend")))
+    problems = pd.MultiIndex.from_product(
+        [cases, backends, costs.index], names=["case", "backend", "seed"]
+    )
+    columns = {
+        recipe: np.concatenate([
+            costs.iloc[:, cell[backend]] if backend in cell else np.full(len(costs), np.nan)
+            for case in cases
+            for cell in [values.cell(recipe, case)]
+            for backend in backends
+        ])
+        for recipe in _of_one_task(suite, costs)
+    }  # fmt: skip
+    return pd.DataFrame(columns, index=problems).dropna(how="any")
+
+
+def _diverged(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    rows = ordinary(records, suite)
+    index = rows.assign(diverged=(rows["status"] == "diverged").astype(float))
+    return index.set_index(["seed", "recipe", "case", "backend"])["diverged"].unstack(
+        ["recipe", "case", "backend"]
+    )
+
+
+def _of_one_task(suite: Suite, costs: pd.DataFrame) -> list[str]:
+    """Return the recipes whose last task is the one that most recipes end with."""
+    present = set(costs.columns[costs.notna().any()].get_level_values("recipe"))
+    ends = {
+        cell.recipe.name: cell.recipe.phases[-1].task
+        for cell in suite.cells
+        if cell.recipe.name in present
+    }
+    counts = pd.Series(list(ends.values()), dtype=object).value_counts(sort=True)
+    return [name for name, task in ends.items() if task == counts.index[0]] if ends else []

@@ -2,70 +2,60 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from manyseeds.claims import Claim
 from manyseeds.report.figures import theme
 from manyseeds.report.figures.distribution import axis_label, published_label
 from manyseeds.report.rows import rows_of
 from manyseeds.report.wording import Unit, backend_name, claim_unit
-from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
+
+_TICKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 200_000)
 
 
 def confession_figure(
-    claim: Claim, curves: pd.DataFrame, published: pd.DataFrame, name: str
+    claim: Claim,
+    curves: pd.DataFrame,
+    published: pd.DataFrame,
+    cherries: pd.DataFrame,
+    name: str,
 ) -> theme.Drawn:
-    """Draw a claim's rows of `confession_table` and of `published_table`."""
+    """Draw a claim's rows of `confession_table`, `published_table` and `cherries_table`."""
     kinds = list(dict.fromkeys(curves["quantity"]))
     with theme.style():
-        figure = theme.blank(2.9 * len(kinds) + 0.4)
+        figure = theme.blank(2.9 * len(kinds) + 0.6)
         panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
         for axes, quantity in zip(panels, kinds, strict=True):
-            rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
-            _panel(axes, curves[curves["quantity"] == quantity], rows, claim_unit(claim))
-        _legend(figure, panels[0])
+            part = curves[curves["quantity"] == quantity]
+            known = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
+            shown = claim_unit(claim)
+            _curves(axes, part, 1.0 if quantity == "factor" else shown.factor)
+            if quantity == "factor":
+                marks = _factors(axes, part, known, whole(cherries), shown)
+            else:
+                marks = _figures(axes, part, known, shown)
+            _limits(axes, part, marks, 1.0 if quantity == "factor" else shown.factor)
+            _words(axes, part, shown)
+        _legend(figure, panels)
         return theme.drawn(figure, name, "The confession curve: the best of k seeds", _READING)
 
 
-def _panel(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, shown: Unit) -> None:
-    quantity = curves["quantity"].iloc[0]
-    scale = 1.0 if quantity == "factor" else shown.factor
-    together = curves[curves["backend"] == ALL]
-    column = told(together)
-    backends = [name for name in dict.fromkeys(curves["backend"]) if name != ALL]
-    tones = theme.colours(backends)
-    band = together[np.isfinite(together["high"])]
-    axes.fill_between(
-        band["k"], scale * band["low"], scale * band["high"],
-        color=theme.MUTED, alpha=0.18, lw=0, label="middle 80 % of searches",
-    )  # fmt: skip
-    for name in backends:
-        one = curves[curves["backend"] == name]
-        axes.plot(
-            one["k"], scale * one[column], color=tones[name], lw=1.2, label=backend_name(name)
-        )
-    axes.plot(together["k"], scale * together[column], color=theme.INK, lw=2.2, label="mean")
-    heights = scale * np.array([*together["low"], *together["high"], *curves[column]], float)
-    _published(axes, together, published, heights, shown)
-    axes.set_xscale("log")
-    last = max(int(together["k"].max()), 2)
-    ticks = [k for k in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if k <= last]
-    axes.set_xticks(ticks, [str(k) for k in ticks])
-    axes.minorticks_off()
-    axes.set_xlim(1, last)
-    axes.set_xlabel("k: seeds tried, the best one reported")
-    middle = "Median best" if column == "median" else "Expected best"
-    axes.set_ylabel(axis_label(str(quantity), shown))
-    axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
-
-
 def told(curve: pd.DataFrame) -> str:
-    """Return which column stands for a search: the median where the mean is infinite."""
-    return "expected" if np.isfinite(curve["expected"]).all() else "median"
+    """Return which column stands for a search.
+
+    The expected best of improvements. The median of factors, which have no mean where a training
+    makes no error: at its k there is an even chance of such a figure.
+    """
+    factors = (curve["quantity"] == "factor").any()
+    return "expected" if not factors and np.isfinite(curve["expected"]).all() else "median"
 
 
 def tries_needed(curve: pd.DataFrame, column: str, figure: float) -> int | None:
@@ -74,31 +64,124 @@ def tries_needed(curve: pd.DataFrame, column: str, figure: float) -> int | None:
     return int(reaching.min()) if len(reaching) else None
 
 
-def _published(
-    axes: Axes, together: pd.DataFrame, published: pd.DataFrame, heights: Floats, shown: Unit
-) -> None:
-    column = told(together)
-    labels = []
+def whole(cherries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all backends together, or those of the only one."""
+    backends = set(cherries["backend"])
+    return cherries[cherries["backend"] == ALL] if ALL in backends else cherries
+
+
+def _curves(axes: Axes, curves: pd.DataFrame, scale: float) -> None:
+    """Draw each backend's curve, and their mean with its interval and the spread of searches."""
+    together = curves[curves["backend"] == ALL]
+    column = told(curves)
+    backends = [name for name in dict.fromkeys(curves["backend"]) if name != ALL]
+    tones = theme.colours(backends)
+    for low, high, alpha, label in (
+        ("low", "high", 0.16, "middle 80 % of searches"),
+        (f"{column}_low", f"{column}_high", 0.38, "95 % interval of the curve"),
+    ):
+        band = together[np.isfinite(together[high])]
+        axes.fill_between(
+            band["k"], scale * band[low], scale * band[high], color=theme.MUTED, alpha=alpha, lw=0,
+            label=label,
+        )  # fmt: skip
+    for name in backends if len(backends) > 1 else ():
+        one = curves[curves["backend"] == name]
+        axes.plot(
+            one["k"], scale * one[column], color=tones[name], lw=1.2, label=backend_name(name)
+        )
+    label = "mean of the backends" if len(backends) > 1 else backend_name(backends[0])
+    axes.plot(together["k"], scale * together[column], color=theme.INK, lw=2.0, label=label)
+
+
+Mark = tuple[float, str]
+"""A height in the axes' unit, and what to write at it."""
+
+
+def _figures(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, shown: Unit) -> list[Mark]:
+    """Draw the published improvements, and return what to write at them."""
+    together, column = curves[curves["backend"] == ALL], told(curves)
+    marks = []
     for row in rows_of(published):
         figure = float(row["figure"])
-        scale = 1.0 if row["quantity"] == "factor" else shown.factor
-        axes.axhline(scale * figure, color=theme.INK, lw=1.0, ls="--")
+        axes.axhline(shown.factor * figure, color=theme.INK, lw=1.0, ls="--")
         needed = tries_needed(together, column, figure)
         reach = f"k = {needed}" if needed else f"beyond k = {together['k'].max()}"
-        labels.append((scale * figure, published_label(row, shown, reach)))
-    limits = theme.padded([*heights, *(place for place, _ in labels)])
-    theme.margin_labels(axes, labels, *limits)
+        marks.append((shown.factor * figure, published_label(row, shown, reach)))
+    return marks
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(5, len(names)))
+def _factors(
+    axes: Axes,
+    curves: pd.DataFrame,
+    published: pd.DataFrame,
+    cherries: pd.DataFrame,
+    shown: Unit,
+) -> list[Mark]:
+    """Draw from which k on a factor has an even chance, and return what to write at it."""
+    last = curves["k"].max()
+    known = {round(float(row["figure"]), 10): row for row in rows_of(published)}
+    marks = []
+    for cherry in rows_of(cherries):
+        figure, k, low, high = (float(cherry[name]) for name in ("figure", "k", "low", "high"))
+        row = known.get(figure)
+        if not np.isfinite(k) and row is None:
+            continue
+        axes.axhline(figure, color=theme.INK, lw=1.0 if row else 0.6, ls="--" if row else ":")
+        reach = _even_chance(k, low, high, int(cherry["tries"]))
+        text = published_label(row, shown, reach) if row else f"{figure:g}× ({reach})"
+        marks.append((figure, text))
+        if 1 < k <= last:
+            axes.plot([low, min(high, last)], [figure, figure], color=theme.INK, lw=1.5)
+            axes.plot(k, figure, marker="D", ms=5, mfc=theme.PAPER, mec=theme.INK, ls="", zorder=5)
+    return marks
+
+
+def _even_chance(k: float, low: float, high: float, tries: int) -> str:
+    """Say after how many tries there is an even chance, with the interval."""
+    if not np.isfinite(k):
+        return f"none of {tries}"
+    first, last = math.ceil(low), math.ceil(high) if np.isfinite(high) else "∞"
+    return f"k = {math.ceil(k)}" + (f", {first} to {last}" if first != last else "")
+
+
+def _limits(axes: Axes, curves: pd.DataFrame, marks: list[Mark], scale: float) -> None:
+    together = curves[curves["backend"] == ALL]
+    values = [*together["low"], *together["high"], *curves[told(curves)]]
+    heights = [scale * value for value in values]
+    theme.margin_labels(axes, marks, *theme.padded([*heights, *(place for place, _ in marks)]))
+    last = max(int(curves["k"].max()), 2)
+    ticks = [k for k in _TICKS if k <= last]
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{k:,}" for k in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(1, last)
+
+
+def _words(axes: Axes, curves: pd.DataFrame, shown: Unit) -> None:
+    quantity = str(curves["quantity"].iloc[0])
+    middle = "Median best" if told(curves) == "median" else "Expected best"
+    axes.set_xlabel("k: seeds tried, the best one reported")
+    axes.set_ylabel(axis_label(quantity, shown))
+    axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
+
+
+def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
+    first, *others = panels
+    handles, names = first.get_legend_handles_labels()
+    if others:
+        handles.append(Line2D([], [], color=theme.INK, lw=1.5, marker="D", ms=5, mfc=theme.PAPER))
+        names.append("even chance from this k, 95 %")
+    figure.legend(handles, names, loc="outside lower center", ncols=3)
 
 
 _READING = (
     "How to read this figure: someone who trains k seeds and reports only the best one would, on "
-    "average, report the height of the curve at k. At k = 1 nothing is selected, and the curve is "
-    "the honest mean. A dashed line is a published figure; the k after its name is how many seeds "
-    "one has to try to report it on average. Towards the right every search finds the best of our "
-    "seeds, so that the band closes."
+    "average, report the height of the curve at k; of factors, whose mean may be infinite, with an "
+    "even chance. At k = 1 nothing is selected. The stronger band is the 95 % interval of the "
+    "curve, the fainter one holds the middle 80 % of such searches. A dashed line is a published "
+    "figure, a dotted one a factor that looks well; after its name the k that reaches it. A "
+    "diamond is the k from which a factor has an even chance, with its 95 % interval; factors of "
+    "2, 3 and 4 that no try reaches are left out. Towards the right every search finds the best of "
+    "our seeds, so that the fainter band closes."
 )

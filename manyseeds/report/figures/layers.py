@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from manyseeds.report.figures import theme
 from manyseeds.report.wording import backend_name
@@ -39,6 +39,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
     present = set(table["quantity"])
     quantities = [name for name in _QUANTITIES if name in present]
     backends = list(dict.fromkeys(table["backend"]))
+    trained = bool(table["epoch"].max() > 0)
     with theme.style():
         figure = theme.blank(1.5 * len(quantities) + 0.9)
         grid = figure.subplots(
@@ -47,52 +48,68 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
         for column, recipe in enumerate(recipes):
             for row, quantity in enumerate(quantities):
                 axes = grid[row][column]
-                part = table[(table["recipe"] == recipe) & (table["quantity"] == quantity)]
-                _panel(axes, part, backends)
-                if quantity in _LOGARITHMIC:
-                    axes.set_yscale("log")
                 axes.set_ylabel(_QUANTITIES[quantity] if column == 0 else "", fontsize=8.5)
-            grid[0][column].set_title(_lines(recipe), fontsize=9)
-            grid[-1][column].set_xlabel("Layer")
+                part = table[(table["recipe"] == recipe) & (table["quantity"] == quantity)]
+                if part.empty:
+                    _empty(axes)
+                    continue
+                _panel(axes, part, backends, trained=trained)
+            grid[0][column].set_title(theme.wrapped(recipe, _WIDE), fontsize=9)
+            filled = [axes for axes in grid[:, column] if axes.lines]
+            filled[-1].set_xlabel("Layer")
+            filled[-1].tick_params(axis="x", labelbottom=True)
+        for axes, quantity in zip(grid[:, 0], quantities, strict=True):
+            if quantity in _LOGARITHMIC:
+                axes.set_yscale("log")
+                axes.set_ylim(axes.get_ylim())
+                theme.logarithmic(axes.yaxis, each=True)
         figure.align_ylabels(grid[:, 0])
-        figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
+        figure.legend(handles=_keys(backends, trained=trained), loc="outside lower center", ncols=5)
         return theme.drawn(figure, name, "Inside the networks", _READING)
 
 
-def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str]) -> None:
+def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str], *, trained: bool) -> None:
+    """Draw a line a backend; dotted is before training, where any network was trained."""
     tones = theme.colours(backends)
-    last = part["epoch"].max()
     thin = 0.5 if part["depth"].max() > _MANY else 1.0
     for number, backend in enumerate(backends):
         rows = part[part["backend"] == backend].sort_values("depth")
         for epoch in sorted(rows["epoch"].unique()):
             line = rows[rows["epoch"] == epoch]
-            end = epoch == last and epoch > 0
             axes.plot(
                 line["depth"], line["median"], color=tones[backend],
-                lw=thin * (2.6 - 0.8 * min(number, 2)), ls="-" if end or last == 0 else ":",
+                lw=thin * (2.6 - 0.8 * min(number, 2)), ls=":" if trained and epoch == 0 else "-",
             )  # fmt: skip
     axes.tick_params(labelsize=7.5)
     axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _lines(recipe: str) -> str:
-    """Return a name in lines that fit above a narrow panel."""
-    return fill(recipe.replace("_", "_ "), _WIDE).replace("_ ", "_")
+def _empty(axes: Axes) -> None:
+    """Say that a recipe has none of a quantity, instead of an empty panel."""
+    axes.text(
+        0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", fontsize=8,
+        color=theme.MUTED,
+    )  # fmt: skip
+    axes.grid(visible=False)
+    axes.tick_params(length=0, labelleft=False, labelbottom=False)
+    for side in axes.spines.values():
+        side.set_visible(False)
 
 
-def _keys(backends: Sequence[str]) -> list[Line2D]:
+def _keys(backends: Sequence[str], *, trained: bool) -> list[Line2D]:
     tones = theme.colours(backends)
     keys = [Line2D([], [], color=tones[name], lw=2, label=backend_name(name)) for name in backends]
-    keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
-    keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
+    if trained:
+        keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
+        keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
     return keys
 
 
 _READING = (
     "How to read this figure: each line is the median seed, layer by layer from the input; dotted "
-    "before training, solid after the last epoch (networks that are not trained have a solid line "
-    "alone); the output layer is drawn for gradients alone. Means and standard deviations are "
-    "those over the training rows, averaged over the layer's units; a dead unit is 0 for every "
-    "training row."
+    "before training, solid after the last epoch (all solid where no network was trained, none "
+    "where every training diverged); the output layer is drawn for gradients alone. Means and "
+    "standard deviations are those over the training rows, averaged over the layer's units; a dead "
+    "unit is 0 for every training row."
 )

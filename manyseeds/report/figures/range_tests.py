@@ -53,6 +53,7 @@ def _losses(axes: Axes, steps: pd.DataFrame, backends: Sequence[str]) -> None:
     first = steps.loc[steps["step"] == 0, "loss"].median()
     axes.set_ylim(0, _CEILING * first)
     axes.set_xscale("log")
+    theme.logarithmic(axes.xaxis)
 
 
 def _rates(axes: Axes, table: pd.DataFrame, backends: Sequence[str]) -> None:

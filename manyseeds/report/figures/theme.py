@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from textwrap import fill
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from manyseeds.report.wording import backend_name
+from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
@@ -23,6 +31,9 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
 
 WIDTH = 7.2
 """Inches; at the page's full width a point of the figure is about a point on the page."""
+
+_DPI = 144
+"""Of the PNG; what is laid out at another would be of other widths, as letters are hinted."""
 
 PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
 """Ten colours that people with any kind of colour vision can tell apart."""
@@ -37,6 +48,7 @@ _STYLE: Any = {
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # else every draw looks for what a title might collide with
     "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
@@ -60,6 +72,7 @@ _STYLE: Any = {
     "svg.hashsalt": "manyseeds",
     "svg.fonttype": "path",
     "path.simplify": False,
+    "text.parse_math": False,
 }
 
 
@@ -93,7 +106,7 @@ def style() -> Iterator[None]:
 
 def blank(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure, in inches, whose parts make room for each other."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
 def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
@@ -101,10 +114,21 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     svg, png = io.BytesIO(), io.BytesIO()
     if layout := figure.get_layout_engine():
         layout.execute(figure)
-        figure.set_layout_engine("none")  # what is laid out once need not be for each file
+    figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    return Drawn(name, title, reading, svg.getvalue(), png.getvalue())
+    figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
+    return Drawn(name, title, reading, _rounded(svg.getvalue()), png.getvalue())
+
+
+_COORDINATES = re.compile(rb'(?<=\s)[dxy]="[^"]*"')
+_LONG = re.compile(rb"\d+\.\d{3,}")
+
+
+def _rounded(svg: bytes) -> bytes:
+    """Round coordinates to hundredths of a point, which nobody sees and every reader loads."""
+    return _COORDINATES.sub(
+        lambda found: _LONG.sub(lambda number: b"%.2f" % float(number[0]), found[0]), svg
+    )
 
 
 def colours(backends: Sequence[str]) -> dict[str, str]:
@@ -124,6 +148,82 @@ def band(axes: Axes, bands: pd.DataFrame, backend: str, backends: Sequence[str])
     width = 3.2 - 1.1 * min(list(backends).index(backend), 2)
     axes.fill_between(bands.index, low, high, color=tone, alpha=0.18, lw=0)
     axes.plot(bands.index, middle, color=tone, lw=width, label=backend_name(backend))
+
+
+def dots(
+    axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, size: float = 3.0, alpha: float = 1.0
+) -> None:
+    """Draw points as one path: a file has a few bytes for each, not an element.
+
+    Each is a stroke of next to no length with round ends. The limits of a linear x must be set.
+    """
+    low, high = axes.get_xlim()
+    first = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
+    last = first + np.array([(high - low) * 1e-4, 0.0])
+    _stroked(axes, first, last, colour, size, alpha, "round")
+
+
+def strokes(
+    axes: Axes,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    colour: str,
+    width: float,
+    alpha: float = 1.0,
+) -> None:
+    """Draw upright lines as one path; those that have no ends are left out."""
+    places, bottom, top = (np.asarray(part, float) for part in (x, low, high))
+    known = np.isfinite(bottom) & np.isfinite(top)
+    first, last = (np.column_stack([places, end])[known] for end in (bottom, top))
+    _stroked(axes, first, last, colour, width, alpha, "butt")
+
+
+def _stroked(
+    axes: Axes,
+    first: Floats,
+    last: Floats,
+    colour: str,
+    width: float,
+    alpha: float,
+    ends: Literal["butt", "round"],
+) -> None:
+    if not len(first):
+        return
+    path = Path(
+        np.stack([first, last], axis=1).reshape(-1, 2), [Path.MOVETO, Path.LINETO] * len(first)
+    )
+    axes.add_artist(  # add_patch would walk the path to find limits, which are set
+        PathPatch(
+            path, fill=False, edgecolor=colour, lw=width, alpha=alpha, capstyle=ends, snap=False
+        )
+    )
+
+
+def wrapped(name: str, letters: int) -> str:
+    """Return a name in lines of at most so many letters, broken after "_" too."""
+    return fill(name.replace("_", "_ "), letters).replace("_ ", "_")
+
+
+def shortened(name: str, letters: int) -> str:
+    """Return a name of at most so many letters: of a longer one its beginning."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+
+
+def logarithmic(axis: Axis, *, each: bool = False) -> None:
+    """Mark an axis that is logarithmic already, and has its limits, in plain figures.
+
+    At powers of ten; with `each` at round figures, as many as there is room for.
+    """
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    if each and decades < 0.6:
+        axis.set_major_locator(MaxNLocator(7))
+    else:
+        between = (1.0, 2.0, 3.0, 5.0) if decades < 1.6 else (1.0, 2.0, 5.0)
+        axis.set_major_locator(LogLocator(10, subs=between if each and decades < 3 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def markers(backends: Sequence[str]) -> dict[str, str]:

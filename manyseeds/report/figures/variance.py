@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 
 from manyseeds.report.figures import theme
 from manyseeds.report.wording import Unit, backend_name, unit
+from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.variance import BETWEEN, TOGETHER
 from manyseeds.suite import Suite
 
 _PANELS = 4
+_GAP = 0.35
+"""Above what is between backends, in rows."""
 
 
 def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn:
@@ -64,7 +67,7 @@ def _panel(
         place = 0.0
         if backend != ALL:
             place = (backends.index(str(backend)) - (len(backends) - 1) / 2) * thick
-        heights = np.array([streams.index(stream) + place for stream in rows["stream"]])
+        heights = np.array([_height(streams, stream) + place for stream in rows["stream"]])
         values = shown.factor * rows[["sd", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         tone = theme.MUTED if backend == ALL else tones[str(backend)]
@@ -74,9 +77,30 @@ def _panel(
             values[:, 0], heights, xerr=errors, fmt="none", ecolor=theme.INK, elinewidth=1.1,
             capsize=2,
         )  # fmt: skip
-    axes.set_yticks(range(len(streams)), [_stream_name(stream) for stream in streams])
-    axes.set_ylim(len(streams) - 0.5, -0.5)
+        if backend == ALL:
+            for height, row in zip(heights, values, strict=True):
+                _say(axes, height, row)
+    places = [_height(streams, stream) for stream in streams]
+    axes.set_yticks(places, [_stream_name(stream) for stream in streams])
+    axes.set_ylim(places[-1] + 0.5, -0.5)
+    if BETWEEN in streams:
+        axes.axhline(_height(streams, BETWEEN) - 0.5 - _GAP / 2, color=theme.MUTED, lw=0.9, ls=":")
     axes.yaxis.grid(visible=False)
+
+
+def _height(streams: Sequence[str], stream: str) -> float:
+    """Return where a stream stands: what is between backends a little apart from the others."""
+    return streams.index(stream) + (_GAP if stream == BETWEEN else 0.0)
+
+
+def _say(axes: Axes, height: float, values: Floats) -> None:
+    """Write a value that may be too small for a bar to show."""
+    sd, low, high = values
+    text = f"{sd:.2g} ({low:.2g} to {high:.2g})" if np.isfinite(low) else f"{sd:.2g}"
+    axes.annotate(
+        text, (np.nanmax(values), height), xytext=(6, 0), textcoords="offset points", va="center",
+        fontsize=8.5,
+    )  # fmt: skip
 
 
 def _handles(grid: Sequence[Axes]) -> tuple[list[Artist], list[str]]:

@@ -1,0 +1,170 @@
+"""Rainclouds: every seed of a recipe as a drop, their distribution as a cloud, their mean.
+
+Allen et al. (2019), "Raincloud plots: a multi-platform tool for robust data visualization".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+from scipy.stats import gaussian_kde
+
+from manyseeds.report.figures import theme
+from manyseeds.report.wording import Unit, backend_name
+from manyseeds.statistics.bootstrap import Floats, Intervals, mean_intervals
+
+_LEAST = 10
+"""Seeds: a density of fewer would be of the kernel, not of the seeds."""
+_DROPS = 150
+"""Drawn of one recipe on one backend, so that files stay small."""
+_STEPS = 60
+"""Of a density."""
+_GOLDEN = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Where the parts of a recipe's row lie, in rows down from its middle.
+
+    Attributes
+    ----------
+    cloud
+        The base of the clouds, and their height; None without clouds.
+    rain
+        The middle of each backend's strip.
+    strip
+        The height of a strip.
+    """
+
+    cloud: tuple[float, float] | None
+    rain: Sequence[float]
+    strip: float
+
+    @classmethod
+    def of(cls, backends: int, *, clouds: bool) -> _Row:
+        top, bottom = (0.02, 0.44) if clouds else (-0.36, 0.36)
+        strip = (bottom - top) / backends
+        rain = [top + strip * (number + 0.5) for number in range(backends)]
+        return cls((-0.02, 0.42) if clouds else None, rain, strip)
+
+
+def raincloud_figure(
+    scores: pd.DataFrame, lost: pd.DataFrame, recipes: Sequence[str], shown: Unit, name: str
+) -> theme.Drawn:
+    """Draw a row for each recipe.
+
+    Parameters
+    ----------
+    scores, lost
+        `seed_scores` and `lost_rows` of `manyseeds.statistics.spread`.
+    recipes
+        Those to draw, from above.
+    shown
+        The unit of the scores.
+    """
+    scores = shown.factor * scores
+    backends = list(dict.fromkeys(scores.columns.get_level_values("backend")))
+    clouds = int(scores.notna().sum().max()) >= _LEAST
+    with theme.style():
+        figure = theme.blank((0.62 if clouds else 0.13 + 0.12 * len(backends)) * len(recipes) + 1.1)
+        axes = figure.subplots()
+        drawn = scores.loc[:, scores.columns.get_level_values("recipe").isin(recipes)]
+        axes.set_xlim(*theme.padded(list(drawn.to_numpy(float).ravel())))
+        row = _Row.of(len(backends), clouds=clouds)
+        means = mean_intervals(drawn.to_numpy(float))
+        columns = (drawn.columns.get_level_values(name) for name in ("recipe", "backend"))
+        for column, (recipe, backend) in enumerate(zip(*columns, strict=True)):
+            values = drawn.iloc[:, column].dropna().to_numpy(float)
+            place, number = recipes.index(recipe), backends.index(backend)
+            tone = theme.colours(backends)[backend]
+            _cloud(axes, values, place, row, tone)
+            _rain(axes, values, place + row.rain[number], row, tone)
+            _mean(axes, means, column, place + row.rain[number], tone)
+        _label(axes, recipes, lost, shown)
+        figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
+        return theme.drawn(figure, name, "Every seed of every recipe", _reading(scores, clouds))
+
+
+def _cloud(axes: Axes, values: Floats, place: int, row: _Row, tone: str) -> None:
+    """Draw a density above the strips, cut where the values end."""
+    if row.cloud is None or len(values) < _LEAST or np.ptp(values) < 1e-9:
+        return
+    grid = np.linspace(values.min(), values.max(), _STEPS)
+    density = gaussian_kde(values)(grid)
+    base, height = row.cloud
+    top = place + base - height * density / density.max()
+    feet = np.full(2, place + base)
+    axes.fill(
+        [*grid, *grid[[-1, 0]]], [*top, *feet], facecolor=to_rgba(tone, 0.2), edgecolor=tone, lw=0.9
+    )
+
+
+def _rain(axes: Axes, values: Floats, middle: float, row: _Row, tone: str) -> None:
+    seen = values[:_DROPS]
+    spread = (np.arange(1, len(seen) + 1) * _GOLDEN) % 1 - 0.5  # fills the strip evenly
+    size = 3.4 if len(seen) <= 30 else 2.4
+    theme.dots(axes, seen, middle + 0.7 * row.strip * spread, tone, size, alpha=0.55)
+
+
+def _mean(axes: Axes, means: Intervals, column: int, height: float, tone: str) -> None:
+    middle, low, high = (part[column] for part in (means.estimate, means.low, means.high))
+    if np.isfinite(low):
+        axes.plot([low, high], [height, height], color=theme.INK, lw=1.6, solid_capstyle="butt")
+    if np.isfinite(middle):
+        axes.plot(
+            middle, height, marker="o", ms=4.6, mfc=tone, mec=theme.INK, mew=0.9, ls="", zorder=5
+        )  # fmt: skip
+
+
+def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, shown: Unit) -> None:
+    axes.set_yticks(range(len(recipes)), [theme.wrapped(name, 22) for name in recipes])
+    axes.tick_params(axis="y", length=0, labelsize=8.5)
+    axes.set_ylim(len(recipes) - 0.45, -0.55)
+    axes.yaxis.grid(visible=False)
+    for edge in range(1, len(recipes)):
+        axes.axhline(edge - 0.5, color=theme.GRID, lw=0.7)
+    for place, recipe in enumerate(recipes):
+        if note := _note(lost, recipe):
+            axes.text(
+                1.0, place - 0.47, note, transform=axes.get_yaxis_transform(), ha="right", va="top",
+                fontsize=7.5, color=theme.WORSE,
+            )  # fmt: skip
+    axes.set_xlabel(shown.metric.capitalize() + (", %" if shown.factor > 1 else ""))
+
+
+def _note(lost: pd.DataFrame, recipe: str) -> str:
+    """Say how many trainings of a recipe are not drawn because they have no score."""
+    row = lost.loc[recipe]
+    parts = [f"{row[kind]} {kind}" for kind in ("diverged", "lost") if row[kind]]
+    return f"{' and '.join(parts)} of {row['promised']}" if parts else ""
+
+
+def _keys(backends: Sequence[str]) -> list[Line2D]:
+    tones = theme.colours(backends)
+    return [
+        *(
+            Line2D([], [], color=tones[name], marker="o", ms=4, ls="", label=backend_name(name))
+            for name in backends
+        ),
+        Line2D([], [], color=theme.INK, marker="o", ms=4.6, mfc=theme.PAPER, lw=1.6,
+               label="mean, 95 % interval"),
+    ]  # fmt: skip
+
+
+def _reading(scores: pd.DataFrame, clouds: bool) -> str:
+    text = "How to read this figure: each dot is one seed, a strip for each backend"
+    if len(scores) > _DROPS:
+        text += f" (the first {_DROPS} seeds)"
+    text += "; the ringed dot is the mean over all seeds with its 95 % interval"
+    if clouds:
+        text += (
+            "; the cloud above is a kernel density of all seeds, as high as the others whatever "
+            "its width"
+        )
+    return f"{text}. A seed of a recipe with several cases is its mean over them."

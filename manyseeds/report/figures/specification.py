@@ -1,0 +1,135 @@
+"""The specification curve: a claim's effect in every way the suite tries, from least to most.
+
+Simonsohn, Simmons and Nelson (2020), "Specification curve analysis".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from manyseeds.report.figures import theme
+from manyseeds.report.wording import NONE, Unit, backend_name
+from manyseeds.statistics.specification import choices
+
+_LINE = 0.155
+"""Inches of a line of the matrix."""
+_MOST = 24
+"""Values of a choice that are drawn: more would be a matrix that nobody reads."""
+_KINDS = ("worse", "undecided", "better")
+_TONES = dict(zip(_KINDS, (theme.WORSE, theme.MUTED, theme.BETTER), strict=True))
+
+
+def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.Drawn:
+    """Draw `specification_table`: the effects above, what was chosen for each below."""
+    rows = {choice: values for choice, values in _chosen(table).items() if len(values) <= _MOST}
+    lines = sum(map(len, rows.values())) + len(rows)
+    with theme.style():
+        figure = theme.blank(2.9 + _LINE * lines)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.3, _LINE * lines])
+        lower.set_xlim(0.4, len(table) + 0.6)
+        kinds = _kinds(table)
+        _effects(upper, table, kinds, shown)
+        _matrix(lower, table, rows, kinds)
+        figure.legend(handles=_keys(kinds), loc="outside lower center", ncols=3)
+        return theme.drawn(figure, name, "The specification curve", _reading(table, kinds))
+
+
+def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
+    """Return the choices; recipes themselves, too, where the others do not tell them apart."""
+    found = choices(table)
+    others = [name for name in found if name not in ("backend", "case")]
+    recipes = table[["recipe", *others]].drop_duplicates()
+    if not others or recipes.duplicated(others).any():
+        found["recipe"] = list(dict.fromkeys(table["recipe"]))
+    return found
+
+
+def _kinds(table: pd.DataFrame) -> pd.Series[str]:
+    """Return on which side of no effect each interval lies."""
+    kinds = pd.Series("undecided", index=table.index)
+    return kinds.mask(table["low"] > 0, "better").mask(table["high"] < 0, "worse")
+
+
+def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], shown: Unit) -> None:
+    axes.axhline(0, color=theme.MUTED, lw=1.2)
+    for kind in _KINDS:
+        part = table[kinds == kind]
+        low, high, middle = (
+            shown.factor * part[column].to_numpy(float) for column in ("low", "high", "improvement")
+        )
+        theme.strokes(axes, part["rank"], low, high, _TONES[kind], 1.1, alpha=0.6)
+        theme.dots(axes, part["rank"], middle, _TONES[kind], _size(len(table)))
+    values = shown.factor * table[["low", "high", "improvement"]].to_numpy(float)
+    axes.set_ylim(*theme.padded([0.0, *values.ravel()]))
+    units = ", points" if shown.factor > 1 else ""
+    axes.set_ylabel(f"Improvement of\n{shown.metric}{units}")
+    axes.xaxis.grid(visible=False)
+    axes.tick_params(axis="x", labelbottom=False)
+
+
+def _matrix(
+    axes: Axes, table: pd.DataFrame, rows: Mapping[str, Sequence[str]], kinds: pd.Series[str]
+) -> None:
+    labels: dict[int, str] = {}
+    line = 0
+    for choice, values in rows.items():
+        axes.text(
+            -0.012, line, choice, transform=axes.get_yaxis_transform(), ha="right", va="center",
+            fontsize=8, fontweight="bold",
+        )  # fmt: skip
+        for value in values:
+            line += 1
+            chosen = table[choice].astype(str) == value
+            for kind in _KINDS:
+                ranks = table.loc[chosen & (kinds == kind), "rank"].to_numpy(float)
+                middle, width = np.full(len(ranks), line), _size(len(table)) - 0.6
+                theme.strokes(axes, ranks, middle - 0.36, middle + 0.36, _TONES[kind], width)
+            labels[line] = backend_name(value) if choice == "backend" else value or NONE
+        line += 1
+    axes.set_yticks(
+        list(labels), [theme.shortened(text, 24) for text in labels.values()], fontsize=7.5
+    )
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(line - 0.4, -0.6)
+    axes.grid(visible=False)
+    for height in labels:
+        axes.axhline(height, color=theme.GRID, lw=0.5, zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.set_xlabel("Specifications, from the least to the largest improvement")
+
+
+def _size(specifications: int) -> float:
+    """Return how thick a mark is, in points, so that neighbours stay apart."""
+    return float(np.clip(330 / specifications, 1.4, 5.0))
+
+
+def _keys(kinds: pd.Series[str]) -> list[Line2D]:
+    words = {
+        "worse": "interval below 0",
+        "undecided": "interval across 0",
+        "better": "interval above 0",
+    }
+    counts = kinds.value_counts()
+    return [
+        Line2D([], [], color=_TONES[kind], marker="o", ms=4, lw=1.1,
+               label=f"{words[kind]} ({counts[kind]})")
+        for kind in _KINDS
+        if kind in counts
+    ]  # fmt: skip
+
+
+def _reading(table: pd.DataFrame, kinds: pd.Series[str]) -> str:
+    above = int((kinds == "better").sum())
+    return (
+        f"How to read this figure: each of the {len(table)} columns is one way to ask the "
+        "question, a recipe in a case on a backend against its baseline; above, the mean "
+        "improvement with its 95 % interval, not corrected for their number; below, what was "
+        f"chosen. {above} of {len(table)} intervals lie above 0. Whoever may choose "
+        "freely can report any column; a choice whose marks crowd at one end decides the result."
+    )
