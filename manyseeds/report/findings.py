@@ -19,6 +19,7 @@ from manyseeds.claims import (
     Threshold,
     TimeToTarget,
 )
+from manyseeds.report.reading import SURE_PAIRS
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     MINUS,
@@ -49,7 +50,8 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
     found = [_happened(claim, row, backends, _cases(row, suite)), _follows(claim, row)]
-    found += [*_family(row), *_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
+    found += [*_family(row), *_few(claim, row)]
+    found += [*_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
     found.append(varied(suite))
     return found
 
@@ -196,6 +198,16 @@ def _family(row: Row) -> Iterator[str]:
         yield (
             f"Judged among {row['family']:g} claims: by an interval of "
             f"{100 * row['level']:.4g}{SPACE}% (Holm)."
+        )
+
+
+def _few(claim: Claim, row: Row) -> Iterator[str]:
+    """Say that a bootstrap of few pairs is less sure; of a share the interval is exact."""
+    if LEAST_PAIRS <= row["pairs"] < SURE_PAIRS and not isinstance(claim, ProbabilityOfImprovement):
+        pairs = _counted(row["pairs"], "pair")
+        yield (
+            f"{pairs} are fewer than {SURE_PAIRS}: the interval of so few "
+            "is a little too narrow, and the verdict less sure than it looks."
         )
 
 
