@@ -178,9 +178,9 @@ def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:
 
 
 def counted(verdicts: object) -> str:
-    """Return "3 holds, 1 negligible"; nothing for no claims."""
+    """Return "holds 3, negligible 1"; nothing for no claims."""
     found = Counter(verdicts)  # type: ignore[call-overload]
-    return ", ".join(f"{found[name]} {name}" for name in VERDICTS if found[name])
+    return ", ".join(f"{name} {found[name]}" for name in VERDICTS if found[name])
 
 
 def _line(claim: ClaimView) -> ClaimLine:

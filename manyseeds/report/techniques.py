@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from manyseeds.recipe import Recipe
 from manyseeds.report.parity import Parity
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.templating import html, markdown
@@ -19,8 +20,8 @@ from manyseeds.usage import used
 
 NOT_RUN = "not run"
 NOT_USED = "not in these suites"
-PLAIN = "plain recipe"
-NO_SECONDS = "no seconds"
+PLAIN = "nothing to compare"
+NO_SECONDS = "no seconds of training"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Use:
         Where; the baseline does not use it. It is "" where the technique is part of the plain
         recipe itself.
     others
-        By how many other techniques the two recipes differ.
+        Other techniques in which the two recipes differ; what it takes the place of is none.
+    epochs, baseline_epochs
+        Trained at most, over all phases.
     metric
         Whose spread it is.
     relative_seconds
@@ -50,6 +53,8 @@ class Use:
     recipe: str
     baseline: str
     others: int
+    epochs: int
+    baseline_epochs: int
     backend: str
     metric: str
     relative_seconds: float
@@ -89,26 +94,45 @@ class TechniquesPage:
 def uses(summary: pd.DataFrame, suite: Suite) -> tuple[Use, ...]:
     """Return which recipes of a suite show a technique; `summary` is that of `summary_table`.
 
-    A comparison shows a technique if the recipe uses it and its baseline does not. A technique
-    that every such pair shares is shown by the baseline alone.
+    A comparison shows a technique if the recipe uses it and its baseline does not. One that no
+    comparison shows is shown by the first recipe that uses it, without a baseline.
     """
-    using = {cell.recipe.name: used(cell.recipe) for cell in suite.cells}
-    pairs = list(against(suite).items())
-    shown: list[tuple[tuple[str, str], str, str]] = []
-    for recipe, baseline in pairs:
-        shown += [(key, recipe, baseline) for key in sorted(using[recipe] - using[baseline])]
-    compared = {key for key, _, _ in shown}
-    for name in suite.recipes():
-        plain = sorted(using[name] - compared)
-        compared |= using[name]
-        shown += [(key, name, "") for key in plain]
     figures = _figures(summary, suite)
+    backends = dict.fromkeys(summary["backend"])
     return tuple(
-        _use(key, recipe, baseline, backend, suite, figures, len(using[recipe] ^ others) - 1)
-        for key, recipe, baseline in shown
-        for others in [using[baseline] if baseline else using[recipe]]
-        for backend in dict.fromkeys(summary["backend"])
+        _use(shown, backend, suite, figures) for shown in _shown(suite) for backend in backends
     )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A technique, by kind and name, in a recipe; the baseline is None where there is none."""
+
+    key: tuple[str, str]
+    recipe: Recipe
+    baseline: Recipe | None
+
+    def others(self) -> int:
+        """Count what else differs; of the technique's own kind, only what comes with it."""
+        if self.baseline is None:
+            return 0
+        ours, theirs = used(self.recipe), used(self.baseline)
+        gone = [key for key in theirs - ours if key[0] != self.key[0]]
+        return len(ours - theirs) - 1 + len(gone)
+
+
+def _shown(suite: Suite) -> Iterator[_Shown]:
+    recipes = {cell.recipe.name: cell.recipe for cell in reversed(suite.cells)}
+    compared = set()
+    for name, baseline in against(suite).items():
+        recipe, plain = recipes[name], recipes[baseline]
+        for key in sorted(used(recipe) - used(plain)):
+            compared.add(key)
+            yield _Shown(key, recipe, plain)
+    for name in suite.recipes():
+        for key in sorted(used(recipes[name]) - compared):
+            compared.add(key)
+            yield _Shown(key, recipes[name], None)
 
 
 def techniques_page(
@@ -119,7 +143,7 @@ def techniques_page(
     for use in found:
         by_technique.setdefault((use.kind, use.technique), []).append(use)
     keys = [(cls.kind, technique_name(cls)) for cls in techniques()]
-    told = "not run: give `--parity FILE`, the JSON of `manyseeds parity --json`"
+    told = "not run; what manyseeds parity --json prints is taken by manyseeds report --parity FILE"
     if parity:
         told = f"{parity.steps} steps in float64, the same up to {parity.tolerance:g}"
     return TechniquesPage(
@@ -154,25 +178,20 @@ def _figures(summary: pd.DataFrame, suite: Suite) -> dict[tuple[str, str], Row]:
     return {(row["recipe"], row["backend"]): row for row in rows_of(means.reset_index())}
 
 
-def _use(
-    key: tuple[str, str],
-    recipe: str,
-    baseline: str,
-    backend: str,
-    suite: Suite,
-    figures: Mapping[tuple[str, str], Row],
-    others: int,
-) -> Use:
+def _use(shown: _Shown, backend: str, suite: Suite, figures: Mapping[tuple[str, str], Row]) -> Use:
     unknown = {"seconds": math.nan, "sd": math.nan}
-    own = figures.get((recipe, backend), unknown)
+    baseline = shown.baseline.name if shown.baseline else ""
+    own = figures.get((shown.recipe.name, backend), unknown)
     plain = figures.get((baseline, backend), unknown)
     return Use(
-        kind=key[0],
-        technique=key[1],
+        kind=shown.key[0],
+        technique=shown.key[1],
         suite=suite.name,
-        recipe=recipe,
+        recipe=shown.recipe.name,
         baseline=baseline,
-        others=max(others, 0),
+        others=shown.others(),
+        epochs=_epochs(shown.recipe),
+        baseline_epochs=_epochs(shown.baseline or shown.recipe),
         backend=backend,
         metric=suite.primary,
         relative_seconds=own["seconds"] / plain["seconds"] if plain["seconds"] > 0 else math.nan,
@@ -181,11 +200,15 @@ def _use(
     )
 
 
+def _epochs(recipe: Recipe) -> int:
+    return sum(phase.epochs for phase in recipe.phases)
+
+
 def _row(
     key: tuple[str, str], found: Sequence[Use], parity: Parity | None, backends: Sequence[str]
 ) -> TechniqueRow:
     """Tell of the comparison in which the least else differs; the others are in the CSV."""
-    chosen = min(found, key=lambda use: (not use.baseline, use.others), default=None)
+    chosen = min(found, key=_distance, default=None)
     place = (chosen.suite, chosen.recipe) if chosen else None
     told = {use.backend: use for use in found if (use.suite, use.recipe) == place}
     return TechniqueRow(
@@ -203,13 +226,22 @@ def _row(
     )
 
 
+def _distance(use: Use) -> tuple[bool, bool, int]:
+    """Order uses: compared before not, trainings of equal length, then by what else differs."""
+    return not use.baseline, use.epochs != use.baseline_epochs, use.others
+
+
 def _place(use: Use | None, places: int) -> str:
     if use is None:
         return NOT_USED
     more = f" (and {places - 1} more)" if places > 1 else ""
-    versus = f" against {use.baseline}" if use.baseline else ", the plain recipe"
-    others = f", {use.others} other techniques differ" if use.others else ""
-    return f"{use.suite}: {use.recipe}{versus}{others}{more}"
+    if not use.baseline:
+        return f"{use.suite}: {use.recipe}, compared with none{more}"
+    differ = "technique differs" if use.others == 1 else "techniques differ"
+    others = f"; {use.others} other {differ}" if use.others else ""
+    if use.epochs != use.baseline_epochs:
+        others += f"; {use.epochs} epochs against {use.baseline_epochs}"
+    return f"{use.suite}: {use.recipe} against {use.baseline}{others}{more}"
 
 
 def _parity(parity: Parity | None, key: tuple[str, str], backend: str) -> str:

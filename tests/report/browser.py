@@ -32,7 +32,8 @@ ASKED = """<script>
   document.body.dataset.answer = JSON.stringify(answer);
 }})();
 </script>"""
-FRAMED = """<!doctype html><body><iframe id="f" width="{width}" height="900" style="border:0"></iframe>
+FRAMED = """<!doctype html><body>
+<iframe id="f" width="{width}" height="900" style="border:0"></iframe>
 <script>
 const frame = document.getElementById("f");
 frame.onload = () => {{

@@ -20,7 +20,9 @@ return [width, page.documentElement.scrollWidth, out.map((one) => one.outerHTML.
 def axe_core(tmp_path_factory):
     text = axe(tmp_path_factory.mktemp("axe"))
     if text is None:
-        pytest.skip(f"axe-core@{AXE_VERSION} cannot be had: install npm, and let it reach npmjs.org")
+        pytest.skip(
+            f"axe-core@{AXE_VERSION} cannot be had: install npm, and let it reach npmjs.org"
+        )
     return text
 
 
@@ -56,7 +58,8 @@ def test_a_column_sorts_up_down_and_back_and_says_so(small, tmp_path):
         const table = document.querySelector(".summary");
         const head = all('th[scope="col"]', table).find((one) => one.innerText.startsWith("mean"));
         const at = all('th[scope="col"]', table).indexOf(head);
-        const column = () => [...table.tBodies[0].rows].map((row) => Number(row.cells[at].innerText));
+        const column = () => [...table.tBodies[0].rows]
+          .map((row) => Number(row.cells[at].innerText));
         const button = head.querySelector("button");
         const states = [[head.getAttribute("aria-sort"), column()]];
         for (let click = 0; click < 3; click += 1) {
@@ -182,8 +185,9 @@ def test_the_slider_says_what_the_best_of_k_would_be_reported_as(small, tmp_path
         """
         const picker = document.querySelector("[data-picker]");
         const slider = picker.querySelector("input");
-        const state = () => [picker.querySelector("output").value, slider.ariaValueText ??
-          slider.getAttribute("aria-valuetext"), picker.querySelector(".marker").getAttribute("cx")];
+        const state = () => [picker.querySelector("output").value,
+          slider.getAttribute("aria-valuetext"),
+          picker.querySelector(".marker").getAttribute("cx")];
         const move = (value) => { slider.value = value; slider.dispatchEvent(new Event("input")); };
         move(0); const first = state();
         move(4); const fifth = state();
@@ -200,7 +204,8 @@ def test_the_slider_says_what_the_best_of_k_would_be_reported_as(small, tmp_path
     assert "an error smaller by ×" in fifth[0]
     assert fifth[1] == f"5 seeds: {fifth[0]}"
     assert float(fifth[2]) > float(first[2])
-    assert other_backend[0].startswith("With 5 seeds tried") and other_backend[0] != fifth[0]
+    assert other_backend[0].startswith("With 5 seeds tried")
+    assert other_backend[0] != fifth[0]
     assert (hidden, tab) == (False, 0)
 
 
