@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ WIDTH, HEIGHT = 600, 160
 """Of the slider's curve, in its own units."""
 
 _MARGIN = 12
+_MOST_POINTS = 120
+"""Of a curve: bounds what it adds to the page to about 25 kB."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
             "name": backend_name(name),
             "points": [
                 [*scale.place(row), _sentence(row, factors.get((name, row["k"])), shown)]
-                for row in rows_of(improvements[improvements["backend"] == name])
+                for row in _thinned(rows_of(improvements[improvements["backend"] == name]))
             ],
         }
         for name in order
@@ -122,6 +124,14 @@ class _Scale:
         return round(HEIGHT - _MARGIN - (HEIGHT - 2 * _MARGIN) * share, 1)
 
 
+def _thinned(rows: Sequence[Row]) -> list[Row]:
+    """Return every row of a short curve; of a long one some, ever further apart, and the last."""
+    if len(rows) <= _MOST_POINTS:
+        return list(rows)
+    chosen = np.geomspace(1, len(rows), _MOST_POINTS).round().astype(int) - 1
+    return [rows[place] for place in np.unique(chosen)]
+
+
 def _sentence(row: Row, factor: Row | None, shown: Unit) -> str:
     k = int(row["k"])
     gain = shown.gain(row["expected"]) + shown.difference
@@ -139,7 +149,7 @@ def _factor(row: Row | None) -> str:
     name = "expected" if math.isfinite(row["expected"]) else "median"
     ends = [number(row[f"{name}_{end}"], 2) for end in ("low", "high")]
     what = "" if name == "expected" else ", in the median search"
-    return f", or an error smaller by ×{number(row[name], 2)}{what} ({ends[0]} to {ends[1]})"
+    return f", or an error divided by {number(row[name], 2)}{what} ({ends[0]} to {ends[1]})"
 
 
 def _few(points: list[list[Any]]) -> Iterator[str]:
