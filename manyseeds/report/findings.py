@@ -206,10 +206,7 @@ def _judged_by(claim: Claim, row: Row) -> str:
 
 def _family(row: Row) -> Iterator[str]:
     if row["family"] > 1 and not math.isnan(row["family_low"]):
-        yield (
-            f"Judged among {row['family']:g} claims: by an interval of "
-            f"{100 * row['level']:.4g}{SPACE}% (Holm)."
-        )
+        yield f"It is judged among {row['family']:g} claims, corrected for their number (Holm)."
 
 
 def _few(claim: Claim, row: Row) -> Iterator[str]:

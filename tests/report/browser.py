@@ -82,7 +82,7 @@ def _answer(text: str, folder: Path) -> Any:
     copy = folder / "asked.html"
     copy.write_text(text, encoding="utf-8")
     found = dumped(copy, folder)
-    match = re.search(r'<body data-answer="([^"]*)"', found)
+    match = re.search(r'<body[^>]*? data-answer="([^"]*)"', found)
     assert match, found[-1500:]
     return json.loads(html.unescape(match[1]))
 

@@ -234,3 +234,23 @@ def test_the_pages_own_script_runs_under_their_policy_and_no_other_does(small, t
     found = dumped(copy, tmp_path)
     assert 'class="sort"' in found
     assert "data-injected" not in found
+
+
+def test_what_is_folded_is_open_on_paper_and_folded_again_afterwards(several, tmp_path):
+    found = ask(
+        several / "index.html",
+        """
+        const open = () => all("main details").map((one) => one.open);
+        const before = open();
+        window.dispatchEvent(new Event("beforeprint"));
+        const printed = open();
+        window.dispatchEvent(new Event("afterprint"));
+        return [before, printed, open()];
+        """,
+        tmp_path,
+    )
+    before, printed, after = found
+    assert len(before) == 2
+    assert not any(before)
+    assert all(printed)
+    assert after == before

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pandas as pd
@@ -172,6 +174,18 @@ def test_only_the_formats_asked_for_are_written_and_the_others_are_left_alone(sm
     render([small[1]], tmp_path, ["csv"])
     assert kept.exists()
     assert not stale.exists()
+
+
+def test_the_command_writes_the_formats_and_takes_the_parity_file(small, tmp_path):
+    parity = tmp_path / "parity.json"
+    parity.write_text(json.dumps(PARITY), encoding="utf-8")
+    command = [sys.executable, "-m", "manyseeds.cli", "report", str(small[1].folder)]
+    command += ["--out", str(tmp_path / "out"), "--format", "md", "--parity", str(parity), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"][-1]["verdict"] == "holds"
+    assert {path.suffix for path in (tmp_path / "out").rglob("*.*")} == {".md", ".svg", ".png"}
+    assert "exact 4e-12" in (tmp_path / "out" / "techniques.md").read_text(encoding="utf-8")
 
 
 def test_latex_tables_are_ruled_and_hold_the_numbers_of_the_page(several):

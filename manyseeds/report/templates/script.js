@@ -177,6 +177,16 @@
     draw();
   };
 
+  // On paper nothing can be opened: all is, but for the provenance.
+  const closed = all("details:not([open])").filter((one) => !one.closest("#provenance"));
+  addEventListener("beforeprint", () => closed.forEach((one) => {
+    one.dataset.was = one.open ? "open" : "";
+    one.open = true;
+  }));
+  addEventListener("afterprint", () => closed.forEach((one) => {
+    one.open = one.dataset.was === "open";
+  }));
+
   all("button[data-theme-button]").forEach(setUpTheme);
   all("table.sortable").forEach(setUpSorting);
   all("form[data-choice]").forEach(setUpChoice);
