@@ -55,7 +55,8 @@ class CherryRow:
 def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
     """Return the slider for a claim's rows of `confession_table`; None if it has no curve."""
     curves = curves[curves["expected"].notna()]
-    improvements = curves[curves["quantity"] == "improvement"]
+    known = (curves["quantity"] == "improvement") & np.isfinite(curves["expected"].astype(float))
+    improvements = curves[known]
     if improvements.empty:
         return None
     names = dict.fromkeys(improvements["backend"])
