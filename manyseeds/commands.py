@@ -279,6 +279,8 @@ def report_runs(
         "improvement",
         "low",
         "high",
+        "family_low",
+        "family_high",
         "verdict",
     )
     rows = tuple(

@@ -59,8 +59,8 @@ def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
     improvements = curves[known]
     if improvements.empty:
         return None
-    names = dict.fromkeys(improvements["backend"])
-    order = [name for name in (ALL, *names) if name in names]
+    names = list(improvements["backend"].unique())
+    order = sorted(names, key=lambda name: name != ALL)  # stable: the others as they come
     if len(order) == 2:  # one backend: its curve is that of all
         order = [name for name in order if name != ALL]
     factors = {
