@@ -81,11 +81,16 @@ def variance(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     return variance_table(commands.chosen_ledgers(runs, results))
 
 
-def report(*runs: str, results: Path = RESULTS, out: Path = Path("reports")) -> list[Path]:
-    """Make the report's pages and return their files."""
+def report(
+    *runs: str,
+    results: Path = RESULTS,
+    out: Path = Path("reports"),
+    formats: Sequence[str] = ("html", "md", "csv"),
+) -> list[Path]:
+    """Make the report's pages and return their files; `formats` as in `report --format`."""
     from manyseeds.report import render
 
-    return render(commands.chosen_ledgers(runs, results), out)
+    return render(commands.chosen_ledgers(runs, results), out, formats)
 
 
 def parity(

@@ -36,6 +36,15 @@ class PrecisionName(StrEnum):
     float64 = "float64"
 
 
+class ReportFormat(StrEnum):
+    """What a report is written as."""
+
+    html = "html"
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+
+
 class ListKind(StrEnum):
     """What can be listed."""
 
@@ -147,12 +156,33 @@ def report(
     ] = None,
     results: Results = Path("results"),
     out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("reports"),
+    formats: Annotated[
+        list[ReportFormat] | None,
+        typer.Option(
+            "--format",
+            help="Pages as html and md, tables as csv and latex; may be repeated.",
+            show_default="html, md, csv",
+        ),
+    ] = None,
+    parity: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `manyseeds parity --json` printed, for the page of the techniques.",
+            metavar="FILE",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the report pages from ledgers."""
     from manyseeds.commands import report_runs
 
-    outcome = report_runs(runs or [], results=results, out=out)
+    outcome = report_runs(
+        runs or [],
+        results=results,
+        out=out,
+        formats=[one.value for one in formats or ()],
+        parity=parity,
+    )
     _print(outcome.as_json() if as_json else outcome.show, as_json)
     raise typer.Exit(outcome.exit_status)
 

@@ -241,13 +241,31 @@ def complete(suite: Suite, records: pd.DataFrame) -> bool:
 
 
 def report_runs(
-    runs: Sequence[str], *, results: Path = Path("results"), out: Path = Path("reports")
+    runs: Sequence[str],
+    *,
+    results: Path = Path("results"),
+    out: Path = Path("reports"),
+    formats: Sequence[str] = (),
+    parity: Path | None = None,
 ) -> Outcome:
-    """Make the pages of these runs, or of all in a folder."""
-    from manyseeds.report import claims_table, render
+    """Make the report of these runs, or of all in a folder.
+
+    Parameters
+    ----------
+    runs, results
+        Runs by name or folder; all in `results` if none.
+    out
+        Folder of the report.
+    formats
+        What to write: "html", "md", "csv", "latex"; none means what `render` writes unasked.
+    parity
+        JSON of `manyseeds parity --json`, for the page of the techniques.
+    """
+    from manyseeds.report import DEFAULT_FORMATS, claims_table, read_parity, render
 
     chosen = chosen_ledgers(runs, results)
-    pages = render(chosen, out)
+    found_parity = read_parity(parity) if parity else None
+    pages = render(chosen, out, formats or DEFAULT_FORMATS, found_parity)
     unfinished = [
         ledger for ledger in chosen if not complete(planned_suite(ledger.plan), ledger.records())
     ]
@@ -261,6 +279,8 @@ def report_runs(
         "improvement",
         "low",
         "high",
+        "family_low",
+        "family_high",
         "verdict",
     )
     rows = tuple(
@@ -268,7 +288,7 @@ def report_runs(
         for row in found[list(columns)].itertuples(index=False, name=None)
     )
     notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
-    notes += [f"written: {page}" for page in pages if page.suffix in {".html", ".md"}]
+    notes += [f"written: {page}" for page in pages] or [f"written: tables in {out}"]
     return Outcome("Claims", columns, rows, 1 if unfinished else 0, tuple(notes))
 
 

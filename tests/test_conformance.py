@@ -14,11 +14,11 @@ from manyseeds.conformance.mutations import all_mutations, mutations
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.parity import CHECKS, TOLERANCE, compare, relative_distance
 from manyseeds.conformance.trajectory import follow, single_steps
-from manyseeds.conformance.usage import used
 from manyseeds.datasets import task_splits
 from manyseeds.recipe import Recipe
 from manyseeds.technique import technique_name, techniques
 from manyseeds.training import State, Timetable, first_weights, seeds_of
+from manyseeds.usage import used
 
 STREAMS = ("init", "order", "dropout")
 LANES = seeds_of(range(2), STREAMS)

@@ -11,9 +11,9 @@ from typing import Literal
 from manyseeds.conformance.deviations import Deviation
 from manyseeds.conformance.parity import CHECKS, TOLERANCE, Check, Comparison, compare
 from manyseeds.conformance.trajectory import Trajectory
-from manyseeds.conformance.usage import used
 from manyseeds.recipe import Recipe
 from manyseeds.technique import technique_name, techniques
+from manyseeds.usage import used
 
 State = Literal["exact", "deviates", "differs", "unsupported", "not followed"]
 Followed = Mapping[str, Mapping[str, Trajectory]]

@@ -12,10 +12,10 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from manyseeds.conformance.usage import Place, models
 from manyseeds.model import Model
 from manyseeds.recipe import Recipe
 from manyseeds.technique import Technique, technique_name, techniques
+from manyseeds.usage import Place, models
 
 FACTOR = 1.01
 _NOT_TRAINED = {"initialiser", "task", "early_stopping", "monte_carlo"}

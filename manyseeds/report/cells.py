@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from manyseeds.report.findings import sentences
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     NONE,
+    SPACE,
     Unit,
     backend_name,
     case_name,
@@ -21,6 +21,7 @@ from manyseeds.report.wording import (
     means_unit,
     number,
     ordinal,
+    p_value,
     percent,
     seconds,
     unit,
@@ -32,21 +33,33 @@ from manyseeds.suite import Suite
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim on one backend, or pooled."""
+    """A claim on one backend, or pooled.
+
+    Attributes
+    ----------
+    backend, name
+        As in the ledger; as its makers write it.
+    pooled
+        Whether it is what all backends say together.
+    judged
+        The interval that the verdict rests on, with its coverage.
+    details
+        The rest, in the order of `DETAILS`.
+    """
 
     backend: str
+    name: str
     pooled: bool
     verdict: str
     improvement: str
     interval: str
+    judged: str
     pairs: str
     outcomes: str
     baseline: str
     treatment: str
-    correlation: str
-    factor: str
-    reached: str
     settle: str
+    details: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,10 +68,29 @@ class CaseView:
 
     case: str
     verdict: str
+    improvement: str
     gain: str
     factor: str
     sentences: tuple[str, ...]
     rows: tuple[ClaimRow, ...]
+
+
+@dataclass(frozen=True)
+class DetailRow:
+    """What else is known of a claim in a case on a backend."""
+
+    case: str
+    backend: str
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DetailTable:
+    """The details of a claim; columns that say nothing are left out."""
+
+    heads: tuple[str, ...]
+    rows: tuple[DetailRow, ...]
 
 
 @dataclass(frozen=True)
@@ -74,13 +106,15 @@ class PublishedRow:
 
 
 @dataclass(frozen=True)
-class SummaryGroup:
-    """A recipe in one case: its rows, one a backend, each a list of cells."""
+class SummaryRow:
+    """A recipe in one case on one backend; `short` if not all its rows are ok."""
 
     recipe: str
     case: str
-    rows: tuple[tuple[str, tuple[str, ...]], ...]
-    short: tuple[bool, ...]
+    backend: str
+    name: str
+    cells: tuple[str, ...]
+    short: bool
 
 
 def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView, ...]:
@@ -94,6 +128,7 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
             CaseView(
                 case=case_name(str(case)),
                 verdict=str(pooled["verdict"]),
+                improvement=_improvement(pooled, shown),
                 gain=_gain(pooled, shown),
                 factor=_factor(pooled),
                 sentences=tuple(sentences(claim, part, suite)),
@@ -125,22 +160,33 @@ def published_rows(table: pd.DataFrame, shown: Unit) -> tuple[PublishedRow, ...]
     return tuple(rows)
 
 
-def summary_groups(table: pd.DataFrame, suite: Suite) -> tuple[SummaryGroup, ...]:
-    """Return THE table: a group per recipe and case, a line per backend."""
+def summary_rows(table: pd.DataFrame, suite: Suite) -> tuple[SummaryRow, ...]:
+    """Return THE table: a line per recipe, case and backend."""
     shown = unit(suite.primary)
-    records = rows_of(table)
-    groups = []
-    for (recipe, case), lines in groupby(records, key=itemgetter("recipe", "case")):
-        rows = list(lines)
-        groups.append(
-            SummaryGroup(
-                recipe=str(recipe),
-                case=case_name(str(case)),
-                rows=tuple((backend_name(row["backend"]), _cells(row, shown)) for row in rows),
-                short=tuple(row["ok"] < row["promised"] for row in rows),
-            )
+    return tuple(
+        SummaryRow(
+            recipe=row["recipe"],
+            case=case_name(row["case"]),
+            backend=row["backend"],
+            name=backend_name(row["backend"]),
+            cells=_cells(row, shown),
+            short=row["ok"] < row["promised"],
         )
-    return tuple(groups)
+        for row in rows_of(table)
+    )
+
+
+def detail_table(cases: Sequence[CaseView]) -> DetailTable:
+    """Return what else is known of a claim, per case and backend."""
+    rows = [(case.case, row) for case in cases for row in case.rows]
+    told = [n for n in range(len(DETAILS)) if any(row.details[n] != NONE for _, row in rows)]
+    return DetailTable(
+        heads=tuple(DETAILS[n] for n in told),
+        rows=tuple(
+            DetailRow(case, row.backend, row.name, tuple(row.details[n] for n in told))
+            for case, row in rows
+        ),
+    )
 
 
 def _cells(row: Row, shown: Unit) -> tuple[str, ...]:
@@ -160,10 +206,14 @@ def _figures(row: Row, name: str, shown: Unit) -> list[str]:
     return [bare["mean"], interval, bare["sd"], bare["median"], ends["min"], ends["max"]]
 
 
-def _gain(row: Row, shown: Unit) -> str:
+def _improvement(row: Row, shown: Unit) -> str:
     if math.isnan(row["improvement"]):
         return "no pairs"
-    gain = shown.gain(row["improvement"]) + shown.difference
+    return shown.gain(row["improvement"]) + shown.difference
+
+
+def _gain(row: Row, shown: Unit) -> str:
+    gain = _improvement(row, shown)
     interval = shown.interval(row["low"], row["high"])
     return gain if interval == NONE else f"{gain} ({interval})"
 
@@ -179,17 +229,69 @@ def _factor(row: Row) -> str:
 def _claim_row(row: Row, shown: Unit, metric: Unit) -> ClaimRow:
     settle = row["seeds_to_settle"]
     return ClaimRow(
-        backend=backend_name(row["backend"]),
+        backend=row["backend"],
+        name=backend_name(row["backend"]),
         pooled=row["backend"] == ALL,
         verdict=row["verdict"],
         improvement=shown.gain(row["improvement"]),
         interval=shown.interval(row["low"], row["high"]),
+        judged=_judged(row, shown),
         pairs=f"{row['pairs']:,} of {row['promised']:,}",
         outcomes=f"{row['better']:,} / {row['tied']:,} / {row['worse']:,}",
         baseline=metric.bare(row["baseline_mean"]),
         treatment=metric.bare(row["treatment_mean"]),
-        correlation=number(row["correlation"], 2),
-        factor=number(row["factor_median"], 2),
-        reached=percent(row["factor_reached"]),
         settle=NONE if math.isnan(settle) else f"{settle:,.0f}" if math.isfinite(settle) else "∞",
+        details=_details(row, shown),
     )
+
+
+def _judged(row: Row, shown: Unit) -> str:
+    interval = shown.interval(row["family_low"], row["family_high"])
+    return interval if interval == NONE else f"{interval} ({100 * row['level']:.4g}{SPACE}%)"
+
+
+def _details(row: Row, shown: Unit) -> tuple[str, ...]:
+    none_diverged = not row["diverged"]
+    return (
+        f"{row['family']:g}",
+        *(p_value(row[name]) for name in ("p_sign_flips", "p_holm", "p_wilcoxon")),
+        number(row["correlation"], 2),
+        number(row["factor_median"], 2),
+        percent(row["factor_reached"]),
+        _share(row, "full_order"),
+        NONE if math.isnan(row["never_treatment"]) else _never(row),
+        NONE if none_diverged else f"{row['diverged']:,.0f}",
+        NONE if none_diverged else _without(row, shown),
+    )
+
+
+DETAILS = (
+    "Claims in the family",
+    "p, sign flips",
+    "p, Holm",
+    "p, Wilcoxon",
+    "Correlation",
+    "Median factor",
+    "Reach claimed",
+    "Whole order",
+    "Never reached",
+    "Diverged pairs",
+    "Without them",
+)
+"""Heads of a claim's details."""
+
+
+def _share(row: Row, name: str) -> str:
+    share, low, high = (percent(row[name + end]) for end in ("", "_low", "_high"))
+    return share if share == NONE else f"{share} ({low} to {high})"
+
+
+def _never(row: Row) -> str:
+    return f"{row['never_treatment']:g} and {row['never_baseline']:g}"
+
+
+def _without(row: Row, shown: Unit) -> str:
+    if not row["trained_pairs"] > 0:
+        return "no pair left"
+    interval = shown.interval(row["trained_low"], row["trained_high"])
+    return f"{shown.gain(row['trained_improvement'])} ({interval})"

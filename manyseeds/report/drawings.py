@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -68,14 +68,8 @@ class Drawings:
         """Yield every figure."""
         for figures in self.claims.values():
             yield from figures
-        yield from self.overview()
-        rest = (self.recipes, self.variance, self.curves, self.layers, self.range_tests)
+        rest = (getattr(self, field.name) for field in fields(self) if field.name != "claims")
         yield from (one for one in rest if one)
-
-    def overview(self) -> tuple[Drawn, ...]:
-        """Return the figures about the suite as a whole."""
-        found = self.forest, self.rainclouds, self.profile, self.tradeoff, self.specification
-        return tuple(one for one in found if one)
 
 
 def drawings(subject: Subject, results: Results) -> Drawings:

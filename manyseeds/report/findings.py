@@ -19,6 +19,7 @@ from manyseeds.claims import (
     Threshold,
     TimeToTarget,
 )
+from manyseeds.report.reading import SURE_PAIRS
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
     MINUS,
@@ -32,6 +33,7 @@ from manyseeds.report.wording import (
     percent,
     unit,
 )
+from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import LEAST_PAIRS
 from manyseeds.suite import Suite
@@ -49,7 +51,8 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
     found = [_happened(claim, row, backends, _cases(row, suite)), _follows(claim, row)]
-    found += [*_family(row), *_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
+    found += [*_family(row), *_few(claim, row)]
+    found += [*_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
     found.append(varied(suite))
     return found
 
@@ -178,24 +181,41 @@ def _interval(row: Row, shown: Unit, *, turned: bool = True) -> str:
 def _follows(claim: Claim, row: Row) -> str:
     least = claim_unit(claim).points(row["least_effect"])
     equivalent = isinstance(claim, Equivalence)
+    whole = f"The whole interval{_judged_by(claim, row)} lies"
     if row["verdict"] == "holds" and equivalent:
-        return f"The whole interval lies within ±{least}: no difference that counts."
+        return f"{whole} within ±{least}: no difference that counts."
     if row["verdict"] == "reversed" and equivalent:
-        return f"The whole interval lies beyond ±{least}: they do differ."
+        return f"{whole} beyond ±{least}: they do differ."
     if row["verdict"] == "holds":
-        return f"The whole interval lies above {least}, the least effect that counts."
+        return f"{whole} above {least}, the least effect that counts."
     if row["verdict"] == "reversed":
-        return "The whole interval lies on the other side of no effect: the opposite of the claim."
+        return f"{whole} on the other side of no effect: the opposite of the claim."
     if row["verdict"] == "negligible":
-        return f"The whole interval lies within ±{least}: too small an effect to count."
-    return f"That settles nothing: {_settle(row, least)}."
+        return f"{whole} within ±{least}: too small an effect to count."
+    return f"That settles nothing: {_settle(claim, row, least)}."
+
+
+def _judged_by(claim: Claim, row: Row) -> str:
+    """Name the interval that the verdict rests on where it is not the 95 % one."""
+    if math.isnan(row["family_low"]) or math.isclose(row["level"], LEVEL):
+        return ""
+    shown = claim_unit(claim)
+    interval = shown.interval(row["family_low"], row["family_high"])
+    return f" of the verdict ({100 * row['level']:.4g}{SPACE}%: {interval})"
 
 
 def _family(row: Row) -> Iterator[str]:
     if row["family"] > 1 and not math.isnan(row["family_low"]):
+        yield f"It is judged among {row['family']:g} claims, corrected for their number (Holm)."
+
+
+def _few(claim: Claim, row: Row) -> Iterator[str]:
+    """Say that a bootstrap of few pairs is less sure; of a share the interval is exact."""
+    if LEAST_PAIRS <= row["pairs"] < SURE_PAIRS and not isinstance(claim, ProbabilityOfImprovement):
+        pairs = _counted(row["pairs"], "pair")
         yield (
-            f"Judged among {row['family']:g} claims: by an interval of "
-            f"{100 * row['level']:.4g}{SPACE}% (Holm)."
+            f"{pairs} are fewer than {SURE_PAIRS}: the interval of so few is a little too narrow, "
+            "and the verdict less sure than it looks."
         )
 
 
@@ -213,11 +233,15 @@ def _diverged(claim: Claim, row: Row) -> Iterator[str]:
     )
 
 
-def _settle(row: Row, least: str) -> str:
+def _settle(claim: Claim, row: Row, least: str) -> str:
     if row["pairs"] < LEAST_PAIRS:
         return f"fewer than {LEAST_PAIRS} pairs are no basis for a verdict"
+    bounds = f"±{least}" if isinstance(claim, Equivalence) else f"0 or {least}"
     seeds = row["seeds_to_settle"]
-    why = f"the interval reaches across 0 or {least}, the least effect that counts"
+    why = f"the interval{_judged_by(claim, row)} reaches across {bounds}, the least effect"
+    why += " that counts"
+    if math.isnan(seeds):
+        return why
     if math.isinf(seeds):
         return f"{why}, and the mean lies on the bound itself"
     return f"{why}; about {seeds:,.0f} seeds would settle it if mean and spread stayed as they are"

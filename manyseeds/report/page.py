@@ -1,34 +1,39 @@
-"""What stands on a page, as data, and the two templates that show it."""
+"""What stands on the page of a suite, as data, and the two templates that show it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+import pandas as pd
 
+from manyseeds.claims import Claim
 from manyseeds.report.banner import incomplete
 from manyseeds.report.cells import (
     CaseView,
     ClaimRow,
+    DetailTable,
     PublishedRow,
-    SummaryGroup,
+    SummaryRow,
     case_views,
+    detail_table,
     published_rows,
-    summary_groups,
+    summary_rows,
 )
+from manyseeds.report.cherries import CherryRow, Picker, cherry_rows, picker
 from manyseeds.report.drawings import Drawings
 from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.findings import varied
+from manyseeds.report.metrics import MetricView, metric_views
 from manyseeds.report.origin import RunView, provenance, run_views
+from manyseeds.report.protocol import Protocol, protocol, seeds
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
-from manyseeds.report.svg import inlined
-from manyseeds.report.wording import Unit, claim_unit, unit
+from manyseeds.report.templating import html, markdown
+from manyseeds.report.times import computing_seconds
+from manyseeds.report.wording import Unit, backend_name, claim_unit, duration, unit
 
 __all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]
 
@@ -42,7 +47,28 @@ class ClaimView:
     sentence: str
     headline: CaseView
     cases: tuple[CaseView, ...]
+    details: DetailTable
     published: tuple[PublishedRow, ...]
+    picker: Picker | None
+    cherries: tuple[CherryRow, ...]
+    figures: tuple[Drawn, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page that shows figures of the whole suite.
+
+    Attributes
+    ----------
+    anchor, title, short
+        Where it is; its heading; what the contents call it.
+    figures
+        At least one.
+    """
+
+    anchor: str
+    title: str
+    short: str
     figures: tuple[Drawn, ...]
 
 
@@ -54,130 +80,163 @@ class Page:
     ----------
     folder
         Where figures and tables lie, relative to the page.
+    protocol
+        Whether it is the full protocol, and what differs.
     incomplete
         Lines of the banner; empty if every promised row was delivered.
+    backends
+        By their names in the ledger, as their makers write them.
     summary
-        THE table, by recipe and case.
+        THE table, by recipe, case and backend.
+    metrics
+        The spread of the other metrics.
     provenance
         By run: one tree of keys and values for each time it was started.
+    tables
+        Files that hold the tables, relative to the page, by name.
     """
 
     folder: str
     title: str
     description: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    protocol: Protocol
     incomplete: tuple[str, ...]
     claims: tuple[ClaimView, ...]
-    summary: tuple[SummaryGroup, ...]
+    backends: Mapping[str, str]
+    recipes_shown: tuple[str, ...]
+    summary: tuple[SummaryRow, ...]
+    metrics: tuple[MetricView, ...]
     unit: Unit
     varied: str
-    overview: tuple[Drawn, ...]
-    recipes: Drawn | None
-    variance: Drawn | None
-    curves: Drawn | None
-    layers: Drawn | None
-    range_tests: Drawn | None
+    sections: tuple[Section, ...]
     runs: tuple[RunView, ...]
     provenance: Mapping[str, Sequence[Mapping[str, Any]]]
-    tables: tuple[str, ...]
+    tables: Mapping[str, str]
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether the suite has a parameter."""
+        return any(row.case for row in self.summary)
 
 
-def page(subject: Subject, results: Results, drawings: Drawings, folder: str) -> Page:
-    """Put together what a page shows."""
+@dataclass(frozen=True)
+class Files:
+    """Where the parts of a suite's report lie, relative to its page.
+
+    Attributes
+    ----------
+    folder
+        Of figures and tables.
+    tables
+        Files by what they hold; none if no tables are written.
+    """
+
+    folder: str
+    tables: Mapping[str, str]
+
+
+def page(
+    subject: Subject, results: Results, drawings: Drawings, metrics: pd.DataFrame, files: Files
+) -> Page:
+    """Put together what a page shows; `metrics` are those of `metrics_table`."""
     suite = subject.suite
+    summary = summary_rows(results.summary, suite)
     return Page(
-        folder=folder,
+        folder=files.folder,
         title=suite.title,
         description=tuple(filter(None, re.split(r"\n\s*\n", suite.description.strip()))),
         facts=_facts(subject),
+        protocol=protocol(subject),
         incomplete=incomplete(subject),
         claims=tuple(_claims(subject, results, drawings)),
-        summary=summary_groups(results.summary, suite),
+        backends={row.backend: row.name for row in summary},
+        recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
+        summary=summary,
+        metrics=metric_views(metrics),
         unit=unit(suite.primary),
         varied=varied(suite),
-        overview=drawings.overview(),
-        recipes=drawings.recipes,
-        variance=drawings.variance,
-        curves=drawings.curves,
-        layers=drawings.layers,
-        range_tests=drawings.range_tests,
+        sections=tuple(_sections(drawings)),
         runs=run_views(subject),
         provenance=provenance(subject),
-        tables=tuple(results.tables()),
+        tables=files.tables,
     )
 
 
 def html_page(view: Page) -> str:
     """Return a page as one HTML file that needs nothing else."""
-    return _templates().get_template("page.html").render(page=view, inlined=inlined)
+    return html("page.html", page=view)
 
 
 def markdown_page(view: Page) -> str:
     """Return a page as Markdown that links to the figures."""
-    text = _plain_templates().get_template("page.md").render(page=view)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return markdown("page.md", page=view)
 
 
-def markdown_escaped(value: object) -> object:
-    """Return a text that Markdown and HTML leave as it is; other values as they are."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    text = " ".join(value.split(" ")).replace("\r", " ").replace("\n", " ")
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*|\[\]#~!])", r"\\\1", text)
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+_TITLES = {
+    "forest": ("All claims together", "All claims"),
+    "rainclouds": ("Every seed", "Seeds"),
+    "profile": ("How often a recipe is nearly the best", "Profile"),
+    "tradeoff": ("Accuracy against seconds", "Seconds"),
+    "specification": ("Every way to ask", "Specifications"),
+    "recipes": ("The other recipes", "Recipes"),
+    "variance": ("Where the scatter comes from", "Variance"),
+    "curves": ("How they learned", "Curves"),
+    "layers": ("Inside the networks", "Layers"),
+    "range_tests": ("Which rate to take", "Range tests"),
+}
+"""Headings of the figures of a whole suite; others have their figure's own title."""
+
+
+def _sections(drawings: Drawings) -> Iterator[Section]:
+    for field in fields(drawings):
+        found = getattr(drawings, field.name)
+        if field.name == "claims" or not found:
+            continue
+        figures = (found,) if isinstance(found, Drawn) else tuple(found)
+        title, short = _TITLES.get(field.name, (figures[0].title, figures[0].title))
+        yield Section(field.name.replace("_", "-"), title, short, figures)
 
 
 def _claims(subject: Subject, results: Results, drawings: Drawings) -> Sequence[ClaimView]:
-    views = []
-    for number, claim in enumerate(subject.suite.claims, start=1):
-        rows = results.claims[results.claims["claim"] == claim.name]
-        cases = case_views(claim, rows, subject.suite)
-        published = results.published[results.published["claim"] == claim.name]
-        views.append(
-            ClaimView(
-                anchor=f"claim-{number}",
-                name=claim.name,
-                sentence=claim.sentence,
-                headline=cases[-1],
-                cases=cases,
-                published=published_rows(published, claim_unit(claim)),
-                figures=drawings.claims[claim.name],
-            )
-        )
-    return views
+    return [
+        _claim(claim, number, subject, results, drawings)
+        for number, claim in enumerate(subject.suite.claims, start=1)
+    ]
+
+
+def _claim(
+    claim: Claim, number: int, subject: Subject, results: Results, drawings: Drawings
+) -> ClaimView:
+    cases = case_views(claim, _of(claim, results.claims), subject.suite)
+    shown = claim_unit(claim)
+    return ClaimView(
+        anchor=f"claim-{number}",
+        name=claim.name,
+        sentence=claim.sentence,
+        headline=cases[-1],
+        cases=cases,
+        details=detail_table(cases),
+        published=published_rows(_of(claim, results.published), shown),
+        picker=picker(_of(claim, results.confession), shown),
+        cherries=cherry_rows(_of(claim, results.cherries)),
+        figures=drawings.claims[claim.name],
+    )
+
+
+def _of(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["claim"] == claim.name]
 
 
 def _facts(subject: Subject) -> tuple[tuple[str, str], ...]:
     plan, suite = subject.plan, subject.suite
+    backends = dict.fromkeys(subject.records["backend"])
     return (
-        ("Suite", f"{suite.name}, {'quick form' if plan.quick else 'full form'}"),
-        ("Seeds", f"{suite.seeds} of each recipe on each backend"),
+        ("Suite", f"{suite.name}, {protocol(subject).form}"),
+        ("Seeds", f"{seeds(subject)} of each recipe on each backend"),
+        ("Backends", ", ".join(backend_name(name) for name in backends)),
+        ("Wall time", duration(computing_seconds(subject.records))),
         ("Runs", ", ".join(subject.ledgers)),
         ("Device", ", ".join(subject.devices()) or plan.device),
         ("Precision", plan.precision),
-    )
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("manyseeds.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _plain_templates() -> Environment:
-    """Return templates for Markdown: every value is escaped as Markdown needs it."""
-    return Environment(
-        loader=PackageLoader("manyseeds.report"),
-        autoescape=False,
-        finalize=markdown_escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

@@ -1,31 +1,63 @@
-"""Writes a report: a page per suite, its figures and its tables."""
+"""Writes a report: an index, the techniques, and a page per suite with its figures and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.host import cores
 from manyseeds.ledger import Ledger
-from manyseeds.report.drawings import drawings, file_names
-from manyseeds.report.page import html_page, markdown_page, page
+from manyseeds.report.drawings import Drawings, drawings, file_names
+from manyseeds.report.latex import claims_tex, summary_tex
+from manyseeds.report.metrics import metrics_table
+from manyseeds.report.overview import (
+    SuiteEntry,
+    entry,
+    html_overview,
+    markdown_overview,
+    overview,
+    overview_table,
+)
+from manyseeds.report.page import Files, Page, html_page, markdown_page, page
+from manyseeds.report.parity import Parity
 from manyseeds.report.results import results
 from manyseeds.report.subject import Subject, subjects
+from manyseeds.report.techniques import (
+    html_techniques,
+    markdown_techniques,
+    techniques_page,
+    uses,
+    uses_table,
+)
 
-FORMATS = ("html", "md")
+FORMATS = ("html", "md", "csv", "latex")
+DEFAULT_FORMATS = ("html", "md", "csv")
+
+_PAGES = ("html", "md")
+_SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg", ".png"}, "csv": {".csv"}, "latex": {".tex"}}
+_INDEX, _TECHNIQUES = "index", "techniques"
 
 
-def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def render(
+    ledgers: Sequence[Ledger],
+    out: Path,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    parity: Parity | None = None,
+) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
-    For each suite: the page `<out>/<suite>.html` (one file that needs nothing else) and
-    `<out>/<suite>.md` (for code hosts, with links to the figures), and in `<out>/<suite>/` the
-    figures as SVG and PNG and the tables as CSV.
+    The index page `<out>/index.html`, the techniques `<out>/techniques.html` and a page per suite
+    `<out>/<suite>.html`, each one file that needs nothing else; the same as Markdown for code
+    hosts; in `<out>/<suite>/` the figures as SVG and PNG and the tables as CSV and LaTeX.
 
     Parameters
     ----------
@@ -35,12 +67,14 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
         Folder; made if it is not there. Files of the same names are replaced, and figures and
         tables of an earlier report of a suite that this one does not have are removed.
     formats
-        Pages to write: "html", "md".
+        What to write: pages as "html" and "md", which bring figures, tables as "csv" and "latex".
+    parity
+        What the parity kit found, for the page of the techniques.
 
     Returns
     -------
     list[Path]
-        The pages, by suite.
+        The files in `out` itself: index, techniques, then the pages by suite.
 
     Raises
     ------
@@ -56,42 +90,98 @@ def render(ledgers: Sequence[Ledger], out: Path, formats: Sequence[str] = FORMAT
             raise RequestError(unknown("format", name, FORMATS))
     _prepare(out)
     found = subjects(ledgers)
-    names = file_names([subject.suite.name for subject in found])
-    pages = []
-    for subject, files in zip(found, _each(found, names, formats), strict=True):
-        _write(out, files)
-        _remove_others(out / names[subject.suite.name], files)
-        pages += [out / name for name in files if "/" not in name]
-    return pages
+    names = file_names([_INDEX, _TECHNIQUES, *(f"{s.suite.name}" for s in found)])
+    pages, entries = [], []
+    for subject, made in zip(found, _each(found, names, formats), strict=True):
+        _write(out, made.files)
+        _remove_others(out / names[subject.suite.name], made.files, formats)
+        pages += [out / name for name in made.files if "/" not in name]
+        entries.append(made.entry)
+    first = _over_all(entries, formats, parity)
+    _write(out, first)
+    return [out / name for name in first] + pages
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One suite's files by their path in the folder, and its line of the index."""
+
+    files: Mapping[str, bytes]
+    entry: SuiteEntry
 
 
 def _each(
     found: Sequence[Subject], names: Mapping[str, str], formats: Sequence[str]
-) -> Iterator[dict[str, bytes]]:
-    """Yield every suite's files, as they are made by all cores: most of the time is drawing."""
+) -> Iterator[_Made]:
+    """Yield what is made of every suite, by all cores: most of the time is drawing."""
     wanted = [names[subject.suite.name] for subject in found]
     workers = min(cores(), len(found))
     if workers == 1:
-        yield from map(_files, found, wanted, repeat(formats))
+        yield from map(_made, found, wanted, repeat(formats))
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(_files, found, wanted, repeat(formats))
+        yield from pool.map(_made, found, wanted, repeat(formats))
 
 
-def _files(subject: Subject, name: str, formats: Sequence[str]) -> dict[str, bytes]:
-    """Return the contents of every file of one suite's report, by its path in the folder."""
+def _made(subject: Subject, name: str, formats: Sequence[str]) -> _Made:
     tables = results(subject)
-    figures = drawings(subject, tables)
-    view = page(subject, tables, figures, name)
-    makers = {"html": html_page, "md": markdown_page}
-    files = {f"{name}.{kind}": makers[kind](view).encode() for kind in formats}
+    metrics = metrics_table(subject.records, subject.suite)
+    figures = drawings(subject, tables) if {*formats} & {*_PAGES} else _undrawn(subject)
+    frames = tables.tables() | {"metrics": metrics}
+    csv = {kind: f"{name}/{kind}.csv" for kind in frames} if "csv" in formats else {}
+    view = page(subject, tables, figures, metrics, Files(name, csv))
+    files = {path: _csv(frames[kind]) for kind, path in csv.items()}
+    files |= {f"{name}/{path}": content for path, content in _drawn(figures).items()}
+    files |= _written(name, view, formats)
+    return _Made(files, entry(subject, view, name, uses(tables.summary, subject.suite)))
+
+
+def _undrawn(subject: Subject) -> Drawings:
+    nothing: dict[str, Any] = {field.name: None for field in fields(Drawings)}
+    return Drawings(**nothing | {"claims": {claim.name: () for claim in subject.suite.claims}})
+
+
+def _drawn(figures: Drawings) -> dict[str, bytes]:
+    files = {}
     for figure in figures.all():
-        files[f"{name}/{figure.name}.svg"] = figure.svg
-        files[f"{name}/{figure.name}.png"] = figure.png
-    for kind, table in tables.tables().items():
-        text = table.to_csv(index=False, lineterminator="\n", float_format="%.10g")
-        files[f"{name}/{kind}.csv"] = text.encode()
+        files[f"{figure.name}.svg"] = figure.svg
+        files[f"{figure.name}.png"] = figure.png
     return files
+
+
+def _written(name: str, view: Page, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return the page and its tables in LaTeX, as far as they are wanted."""
+    makers = {
+        "html": {f"{name}.html": html_page},
+        "md": {f"{name}.md": markdown_page},
+        "latex": {f"{name}/summary.tex": summary_tex, f"{name}/claims.tex": claims_tex},
+    }
+    wanted = [pair for kind in formats for pair in makers.get(kind, {}).items()]
+    return {path: maker(view).encode() for path, maker in wanted}
+
+
+def _over_all(
+    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: Parity | None
+) -> dict[str, bytes]:
+    """Return the index and the techniques."""
+    found = [use for one in entries for use in one.uses]
+    backends = list(dict.fromkeys(backend for one in entries for backend in one.backends))
+    csv = "csv" in formats
+    told = techniques_page(found, parity, backends, f"{_TECHNIQUES}.csv" if csv else None)
+    files: dict[str, bytes] = {}
+    for kind in (kind for kind in _PAGES if kind in formats):
+        index = overview(entries, kind, f"{_INDEX}.csv" if csv else None)
+        first = html_overview(index) if kind == "html" else markdown_overview(index)
+        second = html_techniques(told) if kind == "html" else markdown_techniques(told)
+        files |= {f"{_INDEX}.{kind}": first.encode(), f"{_TECHNIQUES}.{kind}": second.encode()}
+    if csv:
+        files[f"{_INDEX}.csv"] = _csv(overview_table(entries))
+        files[f"{_TECHNIQUES}.csv"] = _csv(uses_table(found))
+    return files
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
 
 
 def _prepare(out: Path) -> None:
@@ -108,12 +198,13 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
             path.write_bytes(content)
 
 
-def _remove_others(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Remove figures and tables that are not among the files of this report."""
+def _remove_others(folder: Path, files: Mapping[str, bytes], formats: Sequence[str]) -> None:
+    """Remove figures and tables of the formats written that are not among this report's files."""
     kept = {folder.parent / name for name in files}
+    suffixes = {suffix for kind in formats for suffix in _SUFFIXES[kind]}
     with _explained(folder):
-        for path in sorted(folder.iterdir()):
-            if path.suffix in {".svg", ".png", ".csv"} and path not in kept:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix in suffixes and path not in kept:
                 path.unlink()
 
 

@@ -135,6 +135,10 @@ _UNITS: Mapping[ClaimMetric, Unit] = {
 }
 
 
+METRICS: tuple[ClaimMetric, ...] = tuple(_UNITS)
+"""Every metric that has a unit, in the order of tables."""
+
+
 def unit(metric: ClaimMetric) -> Unit:
     """Return the unit of a metric."""
     return _UNITS[metric]
@@ -197,6 +201,26 @@ def seconds(value: float) -> str:
         return NONE
     digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
     return number(value, digits)
+
+
+def duration(value: float) -> str:
+    """Return "1 h 02 min" for 3,720 seconds, "3 min 05 s" for 185, "12 s" for 12."""
+    if math.isnan(value):
+        return NONE
+    if value < 60:
+        return f"{seconds(value)}{SPACE}s"
+    if value < 3600:
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes}{SPACE}min {rest:02d}{SPACE}s"
+    hours, rest = divmod(round(value / 60), 60)
+    return f"{hours:,}{SPACE}h {rest:02d}{SPACE}min"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value with two significant digits."""
+    if math.isnan(value):
+        return NONE
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
 
 
 def ordinal(value: float) -> str:

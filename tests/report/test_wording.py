@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 from manyseeds.report.amended import changes
 from manyseeds.report.drawings import file_names
 from manyseeds.report.figures.theme import spread
-from manyseeds.report.page import markdown_escaped
-from manyseeds.report.wording import number, ordinal, percent, seconds, signed, unit
+from manyseeds.report.templating import markdown_escaped
+from manyseeds.report.wording import (
+    duration,
+    number,
+    ordinal,
+    p_value,
+    percent,
+    seconds,
+    signed,
+    unit,
+)
 
 
 def test_accuracies_are_shown_in_per_cent_and_differences_in_points():
@@ -50,6 +59,18 @@ def test_ordinals_reach_0_and_100_only_when_it_is_true():
 
 def test_seconds_have_three_digits():
     assert [seconds(x) for x in (0.0123, 1.234, 12.34, 123.4)] == ["0.012", "1.23", "12.3", "123"]
+
+
+def test_durations_have_two_units():
+    found = [duration(x).replace("\u00a0", " ") for x in (0.5, 12, 59.96, 185, 3720, 3599.7)]
+    assert found == ["0.500 s", "12.0 s", "60.0 s", "3 min 05 s", "1 h 02 min", "60 min 00 s"]
+    assert duration(math.nan) == "–"
+
+
+def test_p_values_are_never_zero():
+    assert [p_value(x) for x in (0.0, 0.00009, 0.0123, 1.0)] == [
+        "< 0.0001", "< 0.0001", "0.012", "1"
+    ]  # fmt: skip
 
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=12), st.floats(0.01, 2))

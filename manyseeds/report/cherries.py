@@ -1,0 +1,170 @@
+"""The cherry-picker: what the best of k seeds would be reported as, for every k of the slider."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.wording import SPACE, Unit, backend_name, number, percent
+from manyseeds.statistics.pairs import ALL
+
+WIDTH, HEIGHT = 600, 160
+"""Of the slider's curve, in its own units."""
+
+_MARGIN = 12
+_MOST_POINTS = 120
+"""Of a curve: bounds what it adds to the page to about 25 kB."""
+
+
+@dataclass(frozen=True)
+class Picker:
+    """The slider of one claim.
+
+    Attributes
+    ----------
+    series
+        By backend: its name, and for every k: k, then x, y, and the upper and lower end of the
+        interval on the curve, then the sentence. Plain data, written into the page as JSON.
+    last
+        The largest k of the first series.
+    sentences
+        A few of the first series' sentences, for pages that cannot move a slider.
+    """
+
+    series: tuple[dict[str, Any], ...]
+    last: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CherryRow:
+    """How many tries give an even chance of reporting a factor."""
+
+    figure: str
+    reached: str
+    needed: str
+    interval: str
+
+
+def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
+    """Return the slider for a claim's rows of `confession_table`; None if it has no curve."""
+    curves = curves[curves["expected"].notna()]
+    known = (curves["quantity"] == "improvement") & np.isfinite(curves["expected"].astype(float))
+    improvements = curves[known]
+    if improvements.empty:
+        return None
+    names = list(improvements["backend"].unique())
+    order = sorted(names, key=lambda name: name != ALL)  # stable: the others as they come
+    if len(order) == 2:  # one backend: its curve is that of all
+        order = [name for name in order if name != ALL]
+    factors = {
+        (row["backend"], row["k"]): row for row in rows_of(curves[curves["quantity"] == "factor"])
+    }
+    scale = _Scale.of(improvements)
+    series = tuple(
+        {
+            "name": backend_name(name),
+            "points": [
+                [*scale.place(row), _sentence(row, factors.get((name, row["k"])), shown)]
+                for row in _thinned(rows_of(improvements[improvements["backend"] == name]))
+            ],
+        }
+        for name in order
+    )
+    first: list[list[Any]] = series[0]["points"]  # type: ignore[assignment]
+    return Picker(series, int(first[-1][0]), tuple(_few(first)))
+
+
+def cherry_rows(table: pd.DataFrame) -> tuple[CherryRow, ...]:
+    """Return a claim's rows of `cherries_table`, of all backends together."""
+    last = table["backend"].iloc[-1] if len(table) else ""
+    return tuple(
+        CherryRow(
+            figure=f"{row['figure']:.3g}",
+            reached=f"{percent(row['reached'])} of {row['tries']:,}",
+            needed=_tries(row["k"]),
+            interval=_tries_interval(row["low"], row["high"]),
+        )
+        for row in rows_of(table[table["backend"] == last])
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where k and an improvement stand on the slider's curve."""
+
+    last: int
+    bottom: float
+    top: float
+
+    @classmethod
+    def of(cls, curves: pd.DataFrame) -> _Scale:
+        ends = curves[["expected", "expected_low", "expected_high"]].to_numpy(float)
+        finite = ends[np.isfinite(ends)]
+        bottom, top = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+        return cls(int(curves["k"].max()), float(bottom), float(top))
+
+    def place(self, row: Row) -> tuple[float | int, ...]:
+        """Return k, x, y, and the ends of the interval; an end that is unknown is y."""
+        k = int(row["k"])
+        span = WIDTH - 2 * _MARGIN
+        x = _MARGIN + span * (math.log(k) / math.log(self.last) if self.last > 1 else 0.5)
+        y = self._height(row["expected"], row["expected"])
+        ends = (self._height(row[f"expected_{end}"], row["expected"]) for end in ("high", "low"))
+        return (k, round(x, 1), y, *ends)
+
+    def _height(self, value: float, otherwise: float) -> float:
+        value = value if math.isfinite(value) else otherwise
+        share = (value - self.bottom) / (self.top - self.bottom) if self.top > self.bottom else 0.5
+        return round(HEIGHT - _MARGIN - (HEIGHT - 2 * _MARGIN) * share, 1)
+
+
+def _thinned(rows: Sequence[Row]) -> list[Row]:
+    """Return every row of a short curve; of a long one some, ever further apart, and the last."""
+    if len(rows) <= _MOST_POINTS:
+        return list(rows)
+    chosen = np.geomspace(1, len(rows), _MOST_POINTS).round().astype(int) - 1
+    return [rows[place] for place in np.unique(chosen)]
+
+
+def _sentence(row: Row, factor: Row | None, shown: Unit) -> str:
+    k = int(row["k"])
+    gain = shown.gain(row["expected"]) + shown.difference
+    interval = shown.interval(row["expected_low"], row["expected_high"])
+    text = f"With {k:,} seed{'s' if k > 1 else ''} tried, "
+    text += "a cherry-picker" if k > 1 else "and nothing to pick from, one"
+    text += f" reports {gain} on average (95{SPACE}% interval {interval})"
+    return f"{text}{_factor(factor)}."
+
+
+def _factor(row: Row | None) -> str:
+    """Return the factor of errors: the mean, or the median where the mean is infinite."""
+    if row is None:
+        return ""
+    name = "expected" if math.isfinite(row["expected"]) else "median"
+    ends = [number(row[f"{name}_{end}"], 2) for end in ("low", "high")]
+    what = "" if name == "expected" else ", in the median search"
+    return f", or an error divided by {number(row[name], 2)}{what} ({ends[0]} to {ends[1]})"
+
+
+def _few(points: list[list[Any]]) -> Iterator[str]:
+    """Yield the sentences of 1, 3, 10, 30, … tries, and of all."""
+    wanted = {1, 3, 10, 30, 100, 300, 1000, int(points[-1][0])}
+    yield from (point[-1] for point in points if point[0] in wanted)
+
+
+def _tries(value: float) -> str:
+    return number(math.ceil(value), 0) if math.isfinite(value) else number(value, 0)
+
+
+def _tries_interval(low: float, high: float) -> str:
+    if math.isnan(low):
+        return "–"
+    end = "no end" if math.isinf(high) else _tries(high)
+    return f"{_tries(low)} to {end}"

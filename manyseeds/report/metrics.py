@@ -1,0 +1,83 @@
+"""The metrics beside the primary one: their spread over seeds, for every recipe and backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.wording import METRICS, Unit, backend_name, case_name, unit
+from manyseeds.statistics.scores import GROUP, ordinary
+from manyseeds.suite import Suite
+
+_FIGURES = ("mean", "sd", "median", "min", "max")
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """A recipe in one case on one backend: seeds, mean, sd, median, least, largest."""
+
+    recipe: str
+    case: str
+    backend: str
+    backend_name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MetricView:
+    """A metric's table."""
+
+    metric: str
+    title: str
+    rows: tuple[MetricRow, ...]
+
+
+def metrics_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Return one row per metric, recipe, case and backend that has values of it.
+
+    Columns: `metric`, `recipe`, `case`, `backend`, `seeds` (rows that are ok and have a value) and
+    of their values `mean`, `sd` (n - 1), `median`, `min`, `max`, in the record's unit. The primary
+    metric is left out: `summary_table` has it, with intervals.
+    """
+    rows = ordinary(records, suite)
+    rows = rows[rows["status"] == "ok"]
+    parts = [
+        _described(rows, name)
+        for name in METRICS
+        if name != suite.primary and rows[name].notna().any()
+    ]
+    columns = ["metric", *GROUP, "seeds", *_FIGURES]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def metric_views(table: pd.DataFrame) -> tuple[MetricView, ...]:
+    """Return the tables of `metrics_table`, as people read them."""
+    views = []
+    for name, part in table.groupby("metric", sort=False):
+        shown = next(unit(known) for known in METRICS if known == name)
+        percent = ", %" if shown.factor > 1 else ""
+        title = shown.metric[:1].upper() + shown.metric[1:] + percent
+        views.append(MetricView(str(name), title, tuple(_row(r, shown) for r in rows_of(part))))
+    return tuple(views)
+
+
+def _described(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    known = rows.dropna(subset=[metric])
+    values = known[metric].astype("float64")
+    found = values.groupby([known[name] for name in GROUP], sort=False)
+    table = found.agg(["count", "mean", "std", "median", "min", "max"]).reset_index()
+    table = table.rename(columns={"count": "seeds", "std": "sd"})
+    table.insert(0, "metric", metric)
+    return table
+
+
+def _row(row: Row, shown: Unit) -> MetricRow:
+    return MetricRow(
+        recipe=row["recipe"],
+        case=case_name(row["case"]),
+        backend=row["backend"],
+        backend_name=backend_name(row["backend"]),
+        cells=(f"{row['seeds']:,}", *(shown.bare(row[name]) for name in _FIGURES)),
+    )

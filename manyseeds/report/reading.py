@@ -1,0 +1,40 @@
+"""How to read a verdict, in words: the same on every page."""
+
+from __future__ import annotations
+
+from manyseeds.report.wording import SPACE
+from manyseeds.statistics.verdict import LEAST_PAIRS
+
+SURE_PAIRS = 30
+"""With fewer pairs a bootstrap interval is a little too narrow, and a verdict less sure."""
+
+VERDICTS = (
+    (
+        "Holds",
+        "the whole interval lies beyond the least effect that counts, which was written down "
+        "before anything was trained.",
+    ),
+    ("Reversed", "it lies wholly on the other side of no effect."),
+    ("Negligible", "it lies wholly within plus or minus the least effect."),
+    ("Inconclusive", f"none of these, or fewer than {LEAST_PAIRS} pairs."),
+)
+"""Each verdict and what it says."""
+
+NOTES = (
+    "A verdict is about the mean over the seeds. Differences are taken seed by seed; where several "
+    "backends are averaged, a seed still counts once.",
+    "The interval that a verdict is judged by is corrected for the number of claims: with k claims "
+    "of a suite still open on a backend its coverage is 1 − 0.05 / k (Holm), so that in at least "
+    f"95{SPACE}% of suites no verdict is wrong. Single cases are a family of their own. The "
+    f"95{SPACE}% interval that stands beside it is not corrected.",
+    "A claim that two recipes do not differ is judged by two one-sided tests: it holds where the "
+    "interval (coverage 1 − 0.1 / k) lies wholly within plus or minus the least effect, and is "
+    "reversed where it lies wholly beyond.",
+    "A training that diverged counts as guessing where that is defined; the reading without such "
+    "pairs stands beside it.",
+    f"With fewer than {SURE_PAIRS} pairs an interval is a little too narrow, and the verdict less "
+    "sure than it looks.",
+    "Intervals of means are BCa bootstrap intervals (10,000 resamples), those of shares are exact "
+    "(Clopper and Pearson).",
+)
+"""What holds for all of them."""
