@@ -94,10 +94,11 @@ class Scores:
         """Spread the ordinary rows out.
 
         A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows
-        nothing scores, if that is defined for the metric.
+        nothing scores, if that is defined for the metric. A score that is infinite is none.
         """
         rows = ordinary(records, suite)
         value = rows[metric].where(rows["status"] == "ok").astype("float64")
+        value = value.where(np.isfinite(value))
         if guessing:
             guess = rows["recipe"].map(_guesses(suite, metric)).astype("float64")
             value = value.where(rows["status"] != "diverged", guess)
