@@ -21,8 +21,8 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     Columns: `promised` and what became of it (`ok`, `diverged`, `failed`, `timed_out`,
     `missing`) · of the `ok` rows' test accuracy (a share), or of the test loss where that is
     the suite's metric: `accuracy_mean`, `_sd`, `_low` and `_high` (interval of the mean, cut off
-    where the metric ends), `_median`, `_iqm` (mean of the middle half), `_min`, `_max` · the same of the error,
-    1 - accuracy, as `error_…` · the columns of `seconds_table`.
+    where the metric ends), `_median`, `_iqm` (mean of the middle half), `_min`, `_max` · the same
+    of the error, 1 - accuracy, as `error_…` · the columns of `seconds_table`.
     """
     counts = count_table(records, suite)
     metric: PrimaryMetric = suite.primary
