@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln
 
 from manyseeds.claims import Calibration, Difference, Share
 from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
@@ -27,6 +28,8 @@ _CURVE = [
     "low", "high",
 ]  # fmt: skip
 _COLUMNS = ["claim", "backend", "quantity", *_CURVE]
+_ROUNDING = 1e-8
+"""Of chances, by the logarithms of large factorials."""
 _RESAMPLES = 2_000
 _MOST_DRAWS = 4_000_000
 """Of one curve: longer ones have fewer resamples, which bounds the memory."""
@@ -213,13 +216,13 @@ def _told(n: int) -> Iterator[int]:
 
 def _at_most(n: int, told: Sequence[int]) -> Floats:
     """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, n]."""
-    wanted, rows = set(told), []
-    chance = np.ones(n)
-    for k in range(1, n + 1):
-        chance = chance * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
-        if k in wanted:
-            rows.append(chance)
-    return np.stack(rows)
+    k, i = np.array(told)[:, None], np.arange(1, n + 1)
+    factorial = gammaln(np.arange(1, n + 2))  # logarithms, of 0 … n
+    rest = np.maximum(i - k, 0)
+    of_all = factorial[n] - factorial[n - k]
+    chance: Floats = np.where(i >= k, np.exp(factorial[i] - factorial[rest] - of_all), 0.0)
+    chance[:, -1] = 1.0
+    return chance
 
 
 def _mean(ordered: Floats, chance: Floats) -> Floats:
@@ -228,10 +231,10 @@ def _mean(ordered: Floats, chance: Floats) -> Floats:
     found: Floats = finite @ chance.T
     if not np.isfinite(ordered).all():  # 0 · infinity is no contribution
         infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
-        found = np.where(infinite == 0, found, np.sign(infinite) * np.inf)
+        found = np.where(infinite == 0, found, np.copysign(np.inf, infinite))
     return found
 
 
 def _ranks(at_most: Floats, share: float) -> NDArray[np.int64]:
     """Return the first rank, by k, that the best of k does not exceed with this probability."""
-    return np.asarray((at_most < share - 1e-12).sum(axis=1), np.int64)
+    return np.asarray((at_most < share - _ROUNDING).sum(axis=1), np.int64)

@@ -46,7 +46,7 @@ def one_stream(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
     """Return the recipes, cases and backends of some rows: as the suite and the plan have them."""
-    backends = list(dict.fromkeys(rows["backend"]))
+    backends = list(rows["backend"].unique())
     order = {"recipe": suite.recipes(), "case": ("", *suite.cases()), "backend": backends}
     found = rows[GROUP].drop_duplicates()
     found = found.sort_values(GROUP, key=lambda column: column.map(order[str(column.name)].index))
