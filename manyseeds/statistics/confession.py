@@ -30,7 +30,10 @@ _CURVE = [
 _COLUMNS = ["claim", "backend", "quantity", *_CURVE]
 _ROUNDING = 1e-8
 """Of chances, by the logarithms of large factorials."""
+_BLOCK = 32
+"""Points of a curve found at once: with few of them, little of what cannot be is computed."""
 _RESAMPLES = 2_000
+_LEAST_RESAMPLES = 200
 _MOST_DRAWS = 4_000_000
 """Of one curve: longer ones have fewer resamples, which bounds the memory."""
 
@@ -53,18 +56,25 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
     values = np.asarray(values, dtype=float)
     seen = np.sort(values[~np.isnan(values)])
     n = len(seen)
-    told = list(_told(n)) if n else []
-    if not told:
+    if not n:
         return pd.DataFrame(columns=_CURVE, dtype=float).astype({"k": int})
-    at_most = _at_most(n, told)
+    resampled = seen[_resamples(n)]
+    told = np.array(list(_told(n)))
+    blocks = np.split(told, range(_BLOCK, len(told), _BLOCK))
+    parts = [_points(seen, resampled, block) for block in blocks]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _points(seen: Floats, resampled: Floats, told: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the points of a curve for some k, of sorted values and resamples of them."""
+    first = _least_rank(len(seen), int(told[0]))
+    at_most = _at_most(len(seen), told, first)
     chance = np.diff(at_most, prepend=0.0, axis=1)
+    seen, resampled = seen[first:], resampled[:, first:]
     ranks = {
-        name: np.minimum(_ranks(at_most, share), n - 1)
+        name: np.minimum(_ranks(at_most, share), len(seen) - 1)
         for name, share in (("median", 0.5), ("low", _TAIL), ("high", 1 - _TAIL))
     }
-    resamples = max(200, min(_RESAMPLES, _MOST_DRAWS // n))
-    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n))
-    resampled = np.sort(seen[draws], axis=1)
     bounds = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     expected = np.quantile(_mean(resampled, chance), bounds, axis=0, method="lower")
     median = np.quantile(resampled[:, ranks["median"]], bounds, axis=0, method="lower")
@@ -80,6 +90,14 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
         "high": seen[ranks["high"]],
     }
     return pd.DataFrame(columns, columns=_CURVE)
+
+
+def _resamples(n: int) -> NDArray[np.int32]:
+    """Return the ranks of the values in each resample, ascending, [resamples, n]."""
+    resamples = max(_LEAST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // n))
+    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n)).astype(np.int32)
+    draws.sort(axis=1)
+    return draws
 
 
 def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
@@ -214,9 +232,14 @@ def _told(n: int) -> Iterator[int]:
     yield n
 
 
-def _at_most(n: int, told: Sequence[int]) -> Floats:
-    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, n]."""
-    k, i = np.array(told)[:, None], np.arange(1, n + 1)
+def _least_rank(n: int, k: int) -> int:
+    """Return a rank, from 0, below which the best of k never is: P < 1e-15."""
+    return int(n * 1e-15 ** (1 / k))
+
+
+def _at_most(n: int, told: NDArray[np.int64], first: int = 0) -> Floats:
+    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, ranks from the first]."""
+    k, i = told[:, None], np.arange(first + 1, n + 1)
     factorial = gammaln(np.arange(1, n + 2))  # logarithms, of 0 … n
     rest = np.maximum(i - k, 0)
     of_all = factorial[n] - factorial[n - k]
