@@ -8,6 +8,7 @@ of Dodge et al. (2019), which draws with replacement (see Tang et al. 2020).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -92,6 +93,7 @@ def _points(seen: Floats, resampled: Floats, told: NDArray[np.int64]) -> pd.Data
     return pd.DataFrame(columns, columns=_CURVE)
 
 
+@lru_cache(maxsize=1)
 def _resamples(n: int) -> NDArray[np.int32]:
     """Return the ranks of the values in each resample, ascending, [resamples, n]."""
     resamples = max(_LEAST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // n))
@@ -250,12 +252,13 @@ def _at_most(n: int, told: NDArray[np.int64], first: int = 0) -> Floats:
 
 def _mean(ordered: Floats, chance: Floats) -> Floats:
     """Return the mean of the best of k, [..., told], of sorted values [..., n]."""
-    finite = np.where(np.isfinite(ordered), ordered, 0.0)
-    found: Floats = finite @ chance.T
-    if not np.isfinite(ordered).all():  # 0 · infinity is no contribution
-        infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
-        found = np.where(infinite == 0, found, np.copysign(np.inf, infinite))
-    return found
+    if np.isfinite(ordered[..., [0, -1]]).all():
+        plain: Floats = ordered @ chance.T
+        return plain
+    # 0 · infinity is no contribution.
+    finite = np.where(np.isfinite(ordered), ordered, 0.0) @ chance.T
+    infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
+    return np.where(infinite == 0, finite, np.copysign(np.inf, infinite))
 
 
 def _ranks(at_most: Floats, share: float) -> NDArray[np.int64]:

@@ -117,7 +117,7 @@ class Pairs:
         if self.scale == "log_ratio":
             with np.errstate(divide="ignore", invalid="ignore"):
                 treatment, baseline = np.log(self.errors(backend))
-            times: Floats = baseline - treatment
+                times: Floats = baseline - treatment
             return times
         return self.gain(backend)
 

@@ -38,7 +38,7 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 def count_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return what was promised and what became of it, by recipe, case and backend."""
-    rows = ordinary(records, suite)
+    rows = ordinary(records[[*GROUP, "mode", "vary", "status"]], suite)
     counts = rows.groupby([*GROUP, "status"]).size().unstack("status", fill_value=0)
     counts = counts.reindex(index=groups(rows, suite), columns=list(STATUSES), fill_value=0)
     counts.insert(0, "promised", counts.sum(axis="columns"))

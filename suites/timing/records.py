@@ -16,9 +16,7 @@ BACKENDS = ("pytorch", "tensorflow", "jax")
 
 def records_of(suite: Suite, rows: int) -> pd.DataFrame:
     """Return about so many rows, the same number of seeds for each recipe, case and backend."""
-    cells = [
-        (cell.recipe.name, cell.case, backend) for cell in suite.cells for backend in BACKENDS
-    ]
+    cells = [(cell.recipe.name, cell.case, backend) for cell in suite.cells for backend in BACKENDS]
     seeds = max(1, rows // len(cells))
     table = pd.DataFrame(np.repeat(cells, seeds, axis=0), columns=["recipe", "case", "backend"])
     rng = np.random.default_rng(0)
