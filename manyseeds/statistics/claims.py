@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,9 +22,17 @@ from manyseeds.statistics.estimands import (
     pairs_by_claim,
 )
 from manyseeds.statistics.factor import error_factors, reached
-from manyseeds.statistics.family import Judged, Question, judged
+from manyseeds.statistics.family import Judged, Question, judged, level_among
 from manyseeds.statistics.hypotheses import holm, sign_flips, wilcoxon
-from manyseeds.statistics.pairs import ALL, TIE, Estimate, Pairs, single_cases
+from manyseeds.statistics.pairs import (
+    ALL,
+    TIE,
+    Estimate,
+    Pairs,
+    estimates,
+    side_by_side,
+    single_cases,
+)
 from manyseeds.statistics.shares import share_of
 from manyseeds.statistics.verdict import seeds_to_settle
 from manyseeds.suite import Suite
@@ -38,12 +47,32 @@ class _View:
     backend: str
     headline: bool
 
-    def question(self) -> Question:
-        return Question(
-            lambda level: self.pairs.estimate(self.backend, level),
-            least_effect(self.claim),
-            is_equivalence(self.claim),
-        )
+    def family(self) -> tuple[str, bool]:
+        """Return what it is judged with: the backend's claims, or all of its single cases."""
+        return self.backend, self.headline
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is computed of all views at once.
+
+    Attributes
+    ----------
+    estimate, judged
+        Of the claim, and its verdict.
+    family
+        Claims judged together.
+    trained
+        The estimate without the pairs of which a lane diverged.
+    p
+        Of the permutation of signs.
+    """
+
+    estimate: Estimate
+    judged: Judged
+    family: int
+    trained: Estimate
+    p: float
 
 
 def claims_table(
@@ -85,17 +114,15 @@ def claims_table(
     """
     evidence = Evidence(records, suite, curves)
     pairs = pairs_by_claim(evidence) if pairs is None else pairs
-    trained = pairs_by_claim(replace(evidence, guessing=False))
     views = list(_views(evidence, pairs))
-    verdicts = _judged(views)
+    found = _found(views, evidence)
     rows = [
-        _row(view, verdict, evidence, pairs[view.claim.name])
-        | _trained(view, trained[view.claim.name])
-        for view, verdict in zip(views, verdicts, strict=True)
+        _row(view, each, evidence, pairs[view.claim.name])
+        for view, each in zip(views, found, strict=True)
     ]
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    family = [(view.backend, view.headline) for view in views]
-    table["p_holm"] = table.groupby(pd.Series(family, dtype=object))["p_sign_flips"].transform(holm)
+    families = pd.Series([view.family() for view in views], dtype=object)
+    table["p_holm"] = table.groupby(families)["p_sign_flips"].transform(holm)
     return table
 
 
@@ -121,24 +148,56 @@ def _views(evidence: Evidence, pairs: PairsByClaim) -> Iterator[_View]:
                 yield _View(claim, one, backend, headline=one is found[-1])
 
 
-def _judged(views: Sequence[_View]) -> list[tuple[Judged, int]]:
-    """Judge every view with its family, and return the verdicts with the families' sizes."""
+def _found(views: Sequence[_View], evidence: Evidence) -> list[_Found]:
+    sizes = Counter(view.family() for view in views)
+    most = max(sizes.values(), default=0)
+    levels = dict.fromkeys([LEVEL, *(level_among(claims + 1) for claims in range(most))])
+    known = estimates([(view.pairs, view.backend) for view in views], list(levels))
+    verdicts = _judged(views, known)
+    trained = _trained(views, [each[LEVEL] for each in known], evidence)
+    p = sign_flips(side_by_side([view.pairs.gain(view.backend) for view in views]))
+    return [
+        _Found(known[place][LEVEL], verdicts[place], sizes[view.family()], trained[place], p[place])
+        for place, view in enumerate(views)
+    ]
+
+
+def _judged(views: Sequence[_View], known: Sequence[Mapping[float, Estimate]]) -> dict[int, Judged]:
+    """Judge every view with its family."""
     families: dict[tuple[str, bool], list[int]] = {}
     for place, view in enumerate(views):
-        families.setdefault((view.backend, view.headline), []).append(place)
-    found: dict[int, tuple[Judged, int]] = {}
-    for places in families.values():
-        verdicts = judged([views[place].question() for place in places])
-        found |= {place: (each, len(places)) for place, each in zip(places, verdicts, strict=True)}
-    return [found[place] for place in range(len(views))]
+        families.setdefault(view.family(), []).append(place)
+    return {
+        place: verdict
+        for places in families.values()
+        for place, verdict in zip(
+            places, judged([_question(views[place], known[place]) for place in places]), strict=True
+        )
+    }
 
 
-def _row(
-    view: _View, verdict: tuple[Judged, int], evidence: Evidence, all_cases: list[Pairs]
-) -> dict[str, Any]:
+def _question(view: _View, known: Mapping[float, Estimate]) -> Question:
+    return Question(known.__getitem__, least_effect(view.claim), is_equivalence(view.claim))
+
+
+def _trained(
+    views: Sequence[_View], estimated: Sequence[Estimate], evidence: Evidence
+) -> list[Estimate]:
+    """Return the estimates without the pairs of which a lane diverged."""
+    if not (evidence.records["status"] == "diverged").any():
+        return list(estimated)
+    trained = pairs_by_claim(replace(evidence, guessing=False))
+    same_case = [
+        next(each for each in trained[view.claim.name] if each.case == view.pairs.case)
+        for view in views
+    ]
+    both = [(one, view.backend) for one, view in zip(same_case, views, strict=True)]
+    return [each[LEVEL] for each in estimates(both, [LEVEL])]
+
+
+def _row(view: _View, found: _Found, evidence: Evidence, all_cases: list[Pairs]) -> dict[str, Any]:
     claim, one, backend = view.claim, view.pairs, view.backend
     improvement = one.improvement(backend)
-    estimate = one.estimate(backend, LEVEL)
     treatment, baseline = one.view(backend)
     described = _described(treatment, baseline, _finite_sd(improvement))
     singles = single_cases(all_cases) if one.case == ALL else [one]
@@ -152,18 +211,19 @@ def _row(
         "backend": backend,
         "metric": one.metric,
         "promised": promised,
-        "pairs": estimate.seeds,
-        "lost": promised - estimate.seeds,
+        "pairs": found.estimate.seeds,
+        "lost": promised - found.estimate.seeds,
         "factor": getattr(claim, "factor", None) or np.nan,
-        **_of(estimate),
+        **_of(found.estimate),
         **described,
         **_counted(improvement),
-        **_corrected(verdict, estimate, described["sd"], view),
-        "p_sign_flips": sign_flips(one.gain(backend))[0],
+        **_corrected(found, described["sd"], view),
+        "p_sign_flips": found.p,
         "p_wilcoxon": wilcoxon(one.gain(backend))[0],
         **_factors(singles, backend, claim),
         **_order(view, evidence),
         **_never(view, evidence),
+        **_without_diverged(found),
     }
 
 
@@ -173,37 +233,31 @@ def _of(estimate: Estimate) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _corrected(
-    verdict: tuple[Judged, int], estimate: Estimate, sd: float, view: _View
-) -> dict[str, Any]:
-    found, size = verdict
-    least = least_effect(view.claim)
+def _corrected(found: _Found, sd: float, view: _View) -> dict[str, Any]:
+    verdict, least = found.judged, least_effect(view.claim)
     seeds = np.nan
-    if found.verdict == "inconclusive":
-        seeds = seeds_to_settle(estimate.improvement, sd, least, found.level)
+    if verdict.verdict == "inconclusive":
+        seeds = seeds_to_settle(found.estimate.improvement, sd, least, verdict.level)
     return {
         "least_effect": least,
-        "verdict": found.verdict,
+        "verdict": verdict.verdict,
         "seeds_to_settle": seeds,
-        "family": size,
-        "level": found.level,
-        "family_low": found.low,
-        "family_high": found.high,
+        "family": found.family,
+        "level": verdict.level,
+        "family_low": verdict.low,
+        "family_high": verdict.high,
     }
 
 
-def _trained(view: _View, trained: list[Pairs]) -> dict[str, Any]:
+def _without_diverged(found: _Found) -> dict[str, float]:
     """Return the estimate without the pairs of which a lane diverged, if there are such."""
-    one = next(each for each in trained if each.case == view.pairs.case)
-    without = one.estimate(view.backend, LEVEL)
-    with_all = int(np.isfinite(view.pairs.improvement(view.backend)).sum())
-    diverged = with_all - without.seeds
+    diverged = found.estimate.seeds - found.trained.seeds
     if not diverged:
         return {"diverged": 0}
     return {
         "diverged": diverged,
-        "trained_pairs": without.seeds,
-        **{f"trained_{name}": value for name, value in _of(without).items()},
+        "trained_pairs": found.trained.seeds,
+        **{f"trained_{name}": value for name, value in _of(found.trained).items()},
     }
 
 

@@ -8,10 +8,12 @@ of Dodge et al. (2019), which draws with replacement (see Tang et al. 2020).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammaln
 
 from manyseeds.claims import Calibration, Difference, Share
 from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
@@ -27,7 +29,12 @@ _CURVE = [
     "low", "high",
 ]  # fmt: skip
 _COLUMNS = ["claim", "backend", "quantity", *_CURVE]
+_ROUNDING = 1e-8
+"""Of chances, by the logarithms of large factorials."""
+_BLOCK = 32
+"""Points of a curve found at once: with few of them, little of what cannot be is computed."""
 _RESAMPLES = 2_000
+_LEAST_RESAMPLES = 200
 _MOST_DRAWS = 4_000_000
 """Of one curve: longer ones have fewer resamples, which bounds the memory."""
 
@@ -50,18 +57,25 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
     values = np.asarray(values, dtype=float)
     seen = np.sort(values[~np.isnan(values)])
     n = len(seen)
-    told = list(_told(n)) if n else []
-    if not told:
+    if not n:
         return pd.DataFrame(columns=_CURVE, dtype=float).astype({"k": int})
-    at_most = _at_most(n, told)
+    resampled = seen[_resamples(n)]
+    told = np.array(list(_told(n)))
+    blocks = np.split(told, range(_BLOCK, len(told), _BLOCK))
+    parts = [_points(seen, resampled, block) for block in blocks]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _points(seen: Floats, resampled: Floats, told: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the points of a curve for some k, of sorted values and resamples of them."""
+    first = _least_rank(len(seen), int(told[0]))
+    at_most = _at_most(len(seen), told, first)
     chance = np.diff(at_most, prepend=0.0, axis=1)
+    seen, resampled = seen[first:], resampled[:, first:]
     ranks = {
-        name: np.minimum(_ranks(at_most, share), n - 1)
+        name: np.minimum(_ranks(at_most, share), len(seen) - 1)
         for name, share in (("median", 0.5), ("low", _TAIL), ("high", 1 - _TAIL))
     }
-    resamples = max(200, min(_RESAMPLES, _MOST_DRAWS // n))
-    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n))
-    resampled = np.sort(seen[draws], axis=1)
     bounds = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     expected = np.quantile(_mean(resampled, chance), bounds, axis=0, method="lower")
     median = np.quantile(resampled[:, ranks["median"]], bounds, axis=0, method="lower")
@@ -77,6 +91,15 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
         "high": seen[ranks["high"]],
     }
     return pd.DataFrame(columns, columns=_CURVE)
+
+
+@lru_cache(maxsize=1)
+def _resamples(n: int) -> NDArray[np.int32]:
+    """Return the ranks of the values in each resample, ascending, [resamples, n]."""
+    resamples = max(_LEAST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // n))
+    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n)).astype(np.int32)
+    draws.sort(axis=1)
+    return draws
 
 
 def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
@@ -211,27 +234,33 @@ def _told(n: int) -> Iterator[int]:
     yield n
 
 
-def _at_most(n: int, told: Sequence[int]) -> Floats:
-    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, n]."""
-    wanted, rows = set(told), []
-    chance = np.ones(n)
-    for k in range(1, n + 1):
-        chance = chance * np.maximum(np.arange(1, n + 1) - k + 1, 0) / (n - k + 1)
-        if k in wanted:
-            rows.append(chance)
-    return np.stack(rows)
+def _least_rank(n: int, k: int) -> int:
+    """Return a rank, from 0, below which the best of k never is: P < 1e-15."""
+    return int(n * 1e-15 ** (1 / k))
+
+
+def _at_most(n: int, told: NDArray[np.int64], first: int = 0) -> Floats:
+    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, ranks from the first]."""
+    k, i = told[:, None], np.arange(first + 1, n + 1)
+    factorial = gammaln(np.arange(1, n + 2))  # logarithms, of 0 … n
+    rest = np.maximum(i - k, 0)
+    of_all = factorial[n] - factorial[n - k]
+    chance: Floats = np.where(i >= k, np.exp(factorial[i] - factorial[rest] - of_all), 0.0)
+    chance[:, -1] = 1.0
+    return chance
 
 
 def _mean(ordered: Floats, chance: Floats) -> Floats:
     """Return the mean of the best of k, [..., told], of sorted values [..., n]."""
-    finite = np.where(np.isfinite(ordered), ordered, 0.0)
-    found: Floats = finite @ chance.T
-    if not np.isfinite(ordered).all():  # 0 · infinity is no contribution
-        infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
-        found = np.where(infinite == 0, found, np.sign(infinite) * np.inf)
-    return found
+    if np.isfinite(ordered[..., [0, -1]]).all():
+        plain: Floats = ordered @ chance.T
+        return plain
+    # 0 · infinity is no contribution.
+    finite = np.where(np.isfinite(ordered), ordered, 0.0) @ chance.T
+    infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
+    return np.where(infinite == 0, finite, np.copysign(np.inf, infinite))
 
 
 def _ranks(at_most: Floats, share: float) -> NDArray[np.int64]:
     """Return the first rank, by k, that the best of k does not exceed with this probability."""
-    return np.asarray((at_most < share - 1e-12).sum(axis=1), np.int64)
+    return np.asarray((at_most < share - _ROUNDING).sum(axis=1), np.int64)

@@ -21,7 +21,7 @@ from manyseeds.claims import (
     TimeToTarget,
     less_is_better,
 )
-from manyseeds.statistics.bootstrap import Floats
+from manyseeds.statistics.bootstrap import Floats, finite_mean
 from manyseeds.statistics.pairs import (
     ALL,
     TIE,
@@ -137,7 +137,7 @@ def _orders(claim: Ordering, evidence: Evidence) -> list[Pairs]:
         tau: Floats = np.mean(pairs, axis=0)
         return tau
 
-    return _reduced(claim.recipes, scores, order)
+    return _reduced(claim.recipes, scores, order, most=1.0)
 
 
 def full_order(claim: Ordering, evidence: Evidence, case: str, backend: str) -> Floats:
@@ -152,7 +152,7 @@ def full_order(claim: Ordering, evidence: Evidence, case: str, backend: str) -> 
     if backend != ALL:
         one: Floats = whole[:, values.backends.index(backend)]
         return one
-    return np.array([np.nanmean(row) if np.isfinite(row).any() else np.nan for row in whole])
+    return finite_mean(whole, axis=1)
 
 
 def _steps(differences: Floats) -> Floats:
@@ -192,7 +192,10 @@ def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
 
 
 def _reduced(
-    recipes: Sequence[str], scores: Scores, reduce: Callable[[Floats], Floats]
+    recipes: Sequence[str],
+    scores: Scores,
+    reduce: Callable[[Floats], Floats],
+    most: float = np.inf,
 ) -> list[Pairs]:
     """Reduce the recipes' scores to one number a seed and backend, paired with 0."""
     cases = shared_cases(scores, recipes[0], recipes[-1])
@@ -212,6 +215,7 @@ def _reduced(
                 promised=stacked.promised,
                 seeds=tuple(int(seed) for seed in scores.table.index),
                 backends=stacked.backends,
+                most=most,
             )
         )
     return [*found, averaged(found)] if len(found) > 1 else found

@@ -30,17 +30,14 @@ class Question:
     least_effect
         What it is judged against.
     equivalence
-        Whether the claim is that there is no such effect: two one-sided tests, whose interval has
-        the coverage 1 - 0.1 / k (Schuirmann 1987).
+        Whether the claim is that there is no such effect: two one-sided tests (Schuirmann 1987).
+        Their interval is that of every other claim. One of 90 % would allow 5 % of wrong "holds",
+        and as many wrong "reversed" beside them.
     """
 
     estimate: Callable[[float], Estimate]
     least_effect: float
     equivalence: bool = False
-
-    def level(self, claims: int) -> float:
-        """Return the coverage that it is judged by among so many."""
-        return 1 - (1 - LEVEL) * (2 if self.equivalence else 1) / claims
 
     def verdict(self, found: Estimate) -> Verdict:
         """Judge it by its interval."""
@@ -58,14 +55,19 @@ class Judged:
     high: float = np.nan
 
 
+def level_among(claims: int) -> float:
+    """Return the coverage that each of so many open claims is judged by."""
+    return 1 - (1 - LEVEL) / claims
+
+
 def judged(questions: Sequence[Question]) -> list[Judged]:
     """Judge claims together. One without any pair is open, and counts."""
     found = [Judged()] * len(questions)
     open_ = list(range(len(questions)))
     while open_:
+        level = level_among(len(open_))
         for place in open_:
             question = questions[place]
-            level = question.level(len(open_))
             estimate = question.estimate(level)
             found[place] = Judged(question.verdict(estimate), level, estimate.low, estimate.high)
         left = [place for place in open_ if found[place].verdict == "inconclusive"]

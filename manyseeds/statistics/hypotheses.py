@@ -7,15 +7,20 @@ most papers, and need no bootstrap.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from scipy.special import ndtr
 
-from manyseeds.statistics.bootstrap import RESAMPLES, SEED, Floats
+from manyseeds.statistics.resampling import DRAWN, RESAMPLES, SEED, Floats, ratio
 
 _EXACT = 13
 """Up to so many pairs, every one of the 2^n ways to flip signs is tried."""
+
+_BLOCK = 1_000
+"""Ways tried at once: bounds the memory at 8 · DRAWN · _BLOCK bytes, 8 MB."""
 
 
 def wilcoxon(differences: ArrayLike) -> Floats:
@@ -42,7 +47,8 @@ def sign_flips(differences: ArrayLike) -> Floats:
 
     Where the two recipes of a pair are exchangeable, a difference is as likely as its opposite
     (Fisher 1935). Up to 13 pairs all ways to flip signs are tried, else as many as the bootstrap
-    has resamples, the differences as they are among them (Phipson and Smyth 2010).
+    has resamples, the differences as they are among them (Phipson and Smyth 2010); of more than a
+    thousand pairs, the sum is normal.
 
     Parameters
     ----------
@@ -88,21 +94,28 @@ def _sign_flips(differences: Floats) -> Floats:
     """Return the p-values of columns without gaps."""
     n = len(differences)
     observed = np.abs(differences.sum(axis=0))
-    signs = _signs(n)
-    sums = np.abs(signs @ differences)
+    if n > DRAWN:
+        error = np.sqrt((differences**2).sum(axis=0))
+        return np.where(observed > 0, 2 * ndtr(-ratio(observed, error)), 1.0)
     # Sums of the same numbers in another order: equal but for rounding.
-    tolerance = 1e-12 * np.abs(differences).sum(axis=0)
-    as_large = (sums >= observed - tolerance).sum(axis=0)
-    exact = n <= _EXACT
-    p: Floats = as_large / len(signs) if exact else (as_large + 1) / (len(signs) + 1)
+    least = observed - 1e-12 * np.abs(differences).sum(axis=0)
+    as_large, ways = np.zeros(differences.shape[1]), 0
+    for signs in _signs(n):
+        as_large += (np.abs(signs @ differences) >= least).sum(axis=0)
+        ways += len(signs)
+    p: Floats = as_large / ways if n <= _EXACT else (as_large + 1) / (ways + 1)
     return p
 
 
-def _signs(n: int) -> Floats:
-    """Return ways to flip n signs, [ways, n]."""
+def _signs(n: int) -> Iterator[Floats]:
+    """Yield ways to flip n signs, [ways, n]."""
     if n <= _EXACT:
-        return np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
-    return np.random.default_rng(SEED).choice((-1.0, 1.0), (RESAMPLES - 1, n))
+        yield np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
+        return
+    rng = np.random.default_rng(SEED)
+    for block in range(0, RESAMPLES - 1, _BLOCK):
+        ways = min(_BLOCK, RESAMPLES - 1 - block)
+        yield 2 * rng.integers(0, 2, (ways, n), dtype=np.int8).astype(np.float64) - 1
 
 
 def _columns(values: ArrayLike) -> Floats:

@@ -6,6 +6,7 @@ frameworks on the same streams are no three times as many seeds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from manyseeds.claims import ClaimMetric, less_is_better
 from manyseeds.statistics.bootstrap import (
     Floats,
+    Intervals,
     finite_mean,
-    log_ratio_intervals,
-    mean_intervals,
+    log_ratio_intervals_at,
+    mean_intervals_at,
 )
 from manyseeds.statistics.scores import Scores
-from manyseeds.statistics.shares import share_of
+from manyseeds.statistics.shares import shares_at
 
 Scale = Literal["difference", "log_ratio", "sign"]
 
@@ -40,6 +42,13 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    def within(self, most: float) -> Estimate:
+        """Return it with the interval cut off where an improvement cannot be."""
+        if math.isinf(most):
+            return self
+        # NaN stays: it is the first argument.
+        return self._replace(low=max(self.low, -most), high=min(self.high, most))
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -54,7 +63,7 @@ class Pairs:
     metric
         What is compared; accuracies are shares.
     scale
-        What the improvement is in: see `estimate`.
+        What the improvement is in: see `estimates`.
     scores
         Treatment and baseline, [2, seeds, backends]: both NaN unless both are `ok`.
     promised
@@ -62,6 +71,8 @@ class Pairs:
         lost.
     seeds, backends
         The axes.
+    most
+        The largest improvement that there can be, either way.
     """
 
     treatment: str
@@ -73,6 +84,7 @@ class Pairs:
     promised: NDArray[np.bool_]
     seeds: tuple[int, ...]
     backends: tuple[str, ...]
+    most: float = math.inf
 
     def views(self) -> tuple[str, ...]:
         """Return the backends, and `ALL` for what they say together."""
@@ -105,7 +117,7 @@ class Pairs:
         if self.scale == "log_ratio":
             with np.errstate(divide="ignore", invalid="ignore"):
                 treatment, baseline = np.log(self.errors(backend))
-            times: Floats = baseline - treatment
+                times: Floats = baseline - treatment
             return times
         return self.gain(backend)
 
@@ -116,24 +128,8 @@ class Pairs:
         return errors
 
     def estimate(self, backend: str, level: float) -> Estimate:
-        """Return the mean improvement over the seeds, with its interval.
-
-        Of the scale "difference" the mean of the differences, with its BCa interval; of "sign" what
-        the probability of improvement exceeds one half by, with Clopper and Pearson's; of
-        "log_ratio" the logarithm of the ratio of the mean errors, with its BCa interval.
-        """
-        if self.scale == "sign":
-            share = share_of(self.improvement(backend) + 0.5, level)
-            seeds = int(np.isfinite(self.improvement(backend)).sum())
-            return Estimate(seeds, share.share - 0.5, share.low - 0.5, share.high - 0.5)
-        if self.scale == "log_ratio":
-            treatment, baseline = self.errors(backend)
-            found = log_ratio_intervals(baseline, treatment, level)
-        else:
-            found = mean_intervals(self.improvement(backend), level)
-        return Estimate(
-            int(found.n[0]), float(found.estimate[0]), float(found.low[0]), float(found.high[0])
-        )
+        """Return the mean improvement over the seeds, with its interval; see `estimates`."""
+        return estimates([(self, backend)], [level])[0][level]
 
     def gain(self, backend: str) -> Floats:
         """Return treatment minus baseline by seed; of losses the other way round."""
@@ -144,6 +140,70 @@ class Pairs:
 
 def _half_signs(gain: Floats) -> Floats:
     return np.where(np.abs(gain) < TIE, 0.0, np.sign(gain)) / 2
+
+
+def estimates(
+    views: Sequence[tuple[Pairs, str]], levels: Sequence[float]
+) -> list[dict[float, Estimate]]:
+    """Return the mean improvement of each view, with its interval at each level.
+
+    Of the scale "difference" the mean of the differences; of "sign" what the probability of
+    improvement exceeds one half by, with Clopper and Pearson's interval; of "log_ratio" the
+    logarithm of the ratio of the mean errors. All that are bootstrapped share their draws.
+    """
+    found: list[dict[float, Estimate]] = [{} for _ in views]
+    ways = {"difference": _differences, "log_ratio": _log_ratios, "sign": _signs}
+    for scale, way in ways.items():
+        places = [place for place, (one, _) in enumerate(views) if one.scale == scale]
+        if not places:
+            continue
+        for level, column in zip(levels, way([views[p] for p in places], levels), strict=True):
+            for place, estimate in zip(places, column, strict=True):
+                found[place][level] = estimate.within(views[place][0].most)
+    return found
+
+
+def _differences(
+    views: Sequence[tuple[Pairs, str]], levels: Sequence[float]
+) -> list[list[Estimate]]:
+    table = side_by_side([one.improvement(backend) for one, backend in views])
+    return [_columns(each) for each in mean_intervals_at(table, levels)]
+
+
+def _log_ratios(
+    views: Sequence[tuple[Pairs, str]], levels: Sequence[float]
+) -> list[list[Estimate]]:
+    errors = [one.errors(backend) for one, backend in views]
+    treatment, baseline = (side_by_side([each[side] for each in errors]) for side in (0, 1))
+    return [_columns(each) for each in log_ratio_intervals_at(baseline, treatment, levels)]
+
+
+def _signs(views: Sequence[tuple[Pairs, str]], levels: Sequence[float]) -> list[list[Estimate]]:
+    improvements = [one.improvement(backend) for one, backend in views]
+    seeds = [int(np.isfinite(each).sum()) for each in improvements]
+    shares = [shares_at(each + 0.5, levels) for each in improvements]
+    return [
+        [
+            Estimate(n, *(part - 0.5 for part in each[k]))
+            for n, each in zip(seeds, shares, strict=True)
+        ]
+        for k in range(len(levels))
+    ]
+
+
+def _columns(found: Intervals) -> list[Estimate]:
+    return [
+        Estimate(int(n), *map(float, numbers))
+        for n, *numbers in zip(found.n, found.estimate, found.low, found.high, strict=True)
+    ]
+
+
+def side_by_side(columns: Sequence[Floats]) -> Floats:
+    """Return columns, which may differ in length, as a table; NaN where one has ended."""
+    table = np.full((max(map(len, columns), default=0), len(columns)), np.nan)
+    for place, column in enumerate(columns):
+        table[: len(column), place] = column
+    return table
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Power: how likely so many seeds are to give a claim its verdict, and how many it takes.
 
-For paired differences that are normal; the verdict's bootstrap then has the t interval's bounds but
-for O(1/n). tests/statistics/test_simulation.py counts verdicts.
+For paired differences that are normal, and Student's interval. The bounds that verdicts rest on lie
+a little farther out: of fewer than 30 seeds the power is less than told here, of 10 about 73 % for
+80 % (reports/simulation.md).
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def one_stream(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
     """Return the recipes, cases and backends of some rows: as the suite and the plan have them."""
-    backends = list(dict.fromkeys(rows["backend"]))
+    backends = list(rows["backend"].unique())
     order = {"recipe": suite.recipes(), "case": ("", *suite.cases()), "backend": backends}
     found = rows[GROUP].drop_duplicates()
     found = found.sort_values(GROUP, key=lambda column: column.map(order[str(column.name)].index))
@@ -94,21 +94,28 @@ class Scores:
         """Spread the ordinary rows out.
 
         A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows
-        nothing scores, if that is defined for the metric.
+        nothing scores, if that is defined for the metric. A score that is infinite is none.
         """
-        rows = ordinary(records, suite)
+        rows = ordinary(records[[*GROUP, "mode", "vary", "seed", "status", metric]], suite)
         value = rows[metric].where(rows["status"] == "ok").astype("float64")
+        value = value.where(np.isfinite(value))
         if guessing:
-            guess = rows["recipe"].map(_guesses(suite, metric)).astype("float64")
-            value = value.where(rows["status"] != "diverged", guess)
-        index = rows.assign(value=value, promised=1.0).set_index(["seed", *GROUP])
+            diverged = rows["recipe"][rows["status"] == "diverged"]
+            value.update(diverged.map(_guesses(suite, metric)).astype("float64"))
         order = groups(rows, suite)
         columns: dict[tuple[str, str], dict[str, int]] = {}
         for place, (recipe, case, backend) in enumerate(order):
             columns.setdefault((recipe, case), {})[backend] = place
-        promised = index["promised"].unstack(GROUP).reindex(columns=order).notna()
-        table = index["value"].unstack(GROUP).reindex(columns=order)
-        return cls(table, promised.to_numpy(bool), columns)
+        seed, seeds = pd.factorize(rows["seed"].to_numpy(np.int64), sort=True)
+        column = order.get_indexer(pd.MultiIndex.from_frame(rows[GROUP]))
+        promised = np.zeros((len(seeds), len(order)), dtype=bool)
+        promised[seed, column] = True
+        if promised.sum() < len(rows):
+            raise ValueError("a row of the plan is there twice")
+        spread = np.full(promised.shape, np.nan)
+        spread[seed, column] = value.to_numpy(np.float64)
+        index = pd.Index(seeds, name="seed")
+        return cls(pd.DataFrame(spread, index=index, columns=order), promised, columns)
 
     @cached_property
     def values(self) -> Floats:

@@ -18,6 +18,7 @@ def seconds_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     cohort's seconds over its lanes, shared phases likewise) and `cohort_compile_seconds` (of
     the whole cohort) from ordinary rows.
     """
+    records = records[[*GROUP, "mode", "vary", "status", "lanes", "seconds_compile", *_SPENT]]
     rows = ordinary(records, suite)
     alone = _spent(solo(records)).groupby(GROUP)
     together = _spent(rows).groupby(GROUP)

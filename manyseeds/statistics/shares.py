@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,12 +33,18 @@ def share_of(values: ArrayLike, level: float = LEVEL) -> Share:
     level
         Least coverage.
     """
+    return shares_at(values, [level])[0]
+
+
+def shares_at(values: ArrayLike, levels: Sequence[float]) -> list[Share]:
+    """Return what `share_of` does, for several least coverages."""
     known = np.asarray(values, dtype=np.float64)
     known = known[np.isfinite(known)]
     if not len(known):
-        return Share(np.nan, np.nan, np.nan)
+        return [Share(np.nan, np.nan, np.nan)] * len(levels)
     n, count = len(known), float(known.sum())
-    tail = (1 - level) / 2
-    low = betaincinv(count, n - count + 1, tail) if count > 0 else 0.0
-    high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
-    return Share(count / n, float(low), float(high))
+    tails = (1 - np.asarray(levels)) / 2
+    ends = np.zeros(len(levels)), np.ones(len(levels))
+    low = betaincinv(count, n - count + 1, tails) if count > 0 else ends[0]
+    high = betaincinv(count + 1, n - count, 1 - tails) if count < n else ends[1]
+    return [Share(count / n, float(a), float(b)) for a, b in zip(low, high, strict=True)]

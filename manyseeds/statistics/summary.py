@@ -20,38 +20,39 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
     Columns: `promised` and what became of it (`ok`, `diverged`, `failed`, `timed_out`,
     `missing`) · of the `ok` rows' test accuracy (a share), or of the test loss where that is
-    the suite's metric: `accuracy_mean`, `_sd`, `_low` and `_high` (BCa interval of the mean),
-    `_median`, `_iqm` (mean of the middle half), `_min`, `_max` · the same of the error,
-    1 - accuracy, as `error_…` · the columns of `seconds_table`.
+    the suite's metric: `accuracy_mean`, `_sd`, `_low` and `_high` (interval of the mean, cut off
+    where the metric ends), `_median`, `_iqm` (mean of the middle half), `_min`, `_max` · the same
+    of the error, 1 - accuracy, as `error_…` · the columns of `seconds_table`.
     """
     counts = count_table(records, suite)
     metric: PrimaryMetric = suite.primary
     values = Scores.of(records, suite, metric).table
-    described = describe(values)
+    most = 1.0 if metric == "test_accuracy" else np.inf
+    described = describe(values, most)
     name = metric.removeprefix("test_")
     parts = [counts, described.add_prefix(f"{name}_")]
     if metric == "test_accuracy":
-        parts.append(describe(1 - values).add_prefix("error_"))
+        parts.append(describe(1 - values, most).add_prefix("error_"))
     return pd.concat([*parts, seconds_table(records, suite)], axis="columns").reset_index()
 
 
 def count_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return what was promised and what became of it, by recipe, case and backend."""
-    rows = ordinary(records, suite)
+    rows = ordinary(records[[*GROUP, "mode", "vary", "status"]], suite)
     counts = rows.groupby([*GROUP, "status"]).size().unstack("status", fill_value=0)
     counts = counts.reindex(index=groups(rows, suite), columns=list(STATUSES), fill_value=0)
     counts.insert(0, "promised", counts.sum(axis="columns"))
     return counts.astype(int).rename_axis(columns=None)
 
 
-def describe(values: pd.DataFrame) -> pd.DataFrame:
-    """Describe each column of [seeds, groups]; NaN where it has no value."""
+def describe(values: pd.DataFrame, most: float = np.inf) -> pd.DataFrame:
+    """Describe each column of [seeds, groups], from 0 to `most`; NaN where it has no value."""
     found = mean_intervals(values.to_numpy(float))
     columns = {
         "mean": found.estimate,
         "sd": values.std().to_numpy(),
-        "low": found.low,
-        "high": found.high,
+        "low": np.maximum(found.low, 0.0),
+        "high": np.minimum(found.high, most),
         "median": values.median().to_numpy(),
         "iqm": _iqm(values.to_numpy(float)),
         "min": values.min().to_numpy(),

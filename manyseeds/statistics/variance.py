@@ -25,11 +25,10 @@ _COLUMNS = [*_CELL, "backend", "promised", "ok", "sd", "low", "high"]
 def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return the standard deviation of the suite's metric by recipe, case, stream and backend.
 
-    Columns: `stream` (one varied alone; "together": the suite's
-    ordinary rows; "between
-    backends": what is left on identical streams, with `backend` "all") · `promised`, `ok`
-    (rows; for "between backends" seeds, and seeds that two backends have) · `sd`, `low`, `high`
-    (BCa interval), in the metric's unit. Only the recipes of the suite's variance study.
+    Columns: `stream` (one varied alone; "together": the suite's ordinary rows; "between backends":
+    what is left on identical streams, with `backend` "all") · `promised`, `ok` (rows; for "between
+    backends" seeds, and seeds that two backends have) · `sd`, `low`, `high` (its interval), in the
+    metric's unit. Only the recipes of the suite's variance study.
     """
     rows = _studied(records, suite)
     if rows.empty:
@@ -47,6 +46,7 @@ def _studied(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
         studied |= set(suite.variance.recipes)
     stream = cohort["vary"].where(~every, TOGETHER)
     value = cohort[suite.primary].where(cohort["status"] == "ok")
+    value = value.where(np.isfinite(value.astype("float64")))
     return cohort.assign(stream=stream, value=value)[cohort["recipe"].isin(studied)]
 
 
@@ -85,7 +85,7 @@ def _between(rows: pd.DataFrame) -> pd.DataFrame:
             "promised": seeds.to_numpy(),
             "ok": found.n,
             "sd": np.sqrt(found.estimate),
-            "low": np.sqrt(found.low),
+            "low": np.sqrt(np.maximum(found.low, 0.0)),
             "high": np.sqrt(found.high),
         },
         index=within.index,

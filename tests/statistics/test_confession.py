@@ -3,11 +3,14 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from manyseeds.statistics import best_of, confession_table
+from manyseeds.statistics.confession import _at_most, needed
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=7))
@@ -70,6 +73,66 @@ def test_the_curve_over_all_backends_is_their_mean_and_no_longer(suite, records)
     assert together["k"].tolist() == [1, 2, 3]
     assert together["expected"].iloc[0] == pytest.approx((0.025 + 0.04) / 2)
     assert together["expected"].iloc[2] == pytest.approx((0.0375 + 0.05) / 2)
+
+
+@pytest.mark.parametrize(("reached", "n"), [(1, 20), (3, 40), (9, 30)])
+def test_the_tries_needed_are_the_median_of_a_geometric_distribution(reached, n):
+    values = np.array([5.0] * reached + [1.0] * (n - reached))
+    k, low, high = needed(values, 4.0)
+    exact = stats.binomtest(reached, n).proportion_ci(method="exact")
+    for found, share in ((k, reached / n), (low, exact.high), (high, exact.low)):
+        # The whole number of tries by which half of all searchers have found one.
+        assert np.ceil(found - 1e-9) == stats.geom.median(share)
+        if found > 1:
+            assert 1 - (1 - share) ** found == pytest.approx(0.5)
+
+
+def test_what_every_other_try_reaches_takes_one_and_what_none_does_takes_for_ever():
+    assert needed([1.0, 5.0], 5.0)[0] == 1
+    k, low, high = needed([1.0] * 30, 5.0)
+    assert (k, high) == (np.inf, np.inf)
+    assert np.isfinite(low)  # 30 misses do not say that it cannot be
+    assert np.isnan(needed([], 2.0)).all()
+
+
+def test_searchers_find_it_as_often_as_told():
+    rng = np.random.default_rng(0)
+    chance = 0.07
+    k = needed(rng.random(200_000) < chance, 1.0)[0]
+    tried = rng.random((20_000, round(k))) < chance
+    expected = 1 - (1 - chance) ** round(k)
+    assert tried.any(axis=1).mean() == pytest.approx(expected, abs=0.015)
+    assert expected == pytest.approx(0.5, abs=0.04)
+
+
+@pytest.mark.parametrize("n", [12, 400])
+def test_the_chance_that_the_best_lies_below_a_rank_is_scipys_hypergeometric(n):
+    told = np.array([1, 2, 5, n // 3, n - 1, n])
+    found = _at_most(n, told)
+    for row, k in zip(found, told, strict=True):
+        # All k of n drawn without replacement are among the i smallest.
+        expected = stats.hypergeom.pmf(k, n, np.arange(1, n + 1), k)
+        np.testing.assert_allclose(row, expected, atol=1e-9)
+
+
+def test_ranks_that_the_best_never_has_are_left_out_without_a_trace():
+    values = np.random.default_rng(3).gamma(2, size=900)
+    curve = best_of(values).set_index("k")
+    n = len(values)
+    for k in curve.index[[39, 120, -20]]:
+        chance = np.diff(stats.hypergeom.pmf(k, n, np.arange(n + 1), k))
+        assert curve.loc[k, "expected"] == pytest.approx(np.sort(values) @ chance, rel=1e-9)
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=30), st.randoms())
+def test_tries_have_no_order_and_no_unit(counts, random):
+    shuffled = list(counts)
+    random.shuffle(shuffled)
+    curve = best_of(np.array(counts) / 8)
+    pd.testing.assert_frame_equal(curve, best_of(np.array(shuffled) / 8))
+    scaled = best_of(np.array(counts) / 4 + 1)
+    numbers = [name for name in curve.columns if name != "k"]
+    pd.testing.assert_frame_equal(2 * curve[numbers] + 1, scaled[numbers])
 
 
 def test_without_records_there_is_no_curve(suite, records):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -20,6 +20,45 @@ def test_the_signed_rank_test_of_darwins_maize():
     # wilcox.test(x) gives V = 96, p-value = 0.04126.
     heights = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
     assert wilcoxon(heights)[0] == pytest.approx(0.04126, abs=5e-6)
+
+
+def test_the_signed_rank_test_of_hollander_and_wolfes_depression_scores():
+    # Hollander and Wolfe (1973), p. 29; in R's help of wilcox.test: V = 40, one-sided p = 0.01953.
+    before = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
+    after = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
+    assert wilcoxon(before - after)[0] == pytest.approx(2 * 0.01953, abs=1e-5)
+
+
+def test_fishers_own_permutation_of_darwins_maize():
+    # Fisher (1935), The Design of Experiments, section 21: 863 of 2^15 sums are as large.
+    heights = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
+    exact = 2 * 863 / 2**15
+    assert sign_flips(heights)[0] == pytest.approx(exact, abs=3 * np.sqrt(exact / 10_000))
+
+
+def test_many_pairs_have_the_p_value_that_flipping_would_give(monkeypatch):
+    differences = np.random.default_rng(2).gamma(1, size=1500) - 0.96
+    found = sign_flips(differences)[0]
+    monkeypatch.setattr("manyseeds.statistics.hypotheses.DRAWN", 2000)
+    flipped = sign_flips(differences)[0]
+    assert 0.01 < flipped < 0.9
+    assert found == pytest.approx(flipped, abs=3 * np.sqrt(flipped * (1 - flipped) / 10_000))
+
+
+@given(st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=1, max_size=30),
+       st.floats(0.1, 10), st.randoms())  # fmt: skip
+@settings(max_examples=30, deadline=None)
+def test_units_signs_and_the_order_of_few_seeds_do_not_matter(values, unit, random):
+    shuffled = list(values)
+    random.shuffle(shuffled)
+    alike = [np.array(values) * unit, -np.array(values)]
+    for test in (wilcoxon, sign_flips):
+        expected = test(np.array(values))[0]
+        for other in alike:
+            assert test(other)[0] == pytest.approx(expected, abs=1e-9)
+    assert wilcoxon(shuffled)[0] == pytest.approx(wilcoxon(values)[0])
+    if len(values) <= 12:
+        assert sign_flips(shuffled)[0] == pytest.approx(sign_flips(values)[0])
 
 
 def test_columns_are_tested_apart_and_gaps_left_out():

@@ -21,6 +21,16 @@ def test_three_problems_by_hand():
     )
 
 
+@given(costs, st.lists(st.floats(1, 20), min_size=1, max_size=5))
+def test_profiles_count_problem_by_problem(table, factors):
+    found = performance_profile(table, factors)
+    for row, factor in enumerate(factors):
+        for recipe in range(table.shape[1]):
+            within = [cost[recipe] <= factor * min(cost) * (1 + 1e-9) for cost in table]
+            just = [cost[recipe] <= factor * min(cost) * (1 - 1e-9) for cost in table]
+            assert np.mean(just) <= found[row, recipe] <= np.mean(within)
+
+
 def test_a_problem_nobody_solves_is_nobodys():
     np.testing.assert_array_equal(
         performance_profile([[1, 1], [np.nan, np.inf]], [1, 1e9]), np.full((2, 2), 0.5)

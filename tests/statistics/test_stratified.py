@@ -36,6 +36,27 @@ def test_one_suite_alone_is_the_percentile_bootstrap_of_scipy():
     )
 
 
+def test_several_suites_are_resampled_as_scipys_independent_samples():
+    samples = suites(40, 25, 60)
+    theirs = stats.bootstrap(
+        samples, lambda *each, axis: np.concatenate(each, axis=axis).mean(axis=axis),
+        method="percentile", n_resamples=10_000, rng=2,
+    ).confidence_interval  # fmt: skip
+    found = stratified(samples, mean)
+    width = theirs.high - theirs.low
+    assert (found.low, found.high) == pytest.approx(tuple(theirs), abs=width / 15)
+
+
+def test_the_order_of_suites_and_the_unit_hardly_matter():
+    samples = suites(30, 20)
+    found, turned = stratified(samples), stratified(samples[::-1])
+    width = found.high - found.low
+    assert turned.estimate == pytest.approx(found.estimate)
+    assert (turned.low, turned.high) == pytest.approx((found.low, found.high), abs=width / 15)
+    doubled = stratified([2 * each for each in samples])
+    assert doubled == pytest.approx([2 * number for number in found])
+
+
 def test_gaps_and_empty_suites_are_left_out():
     first, second = suites(20, 20)
     with_gaps = np.concatenate([first, [np.nan, np.inf]])

@@ -1,0 +1,49 @@
+"""Make all tables of a suite's synthetic records in a process of its own: seconds and peak memory.
+
+`python suites/timing/tables.py SUITE RECORDS` prints them as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from records import records_of
+
+from manyseeds import statistics
+from manyseeds.statistics.estimands import claim_pairs
+from manyseeds.suite_file import read_suite
+
+
+def main(name: str, rows: int) -> dict[str, Any]:
+    """Return how long each table took."""
+    suite = read_suite(name).suite
+    records = records_of(suite, rows)
+    seconds: dict[str, float] = {}
+
+    def timed(table: str, make: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        made = make()
+        seconds[table] = time.perf_counter() - started
+        return made
+
+    pairs = timed("pairs", lambda: claim_pairs(records, suite))
+    compared = timed("comparisons", lambda: statistics.comparisons_table(records, suite))
+    timed("claims", lambda: statistics.claims_table(records, suite, pairs))
+    timed("confession", lambda: statistics.confession_table(records, suite, pairs))
+    timed("cherries", lambda: statistics.cherries_table(records, suite, pairs))
+    timed("published", lambda: statistics.published_table(records, suite, pairs))
+    timed("specification", lambda: statistics.specification_table(records, suite, compared))
+    timed("summary", lambda: statistics.summary_table(records, suite))
+    timed("variance", lambda: statistics.variance_table(records, suite))
+    # Linux counts in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return {"records": len(records), "seconds": seconds, "peak_gb": peak}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]))))
