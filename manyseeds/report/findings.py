@@ -210,12 +210,12 @@ def _family(row: Row) -> Iterator[str]:
 
 
 def _few(claim: Claim, row: Row) -> Iterator[str]:
-    """Say that a bootstrap of few pairs is less sure; of a share the interval is exact."""
+    """Say that an interval of few pairs is less sure; of a share it is exact."""
     if LEAST_PAIRS <= row["pairs"] < SURE_PAIRS and not isinstance(claim, ProbabilityOfImprovement):
         pairs = _counted(row["pairs"], "pair")
         yield (
-            f"{pairs} are fewer than {SURE_PAIRS}: the interval of so few is a little too narrow, "
-            "and the verdict less sure than it looks."
+            f"{pairs} are fewer than {SURE_PAIRS}: the interval of so few skewed values covers "
+            "less than it says, and the verdict is less sure than it looks."
         )
 
 

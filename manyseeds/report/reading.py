@@ -6,7 +6,7 @@ from manyseeds.report.wording import SPACE
 from manyseeds.statistics.verdict import LEAST_PAIRS
 
 SURE_PAIRS = 30
-"""With fewer pairs a bootstrap interval is a little too narrow, and a verdict less sure."""
+"""With fewer pairs an interval may cover less than it says, and a verdict is less sure."""
 
 VERDICTS = (
     (
@@ -28,13 +28,15 @@ NOTES = (
     f"95{SPACE}% of suites no verdict is wrong. Single cases are a family of their own. The "
     f"95{SPACE}% interval that stands beside it is not corrected.",
     "A claim that two recipes do not differ is judged by two one-sided tests: it holds where the "
-    "interval (coverage 1 − 0.1 / k) lies wholly within plus or minus the least effect, and is "
-    "reversed where it lies wholly beyond.",
+    "same interval lies wholly within plus or minus the least effect, and is reversed where it "
+    "lies wholly beyond.",
     "A training that diverged counts as guessing where that is defined; the reading without such "
     "pairs stands beside it.",
-    f"With fewer than {SURE_PAIRS} pairs an interval is a little too narrow, and the verdict less "
-    "sure than it looks.",
-    "Intervals of means are BCa bootstrap intervals (10,000 resamples), those of shares are exact "
-    "(Clopper and Pearson).",
+    f"With fewer than {SURE_PAIRS} pairs the interval of skewed values covers less than it says, "
+    "and what happens once in twenty trainings may not have happened yet: the verdict is less sure "
+    "than it looks.",
+    "Bounds of means are the outermost of three: the BCa bootstrap's (10,000 resamples), "
+    "Student's, and Student's corrected for skewness; those of shares are exact (Clopper and "
+    "Pearson).",
 )
 """What holds for all of them."""
