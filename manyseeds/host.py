@@ -71,7 +71,10 @@ def end_with_parent() -> None:
     """
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not `sys.stdin`: a thread that waits in it holds a lock that the interpreter wants at its
+        # own end.
+        while os.read(0, 1 << 10):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar, cast
 
 import cachetools
@@ -28,3 +28,11 @@ class KeptTasks:
         if key not in task:
             task[key] = make()
         return cast(Kept, task[key])
+
+    def of(self, data: Splits) -> Mapping[Hashable, Any]:
+        """Return what is kept of a task, by key."""
+        return dict(self._tasks.get(data.key, {}))
+
+    def __len__(self) -> int:
+        """Return of how many tasks something is kept."""
+        return len(self._tasks)

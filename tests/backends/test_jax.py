@@ -18,11 +18,11 @@ from manyseeds import noise as definition
 from manyseeds.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits
 from manyseeds.errors import RequestError
+from manyseeds.kept import KEPT_TASKS
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
 from manyseeds.streams import batch_order, initial_weights, training_rows
 from manyseeds.streams import noise_keys as keys_of_streams
-from manyseeds_jax import backend as backends
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
 from manyseeds_jax import entry, programs
@@ -546,19 +546,19 @@ def test_a_phase_of_another_structure_is_refused(single):
 
 
 def test_data_stay_on_the_device_and_only_the_latest_are_kept(single):
-    for seed in range(backends.KEPT_TASKS + 2):
+    for seed in range(KEPT_TASKS + 2):
         trained(single, SMALL, [1], data=examples(seed=seed))
-    placed = single._kept[examples(seed=seed).key]
-    before = dict(placed)
+    before = single._kept.of(examples(seed=seed))
     trained(single, SMALL, [1], data=examples(seed=seed))
-    assert len(single._kept) == backends.KEPT_TASKS
+    placed = single._kept.of(examples(seed=seed))
+    assert len(single._kept) == KEPT_TASKS
     assert all(before[key] is placed[key] for key in before)
 
 
 def test_the_threads_share_the_data_without_copies(single):
     data = examples(seed=9)
     trained(single, SMALL, [1, 2], data=data)
-    for inputs, _ in single._kept[data.key].values():
+    for inputs, _ in single._kept.of(data).values():
         assert len(inputs.addressable_shards) == 2
         places = {shard.data.unsafe_buffer_pointer() for shard in inputs.addressable_shards}
         assert len(places) == 1

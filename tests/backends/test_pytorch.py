@@ -12,6 +12,7 @@ from manyseeds import streams
 from manyseeds.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits, backend_entry
 from manyseeds.errors import RequestError
+from manyseeds.kept import KEPT_TASKS
 from manyseeds.layers import Dense, Dropout
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task
@@ -628,12 +629,13 @@ def test_data_stay_on_the_device_by_key(double):
     network = a_network()
     data = some_data(key="kept")
     double.cohort(network, data, 1)
-    kept = double._data[data.key, network.loss]
+    kept = double._kept.of(data)[network.loss]
     double.cohort(network, replace(data), 2)
-    assert double._data[data.key, network.loss] is kept
+    assert double._kept.of(data)[network.loss] is kept
     for number in range(3):
         double.cohort(network, some_data(key=f"other{number}"), 1)
-    assert len(double._data) <= 3
+    assert len(double._kept) == KEPT_TASKS
+    assert not double._kept.of(data)
 
 
 def test_a_phase_of_another_structure_is_refused(double):
