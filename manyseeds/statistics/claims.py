@@ -21,7 +21,7 @@ from manyseeds.statistics.estimands import (
     never,
     pairs_by_claim,
 )
-from manyseeds.statistics.factor import error_factors, reached
+from manyseeds.statistics.factor import factor_views, reached
 from manyseeds.statistics.family import Judged, Question, judged, level_among
 from manyseeds.statistics.hypotheses import holm, sign_flips, wilcoxon
 from manyseeds.statistics.pairs import (
@@ -332,15 +332,12 @@ def _counted(improvement: Floats) -> dict[str, int]:
 
 def _factors(singles: Sequence[Pairs], backend: str, claim: Claim) -> dict[str, float]:
     """Describe factors of single trainings: an average over several would hide their spread."""
-    views = [
-        error_factors(one, name)
-        for one in singles
-        for name in (one.backends if backend == ALL else (backend,))
-        if name in one.backends
-    ]
-    if not isinstance(claim, Difference) or claim.metric != "test_accuracy" or not views:
+    if not isinstance(claim, Difference) or claim.metric != "test_accuracy":
         return {}
-    factors = np.stack(views)
+    names = dict.fromkeys(name for one in singles for name in one.backends)
+    factors = factor_views(singles, list(names) if backend == ALL else [backend])
+    if not len(factors):
+        return {}
     seen = factors[~np.isnan(factors)]
     share, low, high = reached(factors, claim.factor) if claim.factor else (np.nan,) * 3
     return {

@@ -18,9 +18,8 @@ from scipy.special import gammaln
 from manyseeds.claims import Calibration, Difference, Share
 from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
-from manyseeds.statistics.factor import error_factors
+from manyseeds.statistics.factor import error_factors, factor_views, reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
-from manyseeds.statistics.shares import share_of
 from manyseeds.suite import Suite
 
 _TAIL = 0.1
@@ -106,16 +105,14 @@ def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
     """Return how many tries give an even chance of one that reaches a figure, with its interval.
 
     With a share p of tries that reach it, k independent ones all miss it with probability
-    (1 - p)^k. The interval is that of the share (Clopper and Pearson 1934).
+    (1 - p)^k. The share and its interval are those of `reached`, which takes the same values.
 
     Returns
     -------
     tuple[float, float, float]
         k, low, high: at least 1; infinite where no try reaches it; NaN without values.
     """
-    seen = np.asarray(values, dtype=np.float64)
-    reached = seen[~np.isnan(seen)] >= figure - 1e-12 * abs(figure)
-    share = share_of(reached.astype(np.float64))
+    share = reached(np.asarray(values, dtype=np.float64), figure)
     found = [_even_chance(each) for each in (share.share, share.high, share.low)]
     return found[0], found[1], found[2]
 
@@ -137,8 +134,9 @@ def cherries_table(
 ) -> pd.DataFrame:
     """Return how many tries a cherry-picker needs for an even chance of reporting a factor.
 
-    Columns: `claim`, `backend` ("all": every backend's tries together), `figure` (2, 3 and 4, and
-    those published), `tries`, `reached` (share of them), `k`, `low`, `high` (`needed`).
+    Columns: `claim`, `backend` ("all": every backend's tries together; a seed counts once, with the
+    share of its tries that reach the figure), `figure` (2, 3 and 4, and those published), `tries`,
+    `reached` (share of them), `k`, `low`, `high` (`needed`).
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
     rows = []
@@ -148,14 +146,16 @@ def cherries_table(
         single = single_cases(pairs[claim.name])
         published = [one.error_factor for one in claim.references]
         figures = sorted({*FIGURES, *(round(f, 10) for f in published if f is not None)})
-        values = {name: tries(single, name, "factor") for name in backends_of(single)}
-        if len(values) > 1:
-            values[ALL] = np.concatenate(list(values.values()))
+        names = backends_of(single)
+        values = {name: factor_views(single, [name]) for name in names}
+        if len(names) > 1:
+            values[ALL] = factor_views(single, names)
         for backend, tried in values.items():
             for figure in figures:
                 k, low, high = needed(tried, figure)
-                there = float((tried >= figure).mean()) if len(tried) else np.nan
-                rows.append((claim.name, backend, figure, len(tried), there, k, low, high))
+                count = int((~np.isnan(tried)).sum())
+                there = reached(tried, figure).share
+                rows.append((claim.name, backend, figure, count, there, k, low, high))
     columns = ["claim", "backend", "figure", "tries", "reached", "k", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -241,18 +241,25 @@ def horizon(claim: TimeToTarget, suite: Suite) -> int:
     )
 
 
+_TRAINING = ["seed", "mode", "vary", *GROUP]
+"""What names a training in records and curves."""
+
+
+def _in_time(claim: TimeToTarget, curves: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Return the epochs at the target, up to the last that counts."""
+    return curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
+
+
 def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
     """Return the first epoch at the target, the horizon where there is none, as scores."""
     last = horizon(claim, evidence.suite)
     curves = evidence.curves
-    keys = ["seed", "mode", "vary", *GROUP]
-    rows = evidence.records[keys]
+    rows = evidence.records[_TRAINING]
     time = np.full(len(rows), float(last))
     if curves is not None:
-        there = curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
-        reached = there.groupby(keys)["epoch"].min().astype("float64").rename("first")
-        first = rows.merge(reached.reset_index(), on=keys, how="left")["first"]
-        time = first.fillna(last).to_numpy(np.float64)
+        first = _in_time(claim, curves, last).groupby(_TRAINING)["epoch"].min().astype("float64")
+        known = rows.merge(first.rename("first").reset_index(), on=_TRAINING, how="left")["first"]
+        time = known.fillna(last).to_numpy(np.float64)
     trained = evidence.records["status"].isin(["ok", "diverged"]) & (curves is not None)
     value = pd.Series(time, index=evidence.records.index).where(trained)
     table = evidence.records.assign(test_loss=value)
@@ -274,17 +281,10 @@ def never(claim: TimeToTarget, evidence: Evidence) -> Iterator[int]:
     """Yield of treatment and baseline how many trainings did not reach the target in time."""
     last = horizon(claim, evidence.suite)
     rows = ordinary(evidence.records, evidence.suite)
-    curves = evidence.curves
-    keys = ["seed", "mode", "vary", *GROUP]
-    there = (
-        set()
-        if curves is None
-        else set(
-            curves.loc[
-                (curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last), keys
-            ].itertuples(index=False, name=None)
-        )
-    )
+    there: set[tuple[object, ...]] = set()
+    if evidence.curves is not None:
+        epochs = _in_time(claim, evidence.curves, last)[_TRAINING]
+        there = set(epochs.itertuples(index=False, name=None))
     for recipe in claim.compared():
         trained = rows[(rows["recipe"] == recipe) & rows["status"].isin(["ok", "diverged"])]
-        yield sum(row not in there for row in trained[keys].itertuples(index=False, name=None))
+        yield sum(row not in there for row in trained[_TRAINING].itertuples(index=False, name=None))

@@ -8,6 +8,8 @@ and distorts nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from manyseeds.statistics.bootstrap import Floats, finite_mean, ratio
@@ -26,6 +28,12 @@ def error_factors(pairs: Pairs, backend: str) -> Floats:
     factors[(errors == 0) & (baseline < _NO_ERROR)] = 1.0
     factors[np.isnan(treatment)] = np.nan
     return factors
+
+
+def factor_views(pairs: Sequence[Pairs], backends: Sequence[str]) -> Floats:
+    """Return the factors of several cases and backends, [views, seeds]; no view without a pair."""
+    found = [error_factors(one, name) for one in pairs for name in backends if name in one.backends]
+    return np.stack(found) if found else np.empty((0, 0))
 
 
 def reached(factors: Floats, figure: float) -> Share:
