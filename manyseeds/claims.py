@@ -30,13 +30,16 @@ ClaimMetric = Literal[
     "fitted_loss",
     "zero_share",
     "dead_share",
+    "normality_error",
+    "generalisation_gap",
 ]
 """Metrics of the ledger that a claim can be about; see `manyseeds.ledger.RECORD_SCHEMA`.
 
-`dead_share` is the share of hidden units dead after the last epoch, from the diagnostics.
+`generalisation_gap` is made of two of them: test loss minus the loss on the training split after
+training, nothing dropped.
 """
 
-_LESS_IS_BETTER = ("loss", "brier", "ece", "dead_share")
+_LESS_IS_BETTER = ("loss", "brier", "ece", "dead_share", "normality_error", "generalisation_gap")
 
 
 def less_is_better(metric: ClaimMetric) -> bool:

@@ -42,6 +42,7 @@ METRICS = (
     *("test_loss", "test_accuracy", "test_brier", "test_ece"),
     *("mc_loss", "mc_accuracy", "mc_brier", "mc_ece"),
     *("source_accuracy_before", "source_accuracy_after", "zero_share", "dead_share"),
+    "normality_error",
 )
 SECONDS = ("seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared")
 
@@ -62,8 +63,9 @@ row that builds on them repeats. `train_loss` is the mean over the last epoch's 
 `*_brier` and `*_ece` are calibration errors (`manyseeds.calibration`), `mc_*` those of Monte Carlo
 dropout on the same weights. `source_accuracy_*` is the previous network's test accuracy on its own
 task before and after a phase that shares its layers. `zero_share` is the share of kernel weights
-that are 0, `dead_share` that of hidden units that were dead after the last epoch, where a recipe
-asks for diagnostics.
+that are 0. Where a recipe asks for diagnostics, after the last epoch: `dead_share`, the share of
+hidden units that are dead, and `normality_error`, the largest over hidden layers of |mean| and
+|sd - 1| of what their units put out, in training mode where something is dropped.
 """
 
 CURVE_SCHEMA = pa.schema(

@@ -48,7 +48,7 @@ def scores(
         sampling = Sampling(recipe.monte_carlo.samples, keys)
         found |= _named("mc", _tested(cohort, network, data.test, sampling))
     found["zero_share"] = _zero_share(weights)
-    found |= _dead_share(state, last)
+    found |= _dead_share(state, last) | _normality_error(state, last)
     return found | _source_scores(backend, recipe, state, lanes, precision)
 
 
@@ -115,6 +115,20 @@ def _dead_share(state: State, phase: Phase) -> ByName:
     if not dead:
         return {}
     return {"dead_share": np.sum(list(dead.values()), axis=0) / sum(widths.values())}
+
+
+def _normality_error(state: State, phase: Phase) -> ByName:
+    """Return how far outputs are from mean 0 and sd 1 where they are farthest, if diagnosed."""
+    hidden = _hidden_units(phase.network)
+    seen = {
+        (each.layer, each.quantity): each.values
+        for each in state.diagnoses
+        if each.phase == phase.name and each.layer in hidden
+    }  # the last epoch's come last
+    mode = "training" if any(name == "training_sd" for _, name in seen) else "output"
+    far = [np.abs(v) for (_, name), v in seen.items() if name == f"{mode}_mean"]
+    far += [np.abs(v - 1) for (_, name), v in seen.items() if name == f"{mode}_sd"]
+    return {"normality_error": np.max(far, axis=0)} if far else {}
 
 
 def _hidden_units(network: Network) -> dict[str, int]:

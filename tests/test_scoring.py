@@ -162,6 +162,16 @@ def test_an_untrained_network_is_diagnosed_and_scored(delivered, records):
     assert records.loc["untrained", "epochs"].tolist() == [0, 0]
 
 
+def test_normality_error_is_that_of_the_farthest_hidden_layer(delivered, records):
+    rows = delivered.diagnostics().query("recipe == 'untrained' and layer != 'output'")
+    rows = rows[rows["layer"].str.startswith("hidden")]
+    for seed in (0, 1):
+        own = rows[rows["seed"] == seed].set_index("quantity")["value"].astype(float)
+        far = max(own.loc["output_mean"].abs().max(), (own.loc["output_sd"] - 1).abs().max())
+        assert metric(records, "untrained", "normality_error")[seed] == pytest.approx(far)
+    assert np.isnan(metric(records, "plain", "normality_error")).all()  # nothing was diagnosed
+
+
 def test_a_range_test_leaves_its_steps_in_the_ledger(delivered):
     rows = delivered.diagnostics().query("recipe == 'range' and seed == 1")
     assert set(rows["quantity"]) == {"loss", "rate"}

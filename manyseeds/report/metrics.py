@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from manyseeds.claims import ClaimMetric
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import METRICS, Unit, backend_name, case_name, unit
-from manyseeds.statistics.scores import GROUP, ordinary
+from manyseeds.statistics.scores import GROUP, measured, ordinary
 from manyseeds.suite import Suite
 
 _FIGURES = ("mean", "sd", "median", "min", "max")
@@ -46,7 +47,7 @@ def metrics_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     parts = [
         _described(rows, name)
         for name in METRICS
-        if name != suite.primary and rows[name].notna().any()
+        if name != suite.primary and measured(rows, name).notna().any()
     ]
     columns = ["metric", *GROUP, "seeds", *_FIGURES]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -63,10 +64,9 @@ def metric_views(table: pd.DataFrame) -> tuple[MetricView, ...]:
     return tuple(views)
 
 
-def _described(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    known = rows.dropna(subset=[metric])
-    values = known[metric].astype("float64")
-    found = values.groupby([known[name] for name in GROUP], sort=False)
+def _described(rows: pd.DataFrame, metric: ClaimMetric) -> pd.DataFrame:
+    values = measured(rows, metric).dropna().astype("float64")
+    found = values.groupby([rows.loc[values.index, name] for name in GROUP], sort=False)
     table = found.agg(["count", "mean", "std", "median", "min", "max"]).reset_index()
     table = table.rename(columns={"count": "seeds", "std": "sd"})
     table.insert(0, "metric", metric)

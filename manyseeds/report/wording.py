@@ -132,6 +132,8 @@ _UNITS: Mapping[ClaimMetric, Unit] = {
     "fitted_loss": _plain("training loss"),
     "zero_share": _share("share of zero weights"),
     "dead_share": _share("share of dead units"),
+    "normality_error": Unit("distance from mean 0, sd 1", 1, 3, "", ""),
+    "generalisation_gap": _plain("test loss less training loss"),
 }
 
 

@@ -53,6 +53,13 @@ def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(found)
 
 
+def measured(records: pd.DataFrame, metric: ClaimMetric) -> pd.Series[float]:
+    """Return a metric of records, one that is made of others included."""
+    if metric == "generalisation_gap":
+        return records["test_loss"] - records["fitted_loss"]
+    return records[metric]
+
+
 def _guesses(suite: Suite, metric: ClaimMetric) -> dict[str, float]:
     """Return what a network scores that gives all classes of its task the same probability."""
     return {cell.recipe.name: _guess(cell.recipe, metric) for cell in suite.cells}
@@ -96,7 +103,8 @@ class Scores:
         A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows
         nothing scores, if that is defined for the metric. A score that is infinite is none.
         """
-        rows = ordinary(records[[*GROUP, "mode", "vary", "seed", "status", metric]], suite)
+        rows = records[[*GROUP, "mode", "vary", "seed", "status"]]
+        rows = ordinary(rows.assign(**{metric: measured(records, metric)}), suite)
         value = rows[metric].where(rows["status"] == "ok").astype("float64")
         value = value.where(np.isfinite(value))
         if guessing:

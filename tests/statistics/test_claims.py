@@ -259,9 +259,21 @@ def test_two_predictions_of_the_same_networks_are_compared_seed_by_seed(
     assert (row["better"], row["worse"]) == ((4, 0) if sign > 0 else (0, 4))
 
 
+def test_a_generalisation_gap_is_test_loss_less_training_loss(suite, records, pooled):
+    asked = suite(metric="generalisation_gap")
+    test = {("old", "5-6", "one"): [0.9, 0.8], ("new", "5-6", "one"): [0.7, 0.7]}
+    found = records(test, metric="test_loss")
+    found["fitted_loss"] = [0.1, 0.2, 0.3, 0.4]
+    row = pooled(claims_table(found, asked), claim="better")
+    assert row["baseline_mean"] == pytest.approx((0.8 + 0.6) / 2)
+    assert row["treatment_mean"] == pytest.approx((0.4 + 0.3) / 2)
+    assert row["improvement"] == pytest.approx(0.35)  # a smaller gap is better
+
+
 @pytest.mark.parametrize("metric", get_args(ClaimMetric))
-def test_less_is_better_of_losses_and_calibration_errors_alone(metric):
+def test_less_is_better_of_losses_errors_and_dead_units_alone(metric):
     errors = {"loss", "brier", "ece"}
-    bad = metric.split("_")[1] in errors or metric == "dead_share"
+    others = {"dead_share", "normality_error", "generalisation_gap"}
+    bad = metric.split("_")[1] in errors or metric in others
     assert less_is_better(metric) == bad
-    assert metric in METRICS
+    assert metric in {*METRICS, "generalisation_gap"}  # made of two of them
