@@ -90,6 +90,8 @@ class Overview:
     ----------
     table
         The file with the same as CSV, if there is one.
+    chapter
+        Whether there is a page of the chapter's claims.
     """
 
     entries: tuple[SuiteEntry, ...]
@@ -97,6 +99,7 @@ class Overview:
     verdicts: tuple[str, ...]
     kind: str
     table: str | None
+    chapter: bool
 
     @property
     def claims(self) -> int:
@@ -140,10 +143,12 @@ def entry(subject: Subject, view: Page, name: str, uses: Sequence[Use]) -> Suite
     )
 
 
-def overview(entries: Sequence[SuiteEntry], kind: str, table: str | None) -> Overview:
+def overview(
+    entries: Sequence[SuiteEntry], kind: str, table: str | None, chapter: bool
+) -> Overview:
     """Put the index page together; its links go to pages of a kind, "html" or "md"."""
     backends = {key: name for one in entries for key, name in one.backends.items()}
-    return Overview(tuple(entries), backends, VERDICTS, kind, table)
+    return Overview(tuple(entries), backends, VERDICTS, kind, table, chapter)
 
 
 def html_overview(view: Overview) -> str:

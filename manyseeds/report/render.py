@@ -16,6 +16,12 @@ import pandas as pd
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.host import cores
 from manyseeds.ledger import Ledger
+from manyseeds.report.chapter import (
+    chapter_page,
+    chapter_table,
+    html_chapter,
+    markdown_chapter,
+)
 from manyseeds.report.drawings import Drawings, drawings, file_names
 from manyseeds.report.latex import claims_tex, summary_tex
 from manyseeds.report.metrics import metrics_table
@@ -44,7 +50,7 @@ DEFAULT_FORMATS = ("html", "md", "csv")
 
 _PAGES = ("html", "md")
 _SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg", ".png"}, "csv": {".csv"}, "latex": {".tex"}}
-_INDEX, _TECHNIQUES = "index", "techniques"
+_INDEX, _CHAPTER, _TECHNIQUES = "index", "chapter", "techniques"
 
 
 def render(
@@ -55,7 +61,8 @@ def render(
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
-    The index page `<out>/index.html`, the techniques `<out>/techniques.html` and a page per suite
+    The index page `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's claims
+    `<out>/chapter.html` (if a suite asks any of them) and a page per suite
     `<out>/<suite>.html`, each one file that needs nothing else; the same as Markdown for code
     hosts; in `<out>/<suite>/` the figures as SVG and PNG and the tables as CSV and LaTeX.
 
@@ -90,7 +97,7 @@ def render(
             raise RequestError(unknown("format", name, FORMATS))
     _prepare(out)
     found = subjects(ledgers)
-    names = file_names([_INDEX, _TECHNIQUES, *(f"{s.suite.name}" for s in found)])
+    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(f"{s.suite.name}" for s in found)])
     pages, entries = [], []
     for subject, made in zip(found, _each(found, names, formats), strict=True):
         _write(out, made.files)
@@ -99,6 +106,9 @@ def render(
         entries.append(made.entry)
     first = _over_all(entries, formats, parity)
     _write(out, first)
+    for stale in (out / f"{_CHAPTER}.{kind}" for kind in formats):
+        if stale.name not in first:
+            stale.unlink(missing_ok=True)
     return [out / name for name in first] + pages
 
 
@@ -163,20 +173,26 @@ def _written(name: str, view: Page, formats: Sequence[str]) -> dict[str, bytes]:
 def _over_all(
     entries: Sequence[SuiteEntry], formats: Sequence[str], parity: Parity | None
 ) -> dict[str, bytes]:
-    """Return the index and the techniques."""
+    """Return the index, the techniques and, if anything of it is answered, the chapter."""
     found = [use for one in entries for use in one.uses]
     backends = list(dict.fromkeys(backend for one in entries for backend in one.backends))
     csv = "csv" in formats
     told = techniques_page(found, parity, backends, f"{_TECHNIQUES}.csv" if csv else None)
     files: dict[str, bytes] = {}
+    chapter = chapter_page(entries, f"{_CHAPTER}.csv" if csv else None)
     for kind in (kind for kind in _PAGES if kind in formats):
-        index = overview(entries, kind, f"{_INDEX}.csv" if csv else None)
+        index = overview(entries, kind, f"{_INDEX}.csv" if csv else None, chapter is not None)
         first = html_overview(index) if kind == "html" else markdown_overview(index)
         second = html_techniques(told) if kind == "html" else markdown_techniques(told)
         files |= {f"{_INDEX}.{kind}": first.encode(), f"{_TECHNIQUES}.{kind}": second.encode()}
+        if chapter:
+            third = html_chapter(chapter) if kind == "html" else markdown_chapter(chapter)
+            files[f"{_CHAPTER}.{kind}"] = third.encode()
     if csv:
         files[f"{_INDEX}.csv"] = _csv(overview_table(entries))
         files[f"{_TECHNIQUES}.csv"] = _csv(uses_table(found))
+        if chapter:
+            files[f"{_CHAPTER}.csv"] = _csv(chapter_table(chapter))
     return files
 
 
