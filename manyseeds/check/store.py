@@ -97,8 +97,8 @@ class Baseline:
         context = json.loads(str(arrays.pop("context")))
         return Entry(layer, backend, subject, context, arrays)
 
-    def accept(self, entries: Sequence[Entry], because: str) -> None:
-        """Replace or add entries, and write into the log why.
+    def accept(self, entries: Sequence[Entry], because: str, gone: Sequence[str] = ()) -> None:
+        """Replace or add entries, drop the rows that are gone, and write into the log why.
 
         Raises
         ------
@@ -110,8 +110,10 @@ class Baseline:
         if not because.strip():
             raise RequestError('say why: manyseeds baseline --accept --because "…"')
         try:
-            line = json.dumps(self._logged(entries, because), sort_keys=True)
+            line = json.dumps(self._logged(entries, because, gone), sort_keys=True)
             sums = self._sums | {entry.row: self._written(entry) for entry in entries}
+            sums = {row: sum_ for row, sum_ in sums.items() if row not in gone}
+            self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(line + "\n")
                 log.flush()
@@ -119,7 +121,7 @@ class Baseline:
             text = json.dumps({"entries": dict(sorted(sums.items()))}, indent=1) + "\n"
             _replace(self.folder / "index.json", text.encode())
             for row, old in self._sums.items():
-                if sums[row] != old:
+                if sums.get(row) != old:
                     (self.folder / _place(row, old)).unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from error
@@ -136,14 +138,23 @@ class Baseline:
         _replace(path, content)
         return sum_
 
-    def _logged(self, entries: Sequence[Entry], because: str) -> dict[str, Any]:
-        changes = []
+    def _logged(
+        self, entries: Sequence[Entry], because: str, gone: Sequence[str]
+    ) -> dict[str, Any]:
+        changes: list[dict[str, Any]] = [{"row": row, "to": None} for row in gone]
         for new in entries:
-            old = self.entry(new.layer, new.backend, new.subject)
-            before = old.versions if old else None
+            before = self._versions(new)
             changes.append({"row": new.row, "from": before, "to": new.versions})
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return {"when": now, "because": because, "changes": changes}
+
+    def _versions(self, new: Entry) -> dict[str, str] | None:
+        """Return the versions of the entry that is replaced; None of a damaged one, too."""
+        try:
+            old = self.entry(new.layer, new.backend, new.subject)
+        except RunError:
+            return None
+        return old.versions if old else None
 
 
 def _index(folder: Path) -> dict[str, str]:
