@@ -74,13 +74,14 @@ def chapter_page(entries: Sequence[SuiteEntry], table: str | None) -> ChapterPag
 
 
 def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[Answer]:
-    by_name = {entry.suite: entry for entry in entries}
+    """Yield an answer to every question: that of the full form, if it was asked there."""
+    known: dict[str, tuple[SuiteEntry, ClaimLine]] = {}
+    for entry in entries:  # the full form of a suite comes before its quick one
+        for line in entry.claims:
+            known.setdefault(f"{entry.suite}.{line.name}", (entry, line))
     for name in asked:
         suite, claim = name.split(".")
-        entry = by_name.get(suite)
-        lines = entry.claims if entry else ()
-        line = next((line for line in lines if line.name == claim), None)
-        yield Answer(suite, claim, entry if line else None, line)
+        yield Answer(suite, claim, *known.get(name, (None, None)))
 
 
 def html_chapter(view: ChapterPage) -> str:

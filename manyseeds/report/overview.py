@@ -50,6 +50,8 @@ class SuiteEntry:
 
     Attributes
     ----------
+    label
+        What tells it from the suite's other form.
     page
         Name of the suite's page, without an ending.
     seconds
@@ -59,6 +61,7 @@ class SuiteEntry:
     """
 
     suite: str
+    label: str
     title: str
     page: str
     protocol: Protocol
@@ -129,6 +132,7 @@ def entry(subject: Subject, view: Page, name: str, uses: Sequence[Use]) -> Suite
     ok = int((records["status"] == "ok").sum())
     return SuiteEntry(
         suite=subject.suite.name,
+        label=subject.label,
         title=subject.suite.title,
         page=name,
         protocol=view.protocol,
@@ -165,7 +169,7 @@ def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:
     """Return one row per claim, as on the index page; verdicts by backend in columns of theirs."""
     rows = [
         {
-            "suite": one.suite,
+            "suite": one.label,
             "form": one.protocol.form,
             "claim": claim.name,
             "sentence": claim.sentence,

@@ -97,11 +97,11 @@ def render(
             raise RequestError(unknown("format", name, FORMATS))
     _prepare(out)
     found = subjects(ledgers)
-    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(f"{s.suite.name}" for s in found)])
+    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(s.label for s in found)])
     pages, entries = [], []
     for subject, made in zip(found, _each(found, names, formats), strict=True):
         _write(out, made.files)
-        _remove_others(out / names[subject.suite.name], made.files, formats)
+        _remove_others(out / names[subject.label], made.files, formats)
         pages += [out / name for name in made.files if "/" not in name]
         entries.append(made.entry)
     first = _over_all(entries, formats, parity)
@@ -124,7 +124,7 @@ def _each(
     found: Sequence[Subject], names: Mapping[str, str], formats: Sequence[str]
 ) -> Iterator[_Made]:
     """Yield what is made of every suite, by all cores: most of the time is drawing."""
-    wanted = [names[subject.suite.name] for subject in found]
+    wanted = [names[subject.label] for subject in found]
     workers = min(cores(), len(found))
     if workers == 1:
         yield from map(_made, found, wanted, repeat(formats))

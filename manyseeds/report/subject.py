@@ -1,7 +1,7 @@
 """Which runs a page is about.
 
-A page is about one suite: the full form if any run has it, else the quick one; of that, the run
-that is last by name. Other runs with the same suite text (SHA-256), form and settings are joined
+A page is about one suite in one of its forms, full or quick; of that, the run that is last by name.
+Other runs with the same suite text (SHA-256), form and settings are joined
 to it: of a row that several of them recorded, the record of the last run counts, whatever its
 status, as with attempts within a run. The rule sees names and settings, never results. All other
 runs of the suite are listed with what is different about them.
@@ -9,7 +9,7 @@ runs of the suite are listed with what is different about them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -54,6 +54,9 @@ class Subject:
 
     Attributes
     ----------
+    label
+        What it is called among others: the suite's name, with "-quick" behind it for the quick form
+        of a suite whose full form has been run, too.
     plan, suite
         Of the run that is last by name.
     records
@@ -64,6 +67,7 @@ class Subject:
         Of the runs that are joined, by the run's name.
     """
 
+    label: str
     plan: Plan
     suite: Suite
     records: pd.DataFrame
@@ -91,21 +95,30 @@ class Subject:
 
 
 def subjects(ledgers: Sequence[Ledger]) -> list[Subject]:
-    """Return one subject per suite, by the suite's name."""
+    """Return one subject per suite and form, by the suite's name, the full form first."""
     suites: dict[str, list[tuple[Plan, Ledger]]] = {}
     for ledger in ledgers:
         plan = ledger.plan
         suites.setdefault(plan.suite, []).append((plan, ledger))
-    return [_subject(suites[name]) for name in sorted(suites)]
+    return [subject for name in sorted(suites) for subject in _forms(name, suites[name])]
 
 
-def _subject(found: list[tuple[Plan, Ledger]]) -> Subject:
+def _forms(name: str, found: list[tuple[Plan, Ledger]]) -> Iterator[Subject]:
     found = sorted(found, key=lambda pair: pair[0].run)
     full = [plan for plan, _ in found if not plan.quick]
-    chosen = (full or [plan for plan, _ in found])[-1]
+    quick = [plan for plan, _ in found if plan.quick]
+    if full:
+        yield _subject(name, full[-1], found)
+    if quick:
+        yield _subject(f"{name}-quick" if full else name, quick[-1], found)
+
+
+def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> Subject:
+    """Return what is told of the chosen run; `found` are all of the suite, by name."""
     runs = tuple(_run(plan, ledger, chosen) for plan, ledger in found)
     joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, found, strict=True) if run.used}
     return Subject(
+        label=label,
         plan=chosen,
         suite=planned_suite(chosen),
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),

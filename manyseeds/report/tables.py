@@ -46,6 +46,6 @@ def _of_suites(ledgers: Sequence[Ledger], table: Table) -> pd.DataFrame:
     parts = []
     for subject in subjects(ledgers):
         part = table(subject.records, subject.suite)
-        part.insert(0, "suite", subject.suite.name)
+        part.insert(0, "suite", subject.label)
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"suite": []})

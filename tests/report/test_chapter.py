@@ -1,6 +1,7 @@
 """The chapter's claims: every one is asked by a suite that comes along, or says why not."""
 
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -64,6 +65,19 @@ def test_the_page_has_every_claim_its_answers_and_what_was_not_run(tmp_path):
     assert answered["number"].tolist() == [27]
     assert set(table["unasked"].dropna()) == {c.unasked for c in chapter_claims() if c.unasked}
     assert "| 27 |" in (tmp_path / "out" / "chapter.md").read_text(encoding="utf-8")
+
+
+def test_the_full_form_answers_where_it_was_asked_and_the_quick_form_elsewhere():
+    def line(name):
+        return SimpleNamespace(name=name, verdict="holds", verdicts={})
+
+    full = SimpleNamespace(suite="sparsity", claims=[line("l1_sparse")], backends={})
+    quick = SimpleNamespace(
+        suite="sparsity", claims=[line("l1_sparse"), line("ftrl_sparse")], backends={}
+    )
+    row = chapter_page([full, quick], None).rows[26]
+    found = {answer.claim: answer.entry for answer in row.answers}
+    assert found == {"l1_sparse": full, "ftrl_sparse": quick, "tiny_weights": None}
 
 
 def test_a_page_of_an_earlier_report_goes_when_nothing_of_the_chapter_is_asked(tmp_path, small):

@@ -271,12 +271,18 @@ def test_settings_that_differ_keep_runs_apart(rendered):
     assert " in PyTorch, one_rate" in page.text
 
 
-def test_a_quick_run_never_replaces_a_full_one(rendered):
+def test_a_quick_run_never_replaces_a_full_one_and_has_a_page_of_its_own(tmp_path):
     text = SMALL + "[quick]\nseeds = 6\n"
     full = replace(WORLD, text=text, run="a", backends=("jax",))
-    page = Elements(rendered(full, replace(full, run="b", quick=True)))
-    assert "small, full protocol" in page.text
-    assert "quick form" in page.text
+    worlds = [full, replace(full, run="b", quick=True)]
+    ledgers = [synthetic.write(tmp_path / "results", world) for world in worlds]
+    pages = {page.stem: page for page in render(ledgers, tmp_path / "out", formats=["html"])}
+    assert set(pages) == {"index", "techniques", "small", "small-quick"}
+    told = {name: Elements(page.read_text(encoding="utf-8")).text for name, page in pages.items()}
+    assert "small, full protocol" in told["small"]
+    assert "small, quick form" in told["small-quick"]
+    assert "quick form" in told["small"]  # among the runs of the suite
+    assert summary_table(ledgers)["suite"].unique().tolist() == ["small", "small-quick"]
 
 
 def test_every_suite_has_a_page_of_its_own(tmp_path):
