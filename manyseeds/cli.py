@@ -45,6 +45,14 @@ class ReportFormat(StrEnum):
     latex = "latex"
 
 
+class LayerName(StrEnum):
+    """The gate's layers, cheapest first."""
+
+    numerics = "numerics"
+    accuracy = "accuracy"
+    time = "time"
+
+
 class ListKind(StrEnum):
     """What can be listed."""
 
@@ -241,6 +249,129 @@ def plan(
     outcome = plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results)
     _print(outcome.as_json() if as_json else outcome.show, as_json)
     raise typer.Exit(outcome.exit_status)
+
+
+BaselineFolder = Annotated[
+    Path, typer.Option("--baseline", help="Folder of the gate's baseline.", metavar="DIR")
+]
+Layers = Annotated[
+    list[LayerName] | None,
+    typer.Option("--layer", help="Only this layer; may be repeated."),
+]
+CheckedBackends = Annotated[
+    list[str] | None,
+    typer.Option("--backend", help="Only this backend; may be repeated. All installed if none."),
+]
+CheckedSuites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--suite",
+        help="Train this suite's quick form, not the gate's own; may be repeated.",
+    ),
+]
+_BASELINE = Path("results") / "baseline" / "check"
+
+
+@app.command()
+def check(
+    backend: CheckedBackends = None,
+    layer: Layers = None,
+    suite: CheckedSuites = None,
+    baseline: BaselineFolder = _BASELINE,
+    acknowledged: Annotated[
+        Path, typer.Option(help="Known differences, that do not fail until they expire.")
+    ] = Path("results") / "acknowledged.toml",
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            help="Only this row of the numerics, step by step, then and now.", metavar="ROW"
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What cannot be told fails, too.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a summary to this Markdown file, too.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file, too.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Draw what moved into this folder.", metavar="DIR")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Say whether anything has changed since the baseline: numerics, accuracy, time."""
+    from manyseeds.check import command
+
+    question = command.Question(
+        baseline, backend or (), [one.value for one in layer or ()], suite or (), results
+    )
+    if explain is not None:
+        outcome = command.explain_row(question, explain)
+        _print(outcome.as_json() if as_json else outcome.show, as_json)
+        raise typer.Exit(outcome.exit_status)
+    report = command.check_baseline(question, acknowledged, strict=strict)
+    command.write_report(report, markdown=markdown, junit=junit, figures=figures)
+    _print(report.as_json() if as_json else report.outcome(everything).show, as_json)
+    raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def baseline(
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Measure anew and replace what the baseline has.")
+    ] = False,
+    because: Annotated[str, typer.Option(help="Why; it goes into the baseline's log.")] = "",
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--row", help='Only these rows: "numerics/jax/nadam", "time/*"; may be repeated.'
+        ),
+    ] = None,
+    backend: CheckedBackends = None,
+    layer: Layers = None,
+    suite: CheckedSuites = None,
+    folder: BaselineFolder = _BASELINE,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Show the gate's baseline and its log, or replace it with what is measured now."""
+    from manyseeds.check import command
+
+    question = command.Question(
+        folder, backend or (), [one.value for one in layer or ()], suite or (), results
+    )
+    if accept:
+        outcome = command.accept_baseline(question, because, row or ())
+    else:
+        outcome = command.show_baseline(question)
+    _print(outcome.as_json() if as_json else outcome.show, as_json)
+    raise typer.Exit(outcome.exit_status)
+
+
+@app.command()
+def compare(
+    before: Annotated[str, typer.Argument(help="A run by name or folder.", metavar="RUN")],
+    after: Annotated[str, typer.Argument(help="Another of the same suite.", metavar="RUN")],
+    everything: Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")] = False,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a summary to this Markdown file, too.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file, too.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Draw what moved into this folder.", metavar="DIR")
+    ] = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Compare the accuracies of two runs of a suite, the first being the older one."""
+    from manyseeds.check import command
+
+    report = command.compare_two(before, after, results)
+    command.write_report(report, markdown=markdown, junit=junit, figures=figures)
+    _print(report.as_json() if as_json else report.outcome(everything).show, as_json)
+    raise typer.Exit(report.exit_status)
 
 
 @app.command("list")

@@ -21,6 +21,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from manyseeds.report.wording import backend_name
 from manyseeds.statistics.bootstrap import Floats
@@ -117,7 +118,18 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-    return Drawn(name, title, reading, _rounded(svg.getvalue()), png.getvalue())
+    return Drawn(name, title, reading, _rounded(svg.getvalue()), _with_few_colours(png))
+
+
+def _with_few_colours(png: io.BytesIO) -> bytes:
+    """Return a PNG with a palette, a third as large: figures have few colours and their blends."""
+    with Image.open(png) as image:
+        few = image.convert("RGB").quantize(
+            128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+    small = io.BytesIO()
+    few.save(small, format="png", dpi=(_DPI, _DPI))
+    return small.getvalue()
 
 
 _COORDINATES = re.compile(rb'(?<=\s)[dxy]="[^"]*"')

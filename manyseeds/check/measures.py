@@ -1,0 +1,64 @@
+"""The layers as the gate calls them: each measures what is asked, and compares it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+
+from manyseeds.check import accuracy, numerics, timing
+from manyseeds.check.findings import Layer, LayerResult
+from manyseeds.check.gate import Asked, Measure, Measured
+from manyseeds.check.reasons import with_reasons
+from manyseeds.check.store import Baseline
+from manyseeds.commands import train
+from manyseeds.host import cores
+from manyseeds.planner import Options
+
+
+def _tell(line: str) -> None:
+    Console(stderr=True).print(f"  {line}", highlight=False, markup=False)
+
+
+def _numerics(question: Asked) -> Measured:
+    now = numerics.measure(question.backends, told=_tell)
+
+    def compare(baseline: Baseline) -> LayerResult:
+        return with_reasons(numerics.compare(now, baseline), now, baseline)
+
+    return Measured(now.entries, compare)
+
+
+def _accuracy(question: Asked) -> Measured:
+    """Train one thread a backend: how many cores there are must not move a bit."""
+    beside = min(cores(), len(question.backends))
+    ledgers = train(
+        question.suites or (str(accuracy.suite_file()),),
+        Options(backends=question.backends, threads=1, beside=beside),
+        quick=bool(question.suites),
+        results=question.results,
+    )
+    entries = tuple(entry for ledger in ledgers for entry in accuracy.entries_of(ledger))
+    suites = {ledger.plan.suite for ledger in ledgers}
+
+    def compare(baseline: Baseline) -> LayerResult:
+        promised = [*_promised(baseline, question, suites)]
+        return accuracy.compare(entries, baseline, promised=promised)
+
+    return Measured(entries, compare)
+
+
+def _promised(baseline: Baseline, question: Asked, suites: set[str]) -> Iterator[str]:
+    """Yield the rows of the baseline that had to be trained again."""
+    for backend in question.backends:
+        for row in baseline.rows("accuracy", backend):
+            if row.split("/")[2] in suites:
+                yield row
+
+
+def _time(question: Asked) -> Measured:
+    now = timing.measure(question.backends)
+    return Measured(tuple(now), lambda baseline: timing.compare(now, baseline))
+
+
+MEASURES: Mapping[Layer, Measure] = {"numerics": _numerics, "accuracy": _accuracy, "time": _time}
