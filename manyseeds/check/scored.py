@@ -84,7 +84,7 @@ def least_effects(suite: Suite) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for claim in suite.claims:
-        if isinstance(claim, Difference | Calibration | Share) and not claim.baseline_metric:
+        if isinstance(claim, Difference | Calibration | Share):
             known = found.get(claim.metric, np.inf)
             found[claim.metric] = min(known, claim.least_effect)
     chosen = {metric: effect for metric, effect in found.items() if metric in METRICS}
