@@ -206,7 +206,8 @@ def test_rows_that_were_not_delivered_are_missing_with_their_number(status, told
     now = entry(values, status=np.where(lost, status, OK), reasons=["out of memory"])
     (finding,) = against(entry(), now).findings
     assert (finding.state, finding.fails) == ("missing", True)
-    assert told in finding.told and "of 30 seeds" in finding.told
+    assert told in finding.told
+    assert "of 30 seeds" in finding.told
     assert "out of memory" in finding.told
 
 

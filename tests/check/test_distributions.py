@@ -61,7 +61,8 @@ def test_the_paired_interval_is_hardly_wider_than_students(draw):
         (found,) = intervals([paired(then, now)], 0.99)
         known = stats.ttest_rel(now, then).confidence_interval(0.99)
         assert found.improvement == pytest.approx((now - then).mean())
-        assert found.low <= known.low + 1e-12 and known.high - 1e-12 <= found.high
+        assert found.low <= known.low + 1e-12
+        assert known.high - 1e-12 <= found.high
         assert found.high - found.low < 1.35 * (known.high - known.low)
 
 
@@ -70,7 +71,8 @@ def test_the_unpaired_interval_is_hardly_wider_than_welchs(draw):
         then, now = draw(sd=0.01), draw(sd=0.02, seeds=25)
         (found,) = intervals([unpaired(then, now)], 0.99)
         known = stats.ttest_ind(now, then, equal_var=False).confidence_interval(0.99)
-        assert found.low <= known.low and known.high <= found.high
+        assert found.low <= known.low
+        assert known.high <= found.high
         assert found.high - found.low < 1.35 * (known.high - known.low)
 
 
@@ -145,7 +147,8 @@ def test_a_sure_change_that_may_be_either_side_of_the_least_effect_is_not_told(d
     noise = draw(0, 0.002)
     now = then + 0.9 * LEAST + noise - noise.mean()
     answer = only(paired(then, now))
-    assert answer.low > 0 and answer.high > LEAST
+    assert answer.low > 0
+    assert answer.high > LEAST
     assert answer.outcome == "cannot tell"
 
 
@@ -224,8 +227,15 @@ def test_no_comparisons_are_no_trouble():
 
 @pytest.mark.parametrize(
     ("then", "now", "outcome"),
-    [(0, 0, "unchanged"), (30, 30, "unchanged"), (0, 2, "cannot tell"), (1, 3, "cannot tell")]
-    + [(0, 15, "changed"), (30, 0, "changed"), (0, 7, "changed")],
+    [
+        (0, 0, "unchanged"),
+        (30, 30, "unchanged"),
+        (0, 2, "cannot tell"),
+        (1, 3, "cannot tell"),
+        (0, 15, "changed"),
+        (30, 0, "changed"),
+        (0, 7, "changed"),
+    ],
 )
 def test_shares_of_diverged_seeds(then, now, outcome):
     assert only(share(then, now)).outcome == outcome
