@@ -46,6 +46,7 @@ from manyseeds.check.store import Baseline, Entry
 from manyseeds.claims import less_is_better
 from manyseeds.errors import RequestError
 from manyseeds.ledger import Ledger
+from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.power import POWER
 from manyseeds.statistics.verdict import LEAST_PAIRS
 
@@ -226,11 +227,18 @@ def _asked(now: Entry, then: Entry) -> Iterator[_Asked]:
             spread = _compared(now, then, metric, least, spread=True)
             if metric == primary and spread.comparison.seeds:
                 yield spread
-    diverged = [entry.arrays["status"] == DIVERGED for entry in (then, now)]
+    diverged = [_diverged(entry) for entry in (then, now)]
     if any(each.any() for each in diverged):
-        sides = [each.astype(np.float64) for each in diverged]
-        comparison = Comparison("shares", sides[0], sides[1], LEAST_SHARE)
+        comparison = Comparison("shares", diverged[0], diverged[1], LEAST_SHARE)
         yield _Asked(now, then, "diverged", "", comparison)
+
+
+def _diverged(entry: Entry) -> Floats:
+    """Return 1 for each delivered seed that diverged, else 0, in the order of the seeds."""
+    status = entry.arrays["status"][np.argsort(seeds_of(entry))]
+    delivered = status[(status == OK) | (status == DIVERGED)]
+    found: Floats = (delivered == DIVERGED).astype(np.float64)
+    return found
 
 
 def _compared(

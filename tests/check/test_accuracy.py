@@ -178,6 +178,12 @@ def test_the_order_of_seeds_does_not_matter():
     assert set(states(entry(), now).values()) == {"unchanged"}
 
 
+def test_the_order_of_seeds_does_not_matter_to_which_diverged():
+    order, lost = RNG.permutation(SEEDS), np.arange(SEEDS) < 3
+    then, now = entry(status=lost), entry(seeds=order, status=lost[order])
+    assert states(then, now)["diverged"] == "unchanged"
+
+
 def test_what_the_baseline_lacks_is_missing_and_fails():
     (finding,) = compare([entry()], lambda backend, subject: None).findings
     assert (finding.state, finding.fails) == ("missing", True)

@@ -102,6 +102,14 @@ def test_unchanged_is_what_two_one_sided_tests_say(draw, make, tost):
     assert np.mean(agreed) > 0.85
 
 
+def test_deviations_are_those_of_brown_and_forsythe(draw):
+    assert deviations(np.array([1.0, 2.0, 4.0])).tolist() == [1, 0, 2]
+    then, now = np.exp(100 * draw()), np.exp(100 * draw())
+    known = stats.levene(then, now, center="median").statistic
+    found = stats.ttest_ind(deviations(then), deviations(now)).statistic ** 2
+    assert found == pytest.approx(known)
+
+
 def test_a_spread_has_changed_where_brown_and_forsythes_test_says_so(draw):
     agreed = []
     for factor in np.geomspace(1, 5, 60):
