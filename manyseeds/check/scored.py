@@ -1,0 +1,158 @@
+"""Entries of the accuracy layer: what every seed of a recipe scored, and under which conditions.
+
+One entry for each suite, recipe, case and backend. Its arrays are `seeds`, `status` (a place in
+`STATUSES`) and the ledger's metrics, [seeds] each; a diverged seed counts as guessing, as in the
+report, and what has no score is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from manyseeds.check.store import Entry
+from manyseeds.claims import Calibration, ClaimMetric, Difference, Share
+from manyseeds.ledger import METRICS, Ledger
+from manyseeds.plan import Plan
+from manyseeds.recipe import Recipe
+from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
+from manyseeds.statistics.summary import STATUSES
+from manyseeds.suite import Suite
+from manyseeds.suite_file import planned_suite
+
+FORM = 1
+"""Of the entries; one of another form is not read."""
+
+LEAST_EFFECTS = {"test_accuracy": 0.005, "test_loss": 0.02}
+"""Of a suite without a claim that states one."""
+
+Conditions = Mapping[str, Mapping[str, Any]]
+
+
+def entries_of(ledger: Ledger) -> list[Entry]:
+    """Return the entries of a run: of its ordinary rows, delivered or not.
+
+    Raises
+    ------
+    RequestError
+        This version of manyseeds no longer reads the run's suite.
+    RunError
+        The ledger is damaged.
+    """
+    plan = ledger.plan
+    conditions = {
+        backend: _conditions(plan, ledger.provenance, backend) for backend in plan.backends()
+    }
+    return entries_from(ledger.records(), planned_suite(plan), conditions)
+
+
+def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) -> list[Entry]:
+    """Return the entries of records.
+
+    Parameters
+    ----------
+    records
+        As `Ledger.records` returns them.
+    suite
+        What was asked.
+    conditions
+        By backend: "versions", "device", "machine", "threads", "precision", "datasets", …
+    """
+    rows = ordinary(records, suite)
+    if rows.empty:
+        return []
+    scores = {
+        metric: Scores.of(records, suite, cast(ClaimMetric, metric), guessing=True).table
+        for metric in METRICS
+        if np.isfinite(rows[metric].astype("float64")).any()
+    }
+    by_group = dict(iter(rows.groupby(GROUP)))
+    return [
+        _entry(group, by_group[group].sort_values("seed"), suite, scores, conditions)
+        for group in groups(rows, suite)
+    ]
+
+
+def least_effects(suite: Suite) -> dict[str, float]:
+    """Return by metric the least difference that counts in a suite: the smallest of its claims.
+
+    The suite's own metric is always there; other metrics where a claim is about a difference of
+    them.
+    """
+    found: dict[str, float] = {}
+    for claim in suite.claims:
+        if isinstance(claim, Difference | Calibration | Share):
+            known = found.get(claim.metric, np.inf)
+            found[claim.metric] = min(known, claim.least_effect)
+    chosen = {metric: effect for metric, effect in found.items() if metric in METRICS}
+    primary = {suite.primary: found.get(suite.primary, LEAST_EFFECTS[suite.primary])}
+    return primary | chosen
+
+
+def _entry(
+    group: tuple[str, str, str],
+    rows: pd.DataFrame,
+    suite: Suite,
+    scores: Mapping[str, pd.DataFrame],
+    conditions: Conditions,
+) -> Entry:
+    recipe, case, backend = group
+    seeds = rows["seed"].to_numpy(np.int64)
+    arrays = {
+        "seeds": seeds,
+        "status": np.array([STATUSES.index(status) for status in rows["status"]], dtype=np.int8),
+    }
+    for metric, table in scores.items():
+        values = table[group].reindex(seeds).to_numpy(np.float64)
+        if np.isfinite(values).any():
+            arrays[metric] = values
+    asked = _asked(suite, suite.recipe(recipe, case))
+    happened = {
+        "lanes": int(rows["lanes"].max()) if rows["lanes"].notna().any() else None,
+        "reasons": sorted(set(rows["reason"].dropna()) - {""}),
+    }
+    there = {"versions": {}, **conditions.get(backend, {})}
+    data = there.pop("datasets", {})
+    there["datasets"] = {name: dict(data.get(name, {})) for name in asked["data"]}
+    subject = "/".join(part for part in (suite.name, recipe, case) if part)
+    return Entry("accuracy", backend, subject, {**there, **asked, **happened}, arrays)
+
+
+def _asked(suite: Suite, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "form": FORM,
+        "suite": suite.name,
+        "primary": suite.primary,
+        "varied": list(suite.varied),
+        "least_effects": least_effects(suite),
+        "recipe_sha256": recipe.fingerprint(),
+        "recipe": recipe.model_dump(mode="json"),
+        "data": sorted({phase.task.dataset for phase in recipe.phases}),
+    }
+
+
+def _conditions(plan: Plan, sessions: list[dict[str, Any]], backend: str) -> dict[str, Any]:
+    """Return what the last session that opened the backend knows of it."""
+    opened = [one for one in sessions if backend in one.get("backends", {})]
+    session = opened[-1] if opened else {}
+    described = session.get("backends", {}).get(backend, {})
+    own = {k: v for k, v in session.get("versions", {}).items() if k in ("manyseeds", "numpy")}
+    return {
+        "versions": {**own, **described.get("versions", {})},
+        "device": described.get("device", plan.device),
+        "machine": described.get("device_name") or session.get("processor", ""),
+        "platform": session.get("platform", ""),
+        "threads": described.get("threads", plan.threads),
+        "switches": described.get("switches", {}),
+        "precision": plan.precision,
+        "deterministic": plan.deterministic,
+        "tf32": plan.tf32,
+        "quick": plan.quick,
+        "run": plan.run,
+        "commit": session.get("commit"),
+        "dirty": session.get("dirty"),
+        "datasets": session.get("datasets", {}),
+    }

@@ -1,0 +1,346 @@
+"""False alarms and power of the gate's accuracy layer, counted.
+
+    python -m tests.gate.null_accuracy --markdown FILE [--run RUN]… [--runs LEFT RIGHT]…
+
+Made-up entries go through `compare` as trained ones do. Of real runs, any two backends are compared
+as if one were the other's later version (`--run`: the same recipes to 1e-9 in float64, on the same
+seeds), and a run with a second one of the same code in other conditions (`--runs`).
+"""
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from manyseeds.check.accuracy import compare, compare_runs, entries_of
+from manyseeds.check.distributions import FAMILY_LEVEL, level_among
+from manyseeds.check.findings import LayerResult
+from manyseeds.check.scored import FORM
+from manyseeds.check.store import Entry
+from manyseeds.ledger import Ledger
+
+SEEDS = 30
+RECIPES = 20
+IMAGES = 2_000
+GUESS = 0.1
+SD = 0.01
+
+Draw = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Accuracies over seeds, as a function of quantiles in (0, 1); a few diverge."""
+
+    name: str
+    accuracy: Draw
+    diverged: float = 0.0
+
+
+def _skewed(u):
+    return 0.785 - SD * stats.gamma.ppf(1 - u, 1.0)
+
+
+def _stuck(u):
+    return np.where(u < 0.07, 0.4 + 2 * u, 0.76 + SD * stats.norm.ppf(u))
+
+
+POPULATIONS = (
+    Population("normal, sd 1 point", lambda u: 0.76 + SD * stats.norm.ppf(u)),
+    Population("skewed: exponential below the best", _skewed),
+    Population("discrete: sd of 2 images", lambda u: 0.984 + 0.001 * stats.norm.ppf(u)),
+    Population("two modes: 7 % stuck 30 points below", _stuck),
+    Population("10 % diverge", lambda u: 0.76 + SD * stats.norm.ppf(u), diverged=0.1),
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one recipe of a family; the others stay as they are."""
+
+    shift: float = 0.0
+    spread: float = 1.0
+    diverged: float = 0.0
+
+
+NONE = Change()
+
+
+def quantiles(rng, correlation):
+    """Return quantiles of two sides, [2, SEEDS], with a Gaussian copula."""
+    first, other = rng.standard_normal((2, SEEDS))
+    second = correlation * first + np.sqrt(1 - correlation**2) * other
+    # Else two sides that are the same to the last bit hardly differ, and are off by one.
+    return np.clip(stats.norm.cdf([first, second]), 1e-9, 1 - 1e-9)
+
+
+def pair(rng, population, correlation, name, change=NONE, *, unpaired=False):
+    """Draw a recipe then and now."""
+    accuracy, loss, fate = (quantiles(rng, correlation) for _ in range(3))
+    entries = []
+    for side, todo in enumerate((NONE, change)):
+        centre = population.accuracy(np.array(0.5))
+        values = centre + todo.spread * (population.accuracy(accuracy[side]) - centre)
+        diverged = fate[side] < population.diverged + todo.diverged
+        values = np.where(diverged, GUESS, np.round((values + todo.shift) * IMAGES) / IMAGES)
+        arrays = {
+            "seeds": np.arange(SEEDS) + (1_000 * side if unpaired else 0),
+            "status": diverged.astype(np.int8),
+            "test_accuracy": np.minimum(values, 1.0),
+            "test_loss": np.where(diverged, 2.3, 0.65 + 0.02 * stats.norm.ppf(loss[side])),
+        }
+        entries.append(Entry("accuracy", "made_up", f"null/{name}", CONTEXT, arrays))
+    return entries
+
+
+CONTEXT = {
+    "form": FORM,
+    "primary": "test_accuracy",
+    "varied": ["init"],
+    "least_effects": {"test_accuracy": 0.005, "test_loss": 0.02},
+    "recipe_sha256": "",
+    "recipe": {},
+    "datasets": {},
+    "deterministic": False,
+}
+
+
+def family(rng, population, correlation, change=NONE, *, unpaired=False) -> LayerResult:
+    """Compare RECIPES recipes, the first of them changed."""
+    from manyseeds.check.accuracy import _result
+
+    pairs = []
+    for number in range(RECIPES):
+        todo = change if number == 0 else NONE
+        then, now = pair(rng, population, correlation, str(number), todo, unpaired=unpaired)
+        pairs.append((now, then))
+    if unpaired:  # which only `compare_runs` allows, and wants ledgers for
+        return _result(pairs, [], {}, 0.0, same_seeds=False)
+    baseline = {then.subject: then for _, then in pairs}
+    return compare([now for now, _ in pairs], lambda backend, subject: baseline[subject])
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """What was found where nothing has changed: of so many families, so many alarmed."""
+
+    states: Counter[str]
+    alarmed: int
+    families: int
+
+    def __add__(self, other: "Alarms") -> "Alarms":
+        return Alarms(
+            self.states + other.states,
+            self.alarmed + other.alarmed,
+            self.families + other.families,
+        )
+
+    def row(self, name: str, how: str) -> list[str]:
+        total, changed = self.states.total(), self.states["changed"]
+        share = stats.binomtest(self.alarmed, self.families).proportion_ci(0.95)
+        return [
+            *(name, how, f"{total:,}", str(changed), f"{changed / total:.3%}"),
+            f"{self.alarmed} of {self.families}",
+            f"{self.alarmed / self.families:.1%} [{share.low:.1%}, {share.high:.1%}]",
+            f"{self.states['unchanged'] / total:.0%}",
+        ]
+
+
+def false_alarms(population, correlation, families, seed, *, unpaired=False) -> Alarms:
+    """Count what is called changed where nothing is."""
+    rng = np.random.default_rng([seed, int(100 * correlation), unpaired])
+    states: Counter[str] = Counter()
+    alarmed = 0
+    for _ in range(families):
+        found = [f.state for f in family(rng, population, correlation, unpaired=unpaired).findings]
+        states.update(found)
+        alarmed += "changed" in found
+    return Alarms(states, alarmed, families)
+
+
+def power(change, quantity, correlation, families, seed) -> list[str]:
+    """Count how often a change of one recipe is found, and what else is, as a row."""
+    rng = np.random.default_rng([seed, 1, int(100 * correlation)])
+    hits = falsely = 0
+    states: Counter[str] = Counter()
+    for _ in range(families):
+        for finding in family(rng, POPULATIONS[0], correlation, change).findings:
+            mine = finding.subject.startswith("null/0/")
+            falsely += finding.state == "changed" and not mine
+            if mine and finding.subject.endswith(f"/{quantity}"):
+                states[finding.state] += 1
+                hits += finding.state == "changed"
+    return [
+        *(_told(change), f"{correlation:g}", f"{hits / families:.0%}"),
+        f"{states['cannot tell'] / families:.0%}",
+        f"{states['unchanged'] / families:.0%}",
+        _predicted(change, correlation),
+        str(falsely),
+    ]
+
+
+def _told(change):
+    if change.shift:
+        return f"mean {100 * change.shift:+g} points"
+    if change.spread != 1:
+        return f"sd × {change.spread:g}"
+    return f"{change.diverged:.0%} diverge"
+
+
+def _predicted(change, correlation):
+    """Return the power of Student's interval at the first level, where it is known."""
+    if not change.shift:
+        return ""
+    error = SD * np.sqrt(2 * (1 - correlation)) / np.sqrt(SEEDS)
+    level = level_among(3 * RECIPES)
+    critical = stats.t.ppf((1 + level) / 2, SEEDS - 1)
+    away = abs(change.shift) / error
+    least = (abs(change.shift) - CONTEXT["least_effects"]["test_accuracy"]) / error
+    return f"{min(stats.nct.sf(critical, SEEDS - 1, away), stats.norm.cdf(least)):.0%}"
+
+
+CHANGES = (
+    *((Change(shift=-size), "test_accuracy") for size in (0.005, 0.0075, 0.01, 0.015, 0.02)),
+    *((Change(spread=factor), "test_accuracy spread") for factor in (2.0, 3.0, 4.0)),
+    *((Change(diverged=share), "diverged") for share in (0.2, 0.4, 0.6)),
+)
+
+
+def between_backends(path: Path) -> Iterator[list[str]]:
+    """Compare a run's backends with each other."""
+    entries = entries_of(Ledger.open(path))
+    by_row = {(one.backend, one.subject): one for one in entries}
+    backends = list(dict.fromkeys(one.backend for one in entries))
+    for place, then in enumerate(backends):
+        for now in backends[place + 1 :]:
+            mine = [one for one in entries if one.backend == now and (then, one.subject) in by_row]
+            delivered = [one for one in mine if _whole(one) and _whole(by_row[then, one.subject])]
+            result = compare(
+                [replace(one, backend=now) for one in delivered],
+                lambda _, subject, then=then: by_row[then, subject],
+            )
+            yield _real(path.name, f"{then} → {now}", result)
+
+
+def _whole(entry: Entry) -> bool:
+    return bool((entry.arrays["status"] <= 1).all())
+
+
+def _real(run: str, what: str, result: LayerResult) -> list[str]:
+    states = Counter(finding.state for finding in result.findings)
+    alarms = [f"{f.subject}: {f.told}" for f in result.findings if f.state == "changed"]
+    return [
+        *(run, what, str(result.comparisons)),
+        *(str(states[name]) for name in ("unchanged", "cannot tell", "changed")),
+        "; ".join(alarms),
+    ]
+
+
+def table(head: str, rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the names of its columns are divided by bars."""
+    names = head.split("|")
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+PAGE = """\
+# What the gate's accuracy layer is worth
+
+Made by
+
+    {command}
+
+Families of {recipes} recipes, {seeds} seeds each: of every recipe the mean accuracy, the mean loss
+and the spread, {comparisons} comparisons, and the share of diverged seeds where any diverge. All go
+through `manyseeds.check.accuracy.compare`, with a least effect of half a point of accuracy and 0.02
+of loss. {level:.0%} of the families promise no alarm.
+
+## Nothing has changed
+
+Then and now are drawn from one population. *Correlation*: of a seed's accuracy then and now, what
+float32 leaves of it; "unpaired": other seeds. *Unchanged*: what was shown to be equivalent; the
+rest is told as "cannot tell".
+
+{null}
+
+## One recipe of {recipes} has changed
+
+Normal accuracies, sd 1 point. *Predicted*: by Student's interval, for all comparisons open.
+*Elsewhere*: changes found in the other recipes of all {families} families.
+
+{power}
+
+## Real runs in which nothing has changed
+
+{real}
+"""
+
+
+def main():
+    """Count, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markdown", type=Path, required=True)
+    parser.add_argument("--families", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--run", type=Path, action="append", default=[])
+    parser.add_argument("--runs", type=Path, nargs=2, action="append", default=[])
+    asked = parser.parse_args()
+    counted = {
+        (population.name, "unpaired" if unpaired else f"{correlation:g}"): false_alarms(
+            population, correlation, asked.families, asked.seed, unpaired=unpaired
+        )
+        for population in POPULATIONS
+        for correlation, unpaired in ((0.0, False), (0.9, False), (0.0, True))
+    }
+    null = [alarms.row(*names) for names, alarms in counted.items()]
+    null.append(reduce(add, counted.values()).row("all", ""))
+    powers = [
+        power(change, quantity, correlation, max(10, asked.families // 4), asked.seed)
+        for change, quantity in CHANGES
+        for correlation in (0.0, 0.9)
+    ]
+    real = [row for path in asked.run for row in between_backends(path)]
+    for left, right in asked.runs:
+        result = compare_runs(Ledger.open(left), Ledger.open(right))
+        real.append(_real(left.name, f"→ {right.name}; {'; '.join(result.notes[1:])}", result))
+    page = PAGE.format(
+        command=shlex.join(
+            ["python", "-m", "tests.gate.null_accuracy", *map(_short, sys.argv[1:])]
+        ),
+        recipes=RECIPES,
+        seeds=SEEDS,
+        comparisons=3 * RECIPES,
+        level=FAMILY_LEVEL,
+        families=max(10, asked.families // 4),
+        null=table(
+            "accuracies|correlation|comparisons|alarms|per comparison|families alarmed"
+            "|per family [95 %]|unchanged",
+            null,
+        ),
+        power=table(
+            "change|correlation|found|cannot tell|unchanged|predicted|elsewhere",
+            powers,
+        ),
+        real=table(
+            "run|compared|comparisons|unchanged|cannot tell|changed|which",
+            real,
+        ),
+    )
+    asked.markdown.write_text(page, encoding="utf-8")
+
+
+def _short(argument: str) -> str:
+    """Return an argument without the folders of this machine."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
+if __name__ == "__main__":
+    main()
