@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from threading import Semaphore
 from typing import Any
 
 from manyseeds.check.yardstick import ENVIRONMENT
@@ -30,14 +31,14 @@ class Answer:
     readings
         By subject, [rounds, 6]: CPU and wall seconds of the yardstick, the subject, the yardstick.
     memory
-        The most bytes it had; None where it had to compile what others load.
+        The most bytes it had.
     failed
         Why subjects could not be measured.
     """
 
     environment: Mapping[str, Any] = field(default_factory=dict)
     readings: Mapping[str, list[list[float]]] = field(default_factory=dict)
-    memory: int | None = None
+    memory: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,7 +51,9 @@ def answers(
     at_once: int,
     program: Sequence[str] = PROGRAM,
 ) -> dict[str, list[Answer]]:
-    """Return the answers of so many processes of each backend; backends take turns.
+    """Return the answers of so many processes of each backend, one of each at once at most.
+
+    The first of a backend may compile programs, which the others find kept.
 
     Raises
     ------
@@ -58,22 +61,23 @@ def answers(
         A backend cannot be opened.
     """
 
-    def ask(backend: str) -> Answer:
+    slots = Semaphore(at_once)
+
+    def ask(backend: str) -> list[Answer]:
         request = {
             "backend": backend,
             "settings": asdict(settings),
             "subjects": list(subjects),
             "rounds": rounds,
         }
-        return _answer(request, program)
+        found = []
+        for _ in range(processes):
+            with slots:
+                found.append(_answer(request, program))
+        return found
 
-    turns = list(backends) * processes
-    with ThreadPoolExecutor(at_once) as pool:
-        found = list(pool.map(ask, turns))
-    return {
-        name: [answer for backend, answer in zip(turns, found, strict=True) if backend == name]
-        for name in backends
-    }
+    with ThreadPoolExecutor(len(backends)) as pool:
+        return dict(zip(backends, pool.map(ask, backends), strict=True))
 
 
 def _answer(request: Mapping[str, Any], program: Sequence[str]) -> Answer:

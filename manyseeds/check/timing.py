@@ -68,7 +68,7 @@ def measure(
     Parameters
     ----------
     backends
-        Their names. A process of each takes its turn, then the next of each.
+        Their names. Never are two processes of one at work at once.
     device, threads
         As in `Settings`. With one thread CPU seconds are those of the work; threads that wait for
         each other spend more.
@@ -83,7 +83,7 @@ def measure(
     -------
     list of Entry
         With the arrays "samples", [processes, rounds], and of those that are seconds "cpu", "wall"
-        and "yardstick", as many. One that could not be measured has "failed" in its context.
+        and "yardstick", as many. Memory has one round, and no first process. One that could not be measured has "failed" in its context.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
         for subject in (*WORKLOADS, COMPILE)
         if subject not in failed and all(subject in each.readings for each in found)
     }
-    memory = [[float(each.memory)] for each in found if each.memory is not None]
-    if MEMORY not in failed and memory:
-        arrays[MEMORY] = {"samples": np.array(memory)}
+    if MEMORY not in failed and len(found) > 1:
+        # Who has compiled what the next ones load has had more, and not given all of it back.
+        arrays[MEMORY] = {"samples": np.array([[float(each.memory)] for each in found[1:]])}
     if WAITING not in failed and not gpu:
         arrays[WAITING] = {"samples": _waiting([arrays[s] for s in WORKLOADS if s in arrays])}
     entries = {

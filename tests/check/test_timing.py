@@ -264,7 +264,7 @@ def test_entries_hold_every_process_and_every_round():
     for name in WORKLOADS:
         np.testing.assert_allclose(by_subject[name].arrays["samples"], np.full((3, 4), 1.5))
     np.testing.assert_allclose(by_subject[WAITING].arrays["samples"], np.ones((3, 4)))
-    np.testing.assert_allclose(by_subject[MEMORY].arrays["samples"], np.full((3, 1), 5.0))
+    np.testing.assert_allclose(by_subject[MEMORY].arrays["samples"], np.full((2, 1), 5.0))
     assert by_subject["adam step"].versions == {"x": "1"}
     json.dumps(by_subject["adam step"].context)
 
