@@ -60,7 +60,6 @@ def answers(
     RequestError
         A backend cannot be opened.
     """
-
     slots = Semaphore(at_once)
 
     def ask(backend: str) -> list[Answer]:

@@ -43,36 +43,56 @@ class Ratio:
     sd: float
 
 
-def ratio_of(now: Floats, then: Floats, level: float) -> Ratio:
-    """Return the ratio of what a typical process measures, with its interval.
+@dataclass(frozen=True)
+class Sides:
+    """Two sets of measurements, and what resampling made of them.
 
     What a process measures is the median of its rounds; a typical process is the geometric mean of
-    them. Each bound is the outermost of two: of the hierarchical bootstrap, which resamples
-    processes and then rounds within them (Davison and Hinkley 1997, 3.8), and of Welch's t between
-    processes. The first alone covers too seldom with few processes.
+    them.
 
-    Parameters
+    Attributes
     ----------
     now, then
         Measurements above 0, [processes, rounds].
-    level
-        Nominal coverage.
-
-    Returns
-    -------
-    Ratio
-        With NaN for bounds and sd where a side has a single process.
+    typical, typical_then
+        Logarithms of what the processes measure.
+    drawn
+        Logarithms of resampled ratios of typical processes, in ascending order; none where a side
+        has a single process.
     """
-    logs, logs_then = np.log(now), np.log(then)
-    typical, typical_then = np.median(logs, axis=1), np.median(logs_then, axis=1)
-    estimate = float(typical.mean() - typical_then.mean())
-    if min(len(now), len(then)) < 2:
-        return Ratio(math.exp(estimate), math.nan, math.nan, math.nan)
-    sd = pooled_sd(typical, typical_then)
-    drawn = _bootstrap(logs, logs_then, level)
-    bounds = np.array([drawn, _welch(typical, typical_then, level)])
-    low, high = bounds[:, 0].min(), bounds[:, 1].max()
-    return Ratio(math.exp(estimate), math.exp(low), math.exp(high), sd)
+
+    now: Floats
+    then: Floats
+    typical: Floats
+    typical_then: Floats
+    drawn: Floats
+
+    @classmethod
+    def of(cls, now: Floats, then: Floats) -> Sides:
+        """Resample both, always with the same generator."""
+        generator = np.random.default_rng(SEED)
+        logs, logs_then = np.log(now), np.log(then)
+        drawn = np.empty(0)
+        if min(len(now), len(then)) > 1:
+            drawn = np.sort(_resampled(logs, generator) - _resampled(logs_then, generator))
+        return cls(now, then, np.median(logs, axis=1), np.median(logs_then, axis=1), drawn)
+
+    def ratio(self, level: float) -> Ratio:
+        """Return the ratio of typical processes with an interval of a nominal coverage.
+
+        Each bound is the outermost of two: of the hierarchical bootstrap, which resamples processes
+        and then rounds within them (Davison and Hinkley 1997, 3.8), and of Welch's t between
+        processes. The first alone covers too seldom with few processes. With a single process on a
+        side bounds and sd are NaN.
+        """
+        estimate = float(self.typical.mean() - self.typical_then.mean())
+        if not len(self.drawn):
+            return Ratio(math.exp(estimate), math.nan, math.nan, math.nan)
+        sd = pooled_sd(self.typical, self.typical_then)
+        drawn = np.quantile(self.drawn, [(1 - level) / 2, (1 + level) / 2])
+        bounds = np.array([drawn, _welch(self.typical, self.typical_then, level)])
+        low, high = bounds[:, 0].min(), bounds[:, 1].max()
+        return Ratio(math.exp(estimate), math.exp(low), math.exp(high), sd)
 
 
 def pooled_sd(first: Floats, second: Floats) -> float:
@@ -109,13 +129,6 @@ def processes_to_settle(ratio: Ratio, floor: float, level: float) -> float:
         if enough and can_decide(processes, processes, level):
             return processes
     return math.inf
-
-
-def _bootstrap(now: Floats, then: Floats, level: float) -> tuple[float, float]:
-    generator = np.random.default_rng(SEED)
-    draws = _resampled(now, generator) - _resampled(then, generator)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _resampled(side: Floats, generator: np.random.Generator) -> Floats:

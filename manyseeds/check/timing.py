@@ -23,9 +23,9 @@ from manyseeds.check.clocks import PROGRAM, Answer, answers
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.ratios import (
     Ratio,
+    Sides,
     can_decide,
     processes_to_settle,
-    ratio_of,
 )
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.check.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
@@ -83,7 +83,8 @@ def measure(
     -------
     list of Entry
         With the arrays "samples", [processes, rounds], and of those that are seconds "cpu", "wall"
-        and "yardstick", as many. Memory has one round, and no first process. One that could not be measured has "failed" in its context.
+        and "yardstick", as many. Memory has one round, and no first process. One that could not be
+        measured has "failed" in its context.
 
     Raises
     ------
@@ -209,8 +210,8 @@ class Comparison:
 
     Attributes
     ----------
-    samples, samples_then
-        [processes, rounds].
+    sides
+        The samples of both.
     floor
         The least share that counts.
     differing
@@ -219,8 +220,7 @@ class Comparison:
 
     now: Entry
     then: Entry
-    samples: Floats
-    samples_then: Floats
+    sides: Sides
     floor: float
     differing: tuple[str, ...]
 
@@ -233,17 +233,14 @@ class Comparison:
             for name in (*_CONDITIONS, "question")
             if now.context.get(name) != then.context.get(name)
         ]
-        return cls(now, then, _checked(now, "now"), _checked(then, "then"), wider, tuple(differing))
-
-    def ratio(self, level: float) -> Ratio:
-        """Return the ratio with an interval of a coverage."""
-        return ratio_of(self.samples, self.samples_then, level)
+        sides = Sides.of(_checked(now, "now"), _checked(then, "then"))
+        return cls(now, then, sides, wider, tuple(differing))
 
     def judge(self, level: float) -> Finding:
         """Judge it by an interval of a coverage."""
-        ratio = self.ratio(level)
+        ratio = self.sides.ratio(level)
         most = math.log1p(self.floor)
-        if not can_decide(len(self.samples), len(self.samples_then), level):
+        if not can_decide(len(self.sides.now), len(self.sides.then), level):
             return self._found(ratio, state="cannot tell", told=self._too_few(level))
         low, high = math.log(ratio.low), math.log(ratio.high)
         if low > most or high < -most:
@@ -257,7 +254,7 @@ class Comparison:
 
     def elsewhere(self) -> Finding:
         """Say what differs where the two cannot be compared, and show the size all the same."""
-        ratio = self.ratio(level_among(1))
+        ratio = self.sides.ratio(level_among(1))
         fails = "question" in self.differing
         why = "; ".join(self._condition(name) for name in self.differing)
         return self._found(ratio, state="not comparable", told=why, fails=fails)
@@ -270,7 +267,7 @@ class Comparison:
 
     def _too_few(self, level: float) -> str:
         least = next(n for n in range(2, 100) if can_decide(n, n, level))
-        counts = f"{len(self.samples)} now and {len(self.samples_then)} then"
+        counts = f"{len(self.sides.now)} now and {len(self.sides.then)} then"
         return f"{counts} are too few processes to tell anything at {level:.2%}: take {least} each"
 
     def _unsettled(self, ratio: Ratio, level: float) -> str:
@@ -278,15 +275,15 @@ class Comparison:
         often = f"{needed:.0f}" if math.isfinite(needed) else "more than 1,000"
         return (
             f"{_change(ratio, self.now.subject)}, and {self.floor:.0%} lies within the interval: "
-            f"it takes {often} processes each, of {self.samples.shape[1]} rounds"
+            f"it takes {often} processes each, of {self.sides.now.shape[1]} rounds"
         )
 
     def _amounts(self) -> str:
         if self.now.subject == MEMORY:
-            then, now = (np.median(s) / 2**20 for s in (self.samples_then, self.samples))
+            then, now = (np.median(s) / 2**20 for s in (self.sides.then, self.sides.now))
             return f"{then:.0f} → {now:.0f} MiB"
         if "cpu" not in self.now.arrays:
-            return f"{np.median(self.samples_then):.2f} → {np.median(self.samples):.2f}"
+            return f"{np.median(self.sides.then):.2f} → {np.median(self.sides.now):.2f}"
         clock = self.now.context["clock"]
         then, now = (1e3 * np.median(each.arrays[clock]) for each in (self.then, self.now))
         return f"{then:.3g} → {now:.3g} ms as clocked"

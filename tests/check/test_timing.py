@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from manyseeds.check.ratios import can_decide, processes_to_settle, ratio_of
+from manyseeds.check.ratios import Sides, can_decide, processes_to_settle
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.check.timing import SUBJECTS, WAITING, compare, measure
 from manyseeds.check.workloads import COMPILE, MEMORY, WORKLOADS
@@ -59,7 +59,7 @@ def only(result):
 
 @pytest.mark.parametrize("times", [0.5, 1.0, 1.3])
 def test_a_known_ratio_is_found(rng, times):
-    found = ratio_of(drawn(rng, times, processes=40), drawn(rng, processes=40), 0.95)
+    found = Sides.of(drawn(rng, times, processes=40), drawn(rng, processes=40)).ratio(0.95)
     assert found.value == pytest.approx(times, rel=0.02)
     assert found.low < found.value < found.high
 
@@ -67,7 +67,7 @@ def test_a_known_ratio_is_found(rng, times):
 def test_the_interval_covers_the_ratio_as_often_as_it_says(rng):
     trials, covered = 300, 0
     for _ in range(trials):
-        found = ratio_of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5), 0.9)
+        found = Sides.of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5)).ratio(0.9)
         covered += found.low < 1.2 < found.high
     assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
 
@@ -75,7 +75,7 @@ def test_the_interval_covers_the_ratio_as_often_as_it_says(rng):
 def test_rounds_do_not_stand_for_processes(rng):
     """The interval of two sets that differ by process alone is that of their medians."""
     now, then = (drawn(rng, within=1e-9, rounds=200) for _ in range(2))
-    found = ratio_of(now, then, 0.95)
+    found = Sides.of(now, then).ratio(0.95)
     medians = [np.log(side[:, 0]) for side in (now, then)]
     student = stats.ttest_ind(*medians, equal_var=False).confidence_interval(0.95)
     assert math.log(found.low) <= student.low + 1e-6
@@ -137,13 +137,13 @@ def test_what_is_at_the_floor_cannot_be_told_and_says_what_it_takes(rng, baselin
 
 
 def test_what_it_is_said_to_take_is_enough(rng):
-    found = ratio_of(drawn(rng, 1.25), drawn(rng), 0.999)
+    found = Sides.of(drawn(rng, 1.25), drawn(rng)).ratio(0.999)
     needed = processes_to_settle(found, 0.1, 0.999)
     assert 2 < needed < 100
     settled = 0
     for _ in range(40):
         sides = (drawn(rng, t, found.sd, 1e-6, int(needed), 2) for t in (found.value, 1.0))
-        settled += ratio_of(*sides, 0.999).low > 1.1
+        settled += Sides.of(*sides).ratio(0.999).low > 1.1
     assert settled > 0.6 * 40
 
 

@@ -103,7 +103,15 @@ def spreads(entries):
 def slowed(asked, times):
     """Return a set of backends that take so many times as long."""
     program = [sys.executable, "-m", "tests.gate.slowed_clock", str(times)]
-    return measure(asked.backend, processes=asked.processes, rounds=asked.rounds, program=program)
+    found = measure(asked.backend, processes=asked.processes, rounds=asked.rounds, program=program)
+    keep(asked, f"slowed-{times}", found)
+    return found
+
+
+def keep(asked, name, entries):
+    """Leave measurements beside the page, for whoever wants to judge them otherwise."""
+    folder = asked.markdown.with_suffix("") / name
+    Baseline(folder).accept(entries, f"measured for {asked.markdown.name}")
 
 
 def measured(asked):
@@ -112,7 +120,7 @@ def measured(asked):
     pairs = asked.comparisons / rows_of_a_pair
     sets = max(2, math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
     all_ = measure(asked.backend, processes=sets * asked.processes, rounds=asked.rounds)
-    _kept(asked, "same", all_)
+    keep(asked, "same", all_)
     return all_, dealt(all_, sets, asked.processes), {t: slowed(asked, t) for t in asked.slowed}
 
 
