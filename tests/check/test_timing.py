@@ -1,0 +1,282 @@
+"""The time layer: what samples of known origin come to, and what it says where it cannot tell."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from manyseeds.check.ratios import Sides, can_decide, processes_to_settle
+from manyseeds.check.store import Baseline, Entry
+from manyseeds.check.timing import SUBJECTS, WAITING, compare, measure
+from manyseeds.check.workloads import COMPILE, MEMORY, WORKLOADS
+from manyseeds.errors import RequestError, RunError
+
+PROCESSES, ROUNDS = 6, 20
+CONTEXT = {
+    "versions": {"jax": "1", "numpy": "2.0"},
+    "device": "a processor",
+    "machine": {"processor": "a processor", "cores": 2},
+    "threads": 1,
+    "clock": "cpu",
+    "programs": "kept",
+    "question": "q",
+}
+
+
+def drawn(rng, typical=1.0, between=0.02, within=0.08, processes=PROCESSES, rounds=ROUNDS):
+    """Log-normal samples with a spread between processes and within."""
+    apart = between * rng.standard_normal((processes, 1))
+    return typical * np.exp(apart + within * rng.standard_normal((processes, rounds)))
+
+
+def entry(samples, subject="adam step", **context):
+    arrays = {"samples": samples, "cpu": samples / 1e3, "yardstick": np.full_like(samples, 1e-3)}
+    return Entry("time", "jax", subject, CONTEXT | context, arrays)
+
+
+@pytest.fixture
+def baseline(tmp_path):
+    def of(*entries):
+        kept = Baseline(tmp_path)
+        kept.accept(entries, "for a test")
+        return kept
+
+    return of
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+def only(result):
+    (finding,) = result.findings
+    return finding
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 1.3])
+def test_a_known_ratio_is_found(rng, times):
+    found = Sides.of(drawn(rng, times, processes=40), drawn(rng, processes=40)).ratio(0.95)
+    assert found.value == pytest.approx(times, rel=0.02)
+    assert found.low < found.value < found.high
+
+
+def test_the_interval_covers_the_ratio_as_often_as_it_says(rng):
+    trials, covered = 150, 0
+    for _ in range(trials):
+        found = Sides.of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5)).ratio(0.9)
+        covered += found.low < 1.2 < found.high
+    assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
+
+
+def test_rounds_do_not_stand_for_processes(rng):
+    """The interval of two sets that differ by process alone is that of their medians."""
+    now, then = (drawn(rng, within=1e-9, rounds=200) for _ in range(2))
+    found = Sides.of(now, then).ratio(0.95)
+    medians = [np.log(side[:, 0]) for side in (now, then)]
+    student = stats.ttest_ind(*medians, equal_var=False).confidence_interval(0.95)
+    assert math.log(found.low) <= student.low + 1e-6
+    assert math.log(found.high) >= student.high - 1e-6
+
+
+def test_the_same_version_is_unchanged(rng, baseline):
+    kept = baseline(entry(drawn(rng, between=0.005)))
+    finding = only(compare([entry(drawn(rng, between=0.005))], kept))
+    assert (finding.state, finding.direction, finding.fails) == ("unchanged", "", False)
+    assert finding.size == pytest.approx(1, abs=0.05)
+
+
+def test_the_same_version_hardly_ever_has_changed(rng, baseline):
+    """With a spread between processes that is as large as a busy machine's."""
+    trials = 10
+    subjects = [f"s{number}" for number in range(10)]
+    kept = baseline(*(entry(drawn(rng, between=0.05), s) for s in subjects))
+    changed = 0
+    for _ in range(trials):
+        found = compare([entry(drawn(rng, between=0.05), s) for s in subjects], kept).findings
+        changed += sum(each.state == "changed" for each in found)
+    assert changed <= 0.01 * trials * len(subjects)
+
+
+@pytest.mark.parametrize(
+    ("times", "direction"), [(1.15, "worse"), (1.3, "worse"), (1 / 1.15, "better"), (0.7, "better")]
+)
+def test_a_change_is_found_in_either_direction(rng, baseline, times, direction):
+    quiet = {"between": 0.005, "within": 0.02}
+    subjects = list(WORKLOADS)
+    kept = baseline(*(entry(drawn(rng, **quiet), s) for s in subjects))
+    found = compare([entry(drawn(rng, times, **quiet), s) for s in subjects], kept).findings
+    assert {(each.state, each.direction, each.fails) for each in found} == {
+        ("changed", direction, True)
+    }
+    assert all(each.size == pytest.approx(times, rel=0.03) for each in found)
+
+
+def test_thirty_per_cent_is_found_on_a_busy_machine(rng, baseline):
+    subjects = [f"s{number}" for number in range(45)]
+    kept = baseline(*(entry(drawn(rng), s) for s in subjects))
+    found = compare([entry(drawn(rng, 1.3), s) for s in subjects], kept).findings
+    assert np.mean([each.state == "changed" for each in found]) > 0.9
+
+
+def test_less_than_the_floor_is_no_change(rng, baseline):
+    kept = baseline(entry(drawn(rng, between=1e-4, within=1e-3)))
+    now = entry(drawn(rng, 1.08, between=1e-4, within=1e-3))
+    assert only(compare([now], kept)).state == "unchanged"
+    assert only(compare([now], kept, floor=0.05)).state == "changed"
+
+
+def test_what_is_at_the_floor_cannot_be_told_and_says_what_it_takes(rng, baseline):
+    kept = baseline(entry(drawn(rng)))
+    finding = only(compare([entry(drawn(rng, 1.12))], kept))
+    assert finding.state == "cannot tell"
+    assert "processes each" in finding.told
+
+
+def test_what_it_is_said_to_take_is_enough(rng):
+    found = Sides.of(drawn(rng, 1.25), drawn(rng)).ratio(0.999)
+    needed = processes_to_settle(found, 0.1, 0.999)
+    assert 2 < needed < 100
+    settled = 0
+    for _ in range(40):
+        sides = (drawn(rng, t, found.sd, 1e-6, int(needed), 2) for t in (found.value, 1.0))
+        settled += Sides.of(*sides).ratio(0.999).low > 1.1
+    assert settled > 0.6 * 40
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_few_processes_never_pass_for_unchanged(rng, baseline, processes):
+    """However alike they are: among 45 comparisons no resample is rare enough."""
+    subjects = [f"s{number}" for number in range(45)]
+    quiet = {"between": 1e-5, "within": 1e-5, "processes": processes}
+    kept = baseline(*(entry(drawn(rng, **quiet), s) for s in subjects))
+    found = compare([entry(drawn(rng, 2.0, **quiet), s) for s in subjects], kept).findings
+    assert {each.state for each in found} == {"cannot tell"}
+    assert all("take 4 each" in each.told for each in found)
+
+
+def test_enough_processes_are_those_whose_most_extreme_resample_is_rare_enough(rng):
+    """Count the resamples of two sides that have one process only, the largest and the least."""
+    count, draws = 3, 200_000
+    largest = (rng.integers(0, count, (draws, 2 * count)) == 0).all(axis=1).mean()
+    level = 0.995
+    assert can_decide(count, count, level) == (largest <= (1 - level) / 2)
+    assert not can_decide(count, count, 0.999)
+    assert can_decide(count + 1, count + 1, 0.999)
+
+
+def test_a_machine_three_times_as_slow_is_no_change(rng, baseline):
+    """The yardstick is, too: what is compared is the ratio."""
+
+    def answered(slower):
+        rng = np.random.default_rng(3)
+        yardstick = 2e-3 * slower * drawn(rng, processes=6, rounds=40)
+        own = 1.7 * yardstick[:, 1:-1:2] * drawn(rng, rounds=19, within=0.01)
+        before, after = yardstick[:, 0:-2:2], yardstick[:, 2::2]
+        return entry(own / np.sqrt(before * after))
+
+    finding = only(compare([answered(3.0)], baseline(answered(1.0))))
+    assert finding.state == "unchanged"
+    assert finding.size == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"machine": {"processor": "another", "cores": 2}}, "processor another"),
+        ({"machine": {"processor": "a processor", "cores": 8}}, "cores 8"),
+        ({"device": "a GPU"}, "a GPU now"),
+        ({"threads": 4}, "4 now"),
+    ],
+)
+def test_other_conditions_are_not_compared_but_shown(rng, baseline, context, told):
+    finding = only(compare([entry(drawn(rng, 2.0), **context)], baseline(entry(drawn(rng)))))
+    assert (finding.state, finding.fails) == ("not comparable", False)
+    assert told in finding.told
+    assert finding.size == pytest.approx(2, rel=0.05)
+    assert finding.low < finding.size < finding.high
+
+
+def test_a_baseline_of_another_workload_fails(rng, baseline):
+    finding = only(compare([entry(drawn(rng), question="r")], baseline(entry(drawn(rng)))))
+    assert (finding.state, finding.fails) == ("not comparable", True)
+
+
+def test_what_the_baseline_lacks_is_missing(rng, baseline):
+    found = compare([entry(drawn(rng)), entry(drawn(rng), "new")], baseline(entry(drawn(rng))))
+    assert [(each.subject, each.state, each.fails) for each in found.findings[1:]] == [
+        ("new", "missing", True)
+    ]
+    assert found.comparisons == 1
+
+
+def test_what_is_not_measured_now_is_missing(rng, baseline):
+    kept = baseline(entry(drawn(rng)), entry(drawn(rng), "old"))
+    old = compare([entry(drawn(rng))], kept).findings[1]
+    assert (old.subject, old.state, old.fails) == ("old", "missing", True)
+
+
+def test_what_fails_now_is_missing_and_says_why(rng, baseline):
+    broken = Entry("time", "jax", "adam step", CONTEXT | {"failed": "TypeError: no"}, {})
+    finding = only(compare([broken], baseline(entry(drawn(rng)))))
+    assert (finding.state, finding.fails) == ("missing", True)
+    assert "TypeError: no" in finding.told
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_samples_that_are_no_durations_are_refused(rng, baseline, wrong):
+    samples = drawn(rng)
+    samples[2, 3] = wrong
+    with pytest.raises(RunError, match=r"adam step.*now.*round 3 of process 2"):
+        compare([entry(samples)], baseline(entry(drawn(rng))))
+    with pytest.raises(RunError, match=r"\[processes, rounds\]"):
+        compare([entry(samples[0])], baseline())
+
+
+def test_another_numpy_is_named_as_a_cause(rng, baseline):
+    now = entry(drawn(rng, 2.0), versions={"jax": "1", "numpy": "2.1"})
+    assert "numpy 2.0 → 2.1" in only(compare([now], baseline(entry(drawn(rng))))).reason
+
+
+STANDING_IN = """
+import json, sys
+request = json.loads(sys.stdin.readline())
+{before}
+reading = [2e-3, 4e-3, 3e-3, 6e-3, 2e-3, 4e-3]
+environment = {{"device": "cpu", "device_name": "d", "versions": {{"x": "1"}}, "threads": 1}}
+readings = {{s: [reading] * request["rounds"] for s in request["subjects"][:-3]}}
+print(json.dumps({{"environment": environment, "readings": readings, "memory": 5, "failed": {{}}}}))
+"""
+
+
+def standing_in(before=""):
+    return [sys.executable, "-c", STANDING_IN.format(before=before)]
+
+
+def test_entries_hold_every_process_and_every_round():
+    found = measure(["jax", "x"], processes=3, rounds=4, program=standing_in())
+    assert {each.backend for each in found} == {"jax", "x"}
+    by_subject = {each.subject: each for each in found if each.backend == "x"}
+    assert set(by_subject) == set(SUBJECTS) - {COMPILE}
+    for name in WORKLOADS:
+        np.testing.assert_allclose(by_subject[name].arrays["samples"], np.full((3, 4), 1.5))
+    np.testing.assert_allclose(by_subject[WAITING].arrays["samples"], np.ones((3, 4)))
+    np.testing.assert_allclose(by_subject[MEMORY].arrays["samples"], np.full((2, 1), 5.0))
+    assert by_subject["adam step"].versions == {"x": "1"}
+    json.dumps(by_subject["adam step"].context)
+
+
+def test_a_process_that_dies_leaves_no_subject_out():
+    program = standing_in("import os; os.write(2, b'out of luck'); os._exit(3)")
+    found = measure(["x"], processes=2, rounds=2, program=program)
+    assert [each.subject for each in found] == list(SUBJECTS)
+    assert all("out of luck" in each.context["failed"] for each in found)
+
+
+def test_a_backend_that_cannot_be_opened_is_refused():
+    program = standing_in('print(json.dumps({"refused": "no such device"})); sys.exit()')
+    with pytest.raises(RequestError, match="no such device"):
+        measure(["x"], processes=2, rounds=2, program=program)

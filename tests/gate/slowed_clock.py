@@ -1,0 +1,44 @@
+"""The process that times a backend, with a backend whose every call takes so many times as long.
+
+    python -m tests.gate.slowed_clock 1.15
+
+stands in for `python -m manyseeds.check.clock_process`.
+"""
+
+import sys
+from time import process_time
+
+from manyseeds.backend import backend_entry
+from manyseeds.check import clock_process
+
+SLOWED = ("train", "evaluate", "score")
+
+
+class Slowed:
+    """Does as another object does, then keeps the CPU busy for a share of what that took."""
+
+    def __init__(self, inner, share):
+        self.inner, self.share = inner, share
+
+    def __getattr__(self, name):
+        found = getattr(self.inner, name)
+        if name in ("open", "cohort"):
+            return lambda *arguments: Slowed(found(*arguments), self.share)
+        if name not in SLOWED:
+            return found
+
+        def call(*arguments, **named):
+            started = process_time()
+            answer = found(*arguments, **named)
+            until = process_time() + self.share * (process_time() - started)
+            while process_time() < until:
+                pass
+            return answer
+
+        return call
+
+
+if __name__ == "__main__":
+    times = float(sys.argv[1])
+    clock_process.backend_entry = lambda name: Slowed(backend_entry(name), times - 1)
+    clock_process.main()
