@@ -80,7 +80,8 @@ def of_group(tensors: Mapping[str, NDArray[Any]], leading: int = 2) -> Floats:
         norm = np.linalg.norm(flat, axis=-1, keepdims=True)
         some = norm > 0
         scale = np.where(some, norm, 1.0)
-        turned = (flat / scale) @ vectors(name, flat.shape[-1]).T
+        with np.errstate(invalid="ignore"):
+            turned = (flat / scale) @ vectors(name, flat.shape[-1]).T
         grown = np.log(scale) * vectors(f"{name}: norm", 1).T
         squares = squares + norm**2
         products = products + turned + grown

@@ -123,19 +123,21 @@ def follow_on(
     recipes: Mapping[str, Mapping[str, Recipe]],
     device: Device,
     told: Callable[[str], None] = lambda line: None,
+    steps: Callable[[Recipe], int] | None = None,
 ) -> Iterator[tuple[str, Followed, dict[str, str]]]:
     """Follow each backend's recipes; yield it, what came of it, and why it trains some not at all.
 
-    `recipes` has them by backend and name.
+    `recipes` has them by backend and name; `steps` says for how many steps, instead of `steps_of`.
     """
+    wanted_steps = steps or steps_of
 
     def follow(backend: str, folder: Path) -> tuple[str, Followed, dict[str, str]]:
         started, entry = perf_counter(), backend_entry(backend)
         wanted = recipes[backend]
         refused = {n: why for n, recipe in wanted.items() if (why := entry.unsupported(recipe))}
         able = {name: recipe for name, recipe in wanted.items() if name not in refused}
-        steps = {name: steps_of(recipe) for name, recipe in able.items()}
-        followed = follow_all(Request(backend, device, able, steps, LANES), folder / backend)
+        shares = {name: wanted_steps(recipe) for name, recipe in able.items()}
+        followed = follow_all(Request(backend, device, able, shares, LANES), folder / backend)
         told(f"{backend}: {len(followed.prints)} recipes, {perf_counter() - started:.0f} s")
         return backend, followed, refused
 
