@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from manyseeds.settings import Settings
 from manyseeds.training import seeds_of
 
 Arrays = dict[str, NDArray[Any]]
+
+_SETTINGS = partial(Settings, precision="float64", threads=1)
+"""One thread: for layers this small several spend their time waiting for each other."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,7 @@ def main(arguments: Sequence[str]) -> int:
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     try:
         entry = backend_entry(request["backend"])
-        backend = entry.open(Settings(device=request["device"], precision="float64"))
+        backend = entry.open(_SETTINGS(device=request["device"]))
     except ManyseedsError as error:
         print(error, file=sys.stderr)
         return error.exit_status

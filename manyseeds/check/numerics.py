@@ -35,7 +35,8 @@ from manyseeds.settings import Device
 
 FORMAT = 1
 """Of the fingerprints: those of another cannot be compared."""
-STEPS = 60
+STEPS, STEPS_OF_PHASE, SCHEDULED_STEPS = 16, 9, 60
+"""The parity kit's tasks have 7 steps an epoch or 4, its schedules last up to 60 steps."""
 
 _SAME = ("format", "recipe", "steps", "lanes")
 
@@ -149,9 +150,14 @@ def follow_on(
 
 
 def steps_of(recipe: Recipe) -> int:
-    """Return for how many steps a recipe is followed."""
-    del recipe
-    return STEPS
+    """Return for how many steps a recipe is followed.
+
+    Two epochs and the beginning of a third, or, of several phases, more than one epoch of each; all
+    of it where a schedule moves the rate, so that every part of the schedule is reached.
+    """
+    if any(phase.schedule.name != "constant" for phase in recipe.phases):
+        return SCHEDULED_STEPS
+    return max(STEPS, STEPS_OF_PHASE * len(recipe.phases))
 
 
 def _context(followed: Followed, device: Device) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
@@ -227,18 +227,31 @@ def _changes(owner: str, places: _Places) -> Iterator[tuple[str, _Values, bool]]
 def _replaced(
     owner: str, places: _Places, cls: type[Technique]
 ) -> Iterator[tuple[str, _Values, bool]]:
-    """Yield the siblings that have the same hyperparameters first, then the others, then none."""
+    """Yield the siblings that have the same hyperparameters first, then the others, then none.
+
+    What a recipe sets itself goes along; a default does not, since it is what tells siblings apart.
+    """
     own = set(cls.model_fields)
     alike = sorted(siblings(cls), key=lambda sibling: set(sibling.model_fields) != own)
     for sibling in alike:
         if sibling is not cls:
-            name, kept = technique_name(sibling), own & set(sibling.model_fields) - {"name"}
+            name = technique_name(sibling)
             values = {
-                place: {"name": name} | {field: getattr(model, field) for field in kept}
+                place: {"name": name} | _set(model, sibling.model_fields)
                 for place, model in places.items()
             }
             yield f"{owner} → {name}", values, True
     yield f"{owner} off", dict.fromkeys(places, None), True
+
+
+def _set(model: Model, fields: Collection[str]) -> dict[str, Any]:
+    """Return what of these fields a model has other than by default."""
+    defaults = {name: field.default for name, field in type(model).model_fields.items()}
+    return {
+        name: value
+        for name, value in model
+        if name in fields and name != "name" and value != defaults[name]
+    }
 
 
 def _words(model: type[Model], field: str) -> tuple[str, ...]:
