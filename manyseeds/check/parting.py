@@ -23,6 +23,11 @@ ASKED = ("data", "first", "noise", "counter", "order", "images", "rate", "moment
 DONE = ("loss", "penalty", "gradient", "averages", "moved")
 """What a backend does of it at a step."""
 
+_OF_ALL_LANES = ("data", "noise", "counter", "order")
+"""Kept as one number for all lanes, and equal or not."""
+_NUMBERS = ("loss", "penalty", "rate", "momentum")
+"""Kept as they are, not as fingerprints."""
+
 _IN_WORDS = {
     "data": "the data",
     "first": "the first weights",
@@ -54,7 +59,8 @@ class Parting:
         From 1, counted over all phases (epochs where early stopping drives); None: not in
         training.
     kind
-        One of `ASKED` and `DONE`, "weights" (only those the phase leaves) or "scores" (only those).
+        One of `ASKED` and `DONE`, "length" (one goes on where the other has stopped), "weights"
+        (only those the phase leaves) or "scores" (only those).
     tensors
         The single tensors of that kind that differ, where they are kept.
     """
@@ -79,6 +85,8 @@ class Parting:
             )
         elif self.kind == "scores":
             said = f"training is equal in phase {self.phase!r}, scores are not: the prediction"
+        elif self.kind == "length":
+            said = f"equal until step {self.step}, after which one of them goes on: early stopping"
         elif self.asked:
             said = f"parts at step {self.step}: the harness asks otherwise: {_IN_WORDS[self.kind]}"
         else:
@@ -127,20 +135,21 @@ class Differences:
         }
 
     def by_step(self, phase: str, kind: str) -> NDArray[np.float64]:
-        """Return how far a phase's `kind` is apart at each step, the largest of the lanes."""
-        place = f"{phase}/asked/{kind}" if kind in ASKED else f"{phase}/{kind}"
-        ours, theirs = self.ours.get(place), self.theirs.get(place)
+        """Return how far a phase's `kind` is apart at each step, the largest of the lanes.
+
+        Where one of the two goes on for longer, one more step is infinitely far.
+        """
+        ours, theirs = (_of_kind(arrays, phase, kind) for arrays in (self.ours, self.theirs))
         if ours is None or theirs is None:
             return np.zeros(0)
-        if ours.shape != theirs.shape:
-            return np.full(max(1, *ours.shape[1:2]), np.inf)
-        if kind in ("data", "noise", "counter", "order"):
-            return np.where(ours == theirs, 0.0, np.inf)
-        if kind in ("loss", "penalty", "rate", "momentum"):
-            return np.asarray(_ratio(ours, theirs).max(axis=0))
-        if kind == "first":
-            return np.asarray(group_distance(ours, theirs).max(keepdims=True))
-        return np.asarray(group_distance(ours, theirs).max(axis=0))
+        common = min(len(ours), len(theirs))
+        found = _distances(kind, ours[:common], theirs[:common])
+        return found if len(ours) == len(theirs) else np.append(found, np.inf)
+
+    def _steps(self, phase: str, kind: str) -> int:
+        """Return how many steps of a kind both have."""
+        both = [_of_kind(arrays, phase, kind) for arrays in (self.ours, self.theirs)]
+        return min(0 if values is None else len(values) for values in both)
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -178,7 +187,7 @@ class Differences:
         """Where they part first, None if nowhere."""
         before = 0
         for phase in self.phases:
-            steps = len(self.by_step(phase, "loss"))
+            steps = self._steps(phase, "loss")
             if found := self._in_training(phase, steps, before):
                 return found
             before += steps
@@ -191,7 +200,7 @@ class Differences:
         apart = {kind: self.by_step(phase, kind) > NOTICED for kind in (*ASKED, *DONE)}
         # Where the driver trains whole epochs, the harness still asks for the rate of each step.
         first = {
-            kind: int(np.argmax(found)) * steps // len(found)
+            kind: int(np.argmax(found)) * steps // max(1, self._steps(phase, kind))
             for kind, found in apart.items()
             if found.any()
         }
@@ -199,6 +208,8 @@ class Differences:
             return None
         # Of what differs at the same step the cause comes first.
         kind = min(first, key=lambda kind: (first[kind], (*ASKED, *DONE).index(kind)))
+        if first[kind] >= steps:
+            return Parting(phase, before + steps, "length")
         at_start = first[kind] == 0 and kind == "gradient"
         tensors = self._differing(f"{phase}/gradient/") if at_start else ()
         return Parting(phase, before + first[kind] + 1, kind, tensors)
@@ -209,6 +220,23 @@ class Differences:
             for name, error in self.tensors.items()
             if name.startswith(start) and error > NOTICED
         )
+
+
+def _of_kind(arrays: Arrays, phase: str, kind: str) -> NDArray[Any] | None:
+    """Return a phase's arrays of a kind, the steps on the first axis."""
+    values = arrays.get(f"{phase}/asked/{kind}" if kind in ASKED else f"{phase}/{kind}")
+    if values is None or kind in _OF_ALL_LANES:
+        return values
+    return values[None] if kind == "first" else np.moveaxis(values, 1, 0)
+
+
+def _distances(kind: str, ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[np.float64]:
+    if ours.shape != theirs.shape:
+        return np.full(len(ours), np.inf)
+    if kind in _OF_ALL_LANES:
+        return np.where(ours == theirs, 0.0, np.inf)
+    far = _ratio if kind in _NUMBERS else group_distance
+    return np.asarray(far(ours, theirs).max(axis=1))
 
 
 def _names(arrays: Arrays) -> list[str]:

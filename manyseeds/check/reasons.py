@@ -47,6 +47,7 @@ _TO_BLAME: Mapping[str, frozenset[str]] = {
     "moved": frozenset({"optimizer", "clipping", "regularisation", "phase"}),
     "weights": frozenset({"pruning", "regularisation"}),
     "scores": frozenset({"layer", "activation"}),
+    "length": frozenset({"regularisation"}),
 }
 """Kinds of techniques that can be to blame, by where two trajectories part."""
 
@@ -213,6 +214,9 @@ def _changes(owner: str, places: _Places) -> Iterator[tuple[str, _Values, bool]]
             for factor in FACTORS:
                 scaled = {where: number * factor for where, number in here.items()}
                 yield f"{owner}.{field} × {factor:.4g}", scaled, False
+        elif _counts(first, value):
+            for by in (1, -1):
+                yield f"{owner}.{field} {by:+}", {w: _moved(v, by) for w, v in here.items()}, False
         elif isinstance(value, bool):
             flipped = {where: not flag for where, flag in here.items()}
             yield f"{owner}.{field} → {not value}", flipped, True
@@ -222,6 +226,17 @@ def _changes(owner: str, places: _Places) -> Iterator[tuple[str, _Values, bool]]
                     yield f"{owner}.{field} → {word}", dict.fromkeys(here, word), True
     if isinstance(first, Technique):
         yield from _replaced(owner, places, type(first))
+
+
+def _counts(model: Model, value: Any) -> bool:
+    """Return whether a value counts steps or epochs: other whole numbers are structure."""
+    timed = isinstance(model, Technique) and model.kind in ("schedule", "regularisation")
+    values = value if isinstance(value, tuple) else (value,)
+    return timed and {type(each) for each in values} == {int}
+
+
+def _moved(value: Any, by: int) -> Any:
+    return tuple(each + by for each in value) if isinstance(value, tuple) else value + by
 
 
 def _replaced(

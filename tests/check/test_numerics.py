@@ -101,6 +101,23 @@ def test_what_differs_only_after_training_is_told_so(altered, measured, baseline
     assert told in found.told
 
 
+def test_a_phase_that_stops_at_another_epoch_is_told_so(measured, altered, baseline):
+    (entry,) = [e for e in measured.entries if e.subject == "tanh_early_stopping"]
+    epochs = entry.arrays["train/loss"].shape[1]
+
+    def shorter(values):
+        """Leave the last epoch away: of the rates, its steps."""
+        by_lane = values.ndim > 1
+        kept = values.shape[by_lane] * (epochs - 1) // epochs
+        return values[:, :kept] if by_lane else values[:kept]
+
+    names = ("loss", "moved", "asked/rate", "asked/order", "asked/counter")
+    cut = {f"train/{name}": shorter for name in names}
+    found = row(compare(altered("tanh_early_stopping", **cut), baseline), "tanh_early_stopping")
+    assert (found.state, found.size) == ("changed", np.inf)
+    assert f"equal until step {epochs - 1}" in found.told
+
+
 def test_moving_averages_are_told_from_weights(altered, baseline):
     changed = altered("batch_norm_after_nesterov", **{"train/averages": from_step(1, 1.01)})
     told = row(compare(changed, baseline), "batch_norm_after_nesterov").told

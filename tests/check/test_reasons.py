@@ -47,6 +47,12 @@ OPTIMIZER = ("phases", 0, "optimizer")
         ("elu_nadam", OPTIMIZER, {"name": "nadam_keras3"}, "undone by nadam → nadam_keras3"),
         ("elu_he_momentum", (*OPTIMIZER, "momentum"), 0.891, "undone by momentum.momentum × 0.99"),
         (
+            "tanh_early_stopping",
+            ("phases", 0, "early_stopping", "patience"),
+            2,
+            "undone by early_stopping.patience +1",
+        ),
+        (
             "selu_piecewise",
             ("phases", 0, "schedule", "boundaries"),
             (2, 6),
