@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +88,8 @@ def source(plant: Plant | None) -> Iterator[None]:
             os.environ.update(before)
 
 
-def recipes_for(plant: Plant, others: int) -> list[str]:
-    """Return the recipes a plant could affect, and some others."""
+def recipes_for(plant: Plant, others: int, most: int | None = None) -> list[str]:
+    """Return the recipes a plant could affect, so many at most, and some others."""
     recipes = parity_recipes()
     concerned = [
         name
@@ -97,25 +97,23 @@ def recipes_for(plant: Plant, others: int) -> list[str]:
         if {technique for _, technique in used(recipe)} & set(plant.concerns)
     ]
     rest = [name for name in recipes if name not in concerned]
-    return concerned + rest[:others] if plant.concerns else list(recipes)
+    if not plant.concerns:
+        return list(recipes)[: None if most is None else most + others]
+    return concerned[:most] + rest[:others]
 
 
-def tried(plant: Plant, baseline: Baseline, recipes: Sequence[str]) -> Verdict:
-    """Plant a change and compare with the baseline."""
+def tried(plant: Plant, baseline: Baseline, recipes: Sequence[str], undo: int = 1) -> Verdict:
+    """Plant a change, compare with the baseline, and look for what undoes some rows."""
     started = time.perf_counter()
     with source(plant):
         now: Measured = measure([plant.backend], recipes)
-        result = with_reasons(compare(now, baseline), now, baseline, most=1)
+        result = with_reasons(compare(now, baseline), now, baseline, most=undo)
     changed = tuple(row for row in result.findings if row.fails)
     return Verdict(plant, changed, len(recipes), time.perf_counter() - started)
 
 
-def page(verdicts: Sequence[Verdict], others: Mapping[str, int]) -> str:
+def page(verdicts: Sequence[Verdict], followed: str) -> str:
     """Return the table as Markdown."""
-    followed = "; ".join(
-        f"{name}: every recipe" if count < 0 else f"{name}: those concerned and {count} others"
-        for name, count in others.items()
-    )
     counted = [verdict.status for verdict in verdicts]
     lines = [
         "# Planted changes",
@@ -145,6 +143,14 @@ def page(verdicts: Sequence[Verdict], others: Mapping[str, int]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _followed(asked: argparse.Namespace) -> str:
+    """Say which recipes were followed."""
+    concerned = "all recipes" if asked.most is None else f"at most {asked.most} recipes"
+    told = f"{concerned} with the technique concerned and {asked.others} others"
+    whole = ", ".join(asked.whole)
+    return f"every recipe on {whole}; else {told}" if whole else told
+
+
 def main() -> int:
     """Plant, compare, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,6 +158,8 @@ def main() -> int:
     parser.add_argument("--backend", action="append", default=[])
     parser.add_argument("--plant", action="append", default=[], help="words of its name")
     parser.add_argument("--others", type=int, default=5)
+    parser.add_argument("--most", type=int, help="recipes concerned to follow, at most")
+    parser.add_argument("--undo", type=int, default=1, help="rows to look for an undoing of")
     parser.add_argument("--whole", action="append", default=[], help="backends to follow in full")
     asked = parser.parse_args()
     chosen = [
@@ -164,7 +172,7 @@ def main() -> int:
     wanted = {
         plant: list(parity_recipes())
         if others[plant.backend] < 0
-        else recipes_for(plant, asked.others)
+        else recipes_for(plant, asked.others, asked.most)
         for plant in chosen
     }
     verdicts: list[Verdict] = []
@@ -175,11 +183,11 @@ def main() -> int:
             with source(None):
                 baseline.accept(measure([backend], sorted(names)).entries, "untouched")
         for plant in chosen:
-            verdicts.append(tried(plant, baseline, wanted[plant]))
+            verdicts.append(tried(plant, baseline, wanted[plant], asked.undo))
             print(
                 f"{verdicts[-1].status:15} {verdicts[-1].seconds:4.0f} s  {plant.name}", flush=True
             )
-            asked.markdown.write_text(page(verdicts, others), encoding="utf-8")
+            asked.markdown.write_text(page(verdicts, _followed(asked)), encoding="utf-8")
     wrong = [v for v in verdicts if v.status in ("MISSED", "CHANGED")]
     return 1 if wrong else 0
 

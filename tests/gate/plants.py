@@ -211,24 +211,28 @@ _IN_THE_HARNESS = (
         "initialisers",
         "truncated_normal(generator, shape) * (sd / TRUNCATED_SD)",
         "generator.standard_normal(shape) * sd",
+        *("glorot_normal", "he_normal", "lecun_normal", "fixup"),
     ),
     _harness(
         "initialiser: sd of the truncated normal not corrected",
         "initialisers",
         "truncated_normal(generator, shape) * (sd / TRUNCATED_SD)",
         "truncated_normal(generator, shape) * sd",
+        *("glorot_normal", "he_normal", "lecun_normal", "fixup"),
     ),
     _harness(
         "schedules a step ahead",
         "schedules",
         "np.arange(self.epoch * self.steps, (self.epoch + 1) * self.steps, dtype=float)",
         "np.arange(self.epoch * self.steps, (self.epoch + 1) * self.steps, dtype=float) + 1",
+        *("power", "exponential", "exponential_decay", "one_cycle", "warmup", "range_test"),
     ),
     _harness(
         "piecewise: an epoch late",
         "schedules",
         "clock.epoch >= boundary",
         "clock.epoch > boundary",
+        "piecewise",
     ),
     _harness(
         "last partial batch dropped",
@@ -247,18 +251,21 @@ _IN_THE_HARNESS = (
         "streams",
         "key(seed, layer.stream, network.name, label, *path)",
         'key(seed, "init", network.name, label, *path)',
+        *("dropout", "alpha_dropout", "gaussian_noise", "drop_connect", "rrelu"),
     ),
     _harness(
         "early stopping: patience off by one",
         "training",
         "self.waited >= self.rule.patience",
         "self.waited > self.rule.patience",
+        "early_stopping",
     ),
     _harness(
         "early stopping: restore_best ignored",
         "training",
         "return self.rule is not None and self.rule.restore_best",
         "return False",
+        "early_stopping",
     ),
 )
 
