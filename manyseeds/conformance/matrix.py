@@ -71,10 +71,10 @@ def pairs(
         able = [backend for backend, trajectories in followed.items() if name in trajectories]
         for ours, theirs in itertools.combinations(able, 2):
             found = compare(followed[ours][name], followed[theirs][name])
-            yield Pair(name, ours, theirs, found, _allowed(found, recipe, (ours, theirs), known))
+            yield Pair(name, ours, theirs, found, allowed(found, recipe, (ours, theirs), known))
 
 
-def _allowed(
+def allowed(
     found: Comparison, recipe: Recipe, backends: Collection[str], known: Sequence[Deviation]
 ) -> bool:
     """Return whether every check that fails is in the table with at least this size."""

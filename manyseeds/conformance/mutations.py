@@ -115,12 +115,16 @@ def _replacements(
         yield value.name, "off", where, [None]
     if value.name == "softmax":
         return  # the loss of several classes has no other
-    siblings = [cls for cls in techniques() if _base(cls) is _base(type(value))]
-    names = [technique_name(cls) for cls in siblings]
+    names = [technique_name(cls) for cls in siblings(type(value))]
     at = names.index(value.name)
     following = [name for name in names[at + 1 :] + names[:at] if name != "softmax"]
     if following:
         yield value.name, "→ the next of its kind", where, [{"name": n} for n in following]
+
+
+def siblings(cls: type[Technique]) -> list[type[Technique]]:
+    """Return the techniques that can stand where one of this class does, itself included."""
+    return [other for other in techniques() if _base(other) is _base(cls)]
 
 
 def _base(cls: type[Technique]) -> type:
@@ -136,18 +140,20 @@ def _without(layers: tuple[Any, ...], index: int) -> tuple[Any, ...]:
 def _first_valid(document: Any, place: Place, values: list[Any]) -> Recipe | None:
     for value in values:
         try:
-            return Recipe.model_validate(_with(document, place, value))
+            return Recipe.model_validate(changed_at(document, place, value))
         except ValidationError:
             continue
     return None
 
 
-def _with(document: Any, place: Place, value: Any) -> Any:
+def changed_at(document: Any, place: Place, value: Any) -> Any:
+    """Return a document of dictionaries and tuples with another value at a place."""
     if not place:
         return value
     first, rest = place[0], place[1:]
     if isinstance(document, dict):
-        return {**document, first: _with(document[first], rest, value)}
+        return {**document, first: changed_at(document[first], rest, value)}
     return tuple(
-        _with(item, rest, value) if index == first else item for index, item in enumerate(document)
+        changed_at(item, rest, value) if index == first else item
+        for index, item in enumerate(document)
     )

@@ -22,7 +22,8 @@ from manyseeds.settings import Settings
 from manyseeds.streams import Stream
 from manyseeds.training import seeds_of
 
-_STREAMS: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
+STREAMS_VARIED: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
+"""What a lane's seed gives its value; the split is the protocol's."""
 
 
 def trajectories(
@@ -46,13 +47,7 @@ def _answered(request: Mapping[str, Any], folder: Path) -> dict[str, Trajectory]
     """Return what one process makes of a request: one trajectory at least."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-    command = [sys.executable, "-m", "manyseeds.conformance.process", str(folder)]
-    reading, writing = os.pipe()  # it ends when this process does
-    try:
-        answer = subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)
-    finally:
-        os.close(reading)
-        os.close(writing)
+    answer = run_module("manyseeds.conformance.process", str(folder))
     if answer.returncode == RequestError.exit_status:
         raise RequestError(answer.stderr.strip().splitlines()[-1])
     if answer.returncode:
@@ -60,6 +55,17 @@ def _answered(request: Mapping[str, Any], folder: Path) -> dict[str, Trajectory]
         raise RunError(f"backend {name!r} failed in the parity kit:\n{answer.stderr[-3000:]}")
     files = {name: folder / f"{number}.npz" for number, name in enumerate(request["recipes"])}
     return {name: _read(file) for name, file in files.items() if file.exists()}
+
+
+def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process of its own that ends when this one does, and return its answer."""
+    command = [sys.executable, "-m", module, *arguments]
+    reading, writing = os.pipe()
+    try:
+        return subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _read(path: Path) -> Trajectory:
@@ -75,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         entry = backend_entry(request["backend"])
         backend = entry.open(Settings(device=request["device"], precision="float64"))
-        lanes = seeds_of(range(request["lanes"]), _STREAMS)
+        lanes = seeds_of(range(request["lanes"]), STREAMS_VARIED)
         for number, document in enumerate(request["recipes"].values()):
             recipe = Recipe.model_validate(frozen(document))
             found = follow(backend, recipe, lanes, request["steps"])

@@ -1,0 +1,115 @@
+"""Reasons: what undoes a change is named, and what nothing undoes is not explained away."""
+
+from dataclasses import replace
+
+import pytest
+
+from manyseeds.check.explain import explain
+from manyseeds.check.numerics import compare, measure
+from manyseeds.check.parting import Parting
+from manyseeds.check.reasons import shared_techniques, variants, with_reasons
+from manyseeds.check.store import Baseline
+from manyseeds.conformance import outcome
+from manyseeds.conformance.mutations import changed_at
+from manyseeds.errors import RequestError
+from manyseeds.recipe import Recipe
+
+RECIPES = outcome.parity_recipes()
+
+
+def of(recipe, place, value):
+    return Recipe.model_validate(changed_at(recipe.model_dump(), place, value))
+
+
+def baseline_of(folder, monkeypatch, subject, place, value):
+    """Return a baseline made when a recipe of this name meant something else, unknown to it."""
+    with monkeypatch.context() as patched:
+        other = {subject: of(RECIPES[subject], place, value)}
+        patched.setattr("manyseeds.check.numerics.parity_recipes", lambda: other)
+        then = measure(["numpy"], [subject])
+    fingerprint = RECIPES[subject].fingerprint()
+    entries = [
+        replace(entry, context={**entry.context, "recipe": fingerprint}) for entry in then.entries
+    ]
+    made = Baseline(folder / "then")
+    made.accept(entries, "the first")
+    return made
+
+
+OPTIMIZER = ("phases", 0, "optimizer")
+
+
+@pytest.mark.parametrize(
+    ("subject", "place", "value", "reason"),
+    [
+        ("elu_nadam", (*OPTIMIZER, "epsilon"), 1e-6, "undone by nadam.epsilon × 10"),
+        ("elu_nadam", (*OPTIMIZER, "beta1"), 0.9 / 1.01, "undone by nadam.beta1 × 0.9901"),
+        ("elu_nadam", OPTIMIZER, {"name": "nadam_keras3"}, "undone by nadam → nadam_keras3"),
+        ("elu_he_momentum", (*OPTIMIZER, "momentum"), 0.891, "undone by momentum.momentum × 0.99"),
+        (
+            "tanh_early_stopping",
+            ("phases", 0, "early_stopping", "patience"),
+            2,
+            "undone by early_stopping.patience +1",
+        ),
+        (
+            "selu_piecewise",
+            ("phases", 0, "schedule", "boundaries"),
+            (2, 6),
+            "",  # no variant has it, and none is named
+        ),
+    ],
+)
+def test_the_variant_that_follows_the_baseline_again_is_named(
+    tmp_path, monkeypatch, subject, place, value, reason
+):
+    baseline = baseline_of(tmp_path, monkeypatch, subject, place, value)
+    now = measure(["numpy"], [subject])
+    (found,) = with_reasons(compare(now, baseline), now, baseline).findings
+    assert found.state == "changed"
+    assert found.reason.startswith(reason)
+    assert bool(found.reason) == bool(reason)
+
+
+def test_unchanged_rows_are_given_no_reason(measured, baseline):
+    result = compare(measured, baseline)
+    assert with_reasons(result, measured, baseline) == result
+
+
+def test_the_technique_that_all_changed_recipes_share_is_named(measured, altered, baseline):
+    rows = compare(altered(**{"train/loss": lambda loss: loss * 2}), baseline).findings
+    told = shared_techniques(rows, measured.recipes)
+    assert told.startswith("changed are the one recipe with ")
+    assert "elu" in told
+    # nadam is used by tanh_early_stopping too, which has not changed.
+    assert "nadam" not in told.replace("elu_nadam", "")
+
+
+def test_variants_are_valid_others_and_bounded():
+    for recipe in RECIPES.values():
+        for kind in ("loss", "gradient", "moved", "rate", "scores"):
+            found = list(variants(recipe, Parting(recipe.phases[0].name, 1, kind)))
+            assert len(found) <= 66
+            assert recipe not in [variant.recipe for variant in found]
+            assert len({variant.change for variant in found}) == len(found)
+
+
+def test_a_row_is_explained_by_both_trajectories_side_by_side(tmp_path, monkeypatch):
+    place = (*OPTIMIZER, "epsilon")
+    baseline = baseline_of(tmp_path, monkeypatch, "elu_nadam", place, 1e-6)
+    found = explain("numerics/numpy/elu_nadam", baseline)
+    assert any("undone by nadam.epsilon × 10" in note for note in found.notes)
+    assert any(note.startswith("versions: the same") for note in found.notes)
+    assert any("step 1: gradients equal, weights not" in note for note in found.notes)
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    loss = {row["step"]: row for row in rows if row["quantity"] == "loss"}
+    assert loss[1]["relative difference"] == 0
+    assert loss[16]["relative difference"] > 1e-9
+    then, now = loss[16]["then"], loss[16]["now"]
+    assert loss[16]["relative difference"] == pytest.approx(abs(now - then) / then)
+    assert found.exit_status == 1
+
+
+def test_a_row_that_is_not_there_is_told(baseline):
+    with pytest.raises(RequestError, match="elu_nadam"):
+        explain("numerics/numpy/elu_nadan", baseline)

@@ -1,0 +1,59 @@
+"""The gate finds what is planted in the source of a backend or of the harness."""
+
+import pytest
+
+from manyseeds.check.numerics import measure
+from manyseeds.check.store import Baseline
+from tests.gate.planted import ROOT, apply, recipes_for, source, tried
+from tests.gate.plants import PLANTS, Plant
+
+FEW = (
+    "Adam: β1 off by 1 %",
+    "batch normalisation: unbiased variance in the moving average",
+    "early stopping: patience off by one",
+    "a step 15 % slower",
+)
+
+
+def named(name):
+    (plant,) = [plant for plant in PLANTS if plant.name == name]
+    return plant
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_every_plant_still_fits_the_source_and_leaves_it_valid(plant, tmp_path):
+    path = tmp_path / plant.file
+    path.parent.mkdir(parents=True)
+    before = (ROOT / plant.file).read_text(encoding="utf-8")
+    path.write_text(before, encoding="utf-8")
+    apply(plant, tmp_path)
+    after = path.read_text(encoding="utf-8")
+    assert after != before
+    compile(after, plant.file, "exec")
+
+
+def test_a_plant_that_no_longer_fits_fails_loudly(tmp_path):
+    (tmp_path / "a.py").write_text("one two two")
+    for text in ("two", "three"):
+        with pytest.raises(AssertionError, match="a plant"):
+            apply(Plant("a plant", "jax", "a.py", ((text, "x"),)), tmp_path)
+
+
+def test_there_are_plants_of_every_backend_and_of_the_harness():
+    folders = [plant.file.split("/")[1] if "/" in plant.file else "" for plant in PLANTS]
+    assert {"manyseeds_pytorch", "manyseeds_tensorflow", "manyseeds_jax"} < set(folders)
+    assert any(plant.file.startswith("manyseeds/") for plant in PLANTS)
+    assert len([plant for plant in PLANTS if plant.layer == "numerics"]) >= 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FEW)
+def test_what_is_planted_is_found(name, tmp_path):
+    pytest.importorskip("torch")
+    plant = named(name)
+    recipes = recipes_for(plant, others=2)
+    with source(None):
+        baseline = Baseline(tmp_path)
+        baseline.accept(measure([plant.backend], recipes).entries, "untouched")
+    found = tried(plant, baseline, recipes)
+    assert found.status == ("caught" if plant.layer == "numerics" else "not this layer")
