@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from time import perf_counter
 
 from rich.console import Console
 
@@ -116,7 +117,9 @@ def check(
     for layer in question.layers:
         try:
             _tell(layer, question)
-            found.append(measures[layer](question).compare(baseline))
+            started = perf_counter()
+            result = measures[layer](question).compare(baseline)
+            found.append(replace(result, seconds=perf_counter() - started))
         except KeyboardInterrupt:
             stopped = f"interrupted in {layer}: it and what follows was not compared"
             break

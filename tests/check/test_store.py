@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyseeds.check import store
@@ -85,6 +85,7 @@ def test_an_acceptance_that_is_cut_off_leaves_the_old_baseline(tmp_path, monkeyp
     assert Baseline(tmp_path).entry("numerics", "jax", "nadam").arrays["loss"][0, 0] == 1
 
 
+@settings(deadline=None)
 @given(subject=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_no_name_leaves_the_folder(tmp_path_factory, subject):
     folder = tmp_path_factory.mktemp("baseline")
