@@ -19,7 +19,7 @@ from scipy import optimize, stats
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals_at
 from manyseeds.statistics.pairs import Estimate, side_by_side
-from manyseeds.statistics.power import MOST_SEEDS, POWER
+from manyseeds.statistics.power import MOST_SEEDS, POWER, seeds_to_detect
 from manyseeds.statistics.shares import shares_at
 from manyseeds.statistics.verdict import LEAST_PAIRS, equivalence
 
@@ -94,7 +94,8 @@ class Judged:
     level
         The interval's coverage.
     seeds_needed
-        Where it cannot be told: see `seeds_to_tell`.
+        Where it cannot be told: how many would tell that nothing has changed (`seeds_to_tell`), or,
+        where those there are should have, how many would settle a change of the size found.
     """
 
     outcome: Outcome
@@ -124,7 +125,7 @@ def judged(comparisons: Sequence[Comparison]) -> list[Judged]:
             break
         open_ = left
     return [
-        replace(one, seeds_needed=seeds_to_tell(comparison.sd, comparison.least_effect, one.level))
+        replace(one, seeds_needed=_seeds_needed(comparison, one))
         if one.outcome == "cannot tell"
         else one
         for one, comparison in zip(found, comparisons, strict=True)
@@ -157,6 +158,19 @@ def _judged(comparison: Comparison, found: Estimate, level: float) -> Judged:
     if (found.low > 0 or found.high < 0) and abs(found.improvement) > comparison.least_effect:
         outcome = "changed"
     return Judged(outcome, found.improvement, found.low, found.high, level)
+
+
+def _seeds_needed(comparison: Comparison, found: Judged) -> float:
+    least, sd = comparison.least_effect, comparison.sd
+    needed = seeds_to_tell(sd, least, found.level)
+    if not needed <= comparison.seeds:  # which NaN is not, either
+        return needed
+    size = abs(found.effect)
+    if size < least:
+        settled = seeds_to_tell(sd, least - size, found.level)
+    else:
+        settled = seeds_to_detect(size, sd, 0.0, found.level)
+    return max(settled, comparison.seeds + 1.0)
 
 
 def intervals(comparisons: Sequence[Comparison], level: float) -> list[Estimate]:

@@ -203,6 +203,16 @@ def test_so_many_seeds_as_are_told_find_no_change_with_the_power_told(sd, level)
     assert shown == pytest.approx(0.8, abs=0.035)
 
 
+def test_a_change_near_the_least_effect_needs_more_seeds_than_no_change(draw):
+    noise = draw(0, 0.002)
+    then, middle = draw(), noise - noise.mean()
+    nearly, just = (only(paired(then, then + share * LEAST + middle)) for share in (0.9, 0.5))
+    assert just.outcome == "unchanged"
+    assert nearly.outcome == "cannot tell"
+    assert nearly.seeds_needed == seeds_to_tell(middle.std(ddof=1), 0.1 * LEAST, nearly.level)
+    assert nearly.seeds_needed > SEEDS >= seeds_to_tell(0.002, LEAST, nearly.level)
+
+
 def test_the_seeds_needed_are_told_at_the_limits():
     assert seeds_to_tell(0.0, LEAST, 0.99) == 5
     assert seeds_to_tell(1e-6, LEAST, 0.99) == 5

@@ -261,7 +261,7 @@ Made by
 Families of {recipes} recipes, {seeds} seeds each: of every recipe the mean accuracy, the mean loss
 and the spread, {comparisons} comparisons, and the share of diverged seeds where any diverge. All go
 through `manyseeds.check.accuracy.compare`, with a least effect of half a point of accuracy and 0.02
-of loss. {level:.0%} of the families promise no alarm.
+of loss. At least {level:.0%} of families in which nothing has changed should raise no alarm.
 
 ## Nothing has changed
 
