@@ -57,6 +57,18 @@ def only(result):
     return finding
 
 
+def test_resampled_processes_scatter_as_theory_has_it(rng):
+    """The mean of n resampled values has the variance Σ (x - x̄)² / n² (Efron and Tibshirani 1993).
+
+    Without a spread within processes; with one, rounds add to it.
+    """
+    now, then = (drawn(rng, between=0.1, within=1e-9) for _ in range(2))
+    expected = sum(np.log(side[:, 0]).var() / PROCESSES for side in (now, then))
+    assert Sides.of(now, then).drawn.var() == pytest.approx(expected, rel=0.05)
+    noisy = (side * drawn(rng, between=0, within=0.3) for side in (now, then))
+    assert Sides.of(*noisy).drawn.var() > 1.05 * expected
+
+
 @pytest.mark.parametrize("times", [0.5, 1.0, 1.3])
 def test_a_known_ratio_is_found(rng, times):
     found = Sides.of(drawn(rng, times, processes=40), drawn(rng, processes=40)).ratio(0.95)

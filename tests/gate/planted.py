@@ -69,23 +69,27 @@ def apply(plant: Plant, root: Path) -> None:
 
 
 @contextmanager
-def source(plant: Plant | None) -> Iterator[None]:
-    """Have new processes import a copy of the source, with a plant in it."""
+def source(plant: Plant | None, name: str = "one") -> Iterator[None]:
+    """Have new processes import a copy of the source, with a plant in it.
+
+    Copies of one `name` lie in one place: compiled programs are kept by the place of their source.
+    """
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="manyseeds-planted-") as folder:
-        copy = Path(folder)
-        for name in ("manyseeds", "backends", "suites"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy = Path(tempfile.gettempdir()) / f"manyseeds-planted-{name}-{os.getuid()}"
+    shutil.rmtree(copy, ignore_errors=True)
+    for part in ("manyseeds", "backends", "suites"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
         if plant:
             apply(plant, copy)
         paths = [str(copy), str(copy / "backends"), str(ROOT / "tests" / "numpy_backend")]
         # Without the folder a process starts in, which is the source as it is.
         os.environ.update(PYTHONPATH=os.pathsep.join(paths), PYTHONSAFEPATH="1")
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        yield
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def recipes_for(plant: Plant, others: int, most: int | None = None) -> list[str]:
@@ -105,7 +109,7 @@ def recipes_for(plant: Plant, others: int, most: int | None = None) -> list[str]
 def tried(plant: Plant, baseline: Baseline, recipes: Sequence[str], undo: int = 1) -> Verdict:
     """Plant a change, compare with the baseline, and look for what undoes some rows."""
     started = time.perf_counter()
-    with source(plant):
+    with source(plant, plant.backend):
         now: Measured = measure([plant.backend], recipes)
         result = with_reasons(compare(now, baseline), now, baseline, most=undo)
     changed = tuple(row for row in result.findings if row.fails)
@@ -180,7 +184,7 @@ def main() -> int:
         baseline = Baseline(Path(folder))
         for backend in others:
             names = {n for plant in chosen if plant.backend == backend for n in wanted[plant]}
-            with source(None):
+            with source(None, backend):
                 baseline.accept(measure([backend], sorted(names)).entries, "untouched")
         for plant in chosen:
             verdicts.append(tried(plant, baseline, wanted[plant], asked.undo))
