@@ -301,7 +301,7 @@ def check(
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
-    """Say whether anything has changed since the baseline: numerics, accuracy, time."""
+    """Say what has changed since the baseline, if anything."""
     from manyseeds.check import command
 
     question = command.Question(
@@ -336,7 +336,7 @@ def baseline(
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
-    """Show the gate's baseline and its log, or replace it with what is measured now."""
+    """Show the baseline of `check` and its log, or replace it."""
     from manyseeds.check import command
 
     question = command.Question(
@@ -352,7 +352,7 @@ def baseline(
 
 @app.command()
 def compare(
-    before: Annotated[str, typer.Argument(help="A run by name or folder.", metavar="RUN")],
+    before: Annotated[str, typer.Argument(help="The older run, by name or folder.", metavar="RUN")],
     after: Annotated[str, typer.Argument(help="Another of the same suite.", metavar="RUN")],
     everything: Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")] = False,
     markdown: Annotated[
@@ -365,7 +365,7 @@ def compare(
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
-    """Compare the accuracies of two runs of a suite, the first being the older one."""
+    """Compare the accuracies of two runs of a suite."""
     from manyseeds.check import command
 
     report = command.compare_two(before, after, results)

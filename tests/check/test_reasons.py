@@ -55,7 +55,7 @@ OPTIMIZER = ("phases", 0, "optimizer")
         (
             "selu_piecewise",
             ("phases", 0, "schedule", "boundaries"),
-            (2, 6),
+            (1, 6),
             "",  # no variant has it, and none is named
         ),
     ],
