@@ -192,10 +192,11 @@ class Ledger:
         """Return one row per promised row, in the plan's order; without a record: `missing`."""
         promised = pd.DataFrame(self.plan.rows(), columns=ROW_KEY)
         found = self.delivered()
-        stray = found.merge(promised, on=ROW_KEY, how="left", indicator=True)
+        stray = found[[*ROW_KEY]].merge(promised, on=ROW_KEY, how="left", indicator=True)
         if (stray["_merge"] == "left_only").any():
             raise RunError(f"{self.folder}/records holds rows that its plan does not promise")
         records = promised.merge(found, on=ROW_KEY, how="left")
+        del found, stray  # of a million rows each is a third of a gigabyte
         records["suite"] = self.plan.suite
         records["status"] = records["status"].fillna("missing")
         columns: list[str] = list(RECORD_SCHEMA.names)
@@ -215,7 +216,10 @@ class Ledger:
         return rows.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
 
     def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
-        """Read all files of a kind; those read before are read again only if one has changed."""
+        """Read all files of a kind; those read before are read again only if one has changed.
+
+        The frame is kept, and not to be changed.
+        """
         paths = sorted((self.folder / kind).glob("*.parquet"))
         seen = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
         if kind not in self._frames or self._frames[kind][0] != seen:
@@ -224,7 +228,7 @@ class Ledger:
             table = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
             integers = {pa.int64(): pd.Int64Dtype()}
             self._frames[kind] = seen, table.to_pandas(types_mapper=integers.get)
-        return self._frames[kind][1].copy()
+        return self._frames[kind][1]
 
 
 def ledgers(results: Path) -> list[Ledger]:
@@ -233,6 +237,8 @@ def ledgers(results: Path) -> list[Ledger]:
 
 
 def _last_attempts(records: pd.DataFrame) -> pd.DataFrame:
+    if not records.duplicated(ROW_KEY).any():
+        return records.reset_index(drop=True)
     last = records.sort_values("attempt", kind="stable").drop_duplicates(ROW_KEY, keep="last")
     return last.sort_index().reset_index(drop=True)
 

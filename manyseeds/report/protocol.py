@@ -85,8 +85,8 @@ def _left_out(subject: Subject) -> Iterator[str]:
     rows, suite = ordinary(subject.records, subject.suite), subject.suite
     if (found := seeds(subject)) != suite.seeds:
         yield f"seeds: {suite.seeds} in the suite, {found} promised"
-    unsupported = {one.recipe for one in subject.plan.unsupported}
-    absent = [n for n in suite.recipes() if n not in {*rows["recipe"], *unsupported}]
+    known = {*rows["recipe"].unique(), *(one.recipe for one in subject.plan.unsupported)}
+    absent = [name for name in suite.recipes() if name not in known]
     if absent:
         shown = absent[:8] + ([f"{len(absent) - 8} more"] if len(absent) > 8 else [])
         yield f"recipes left out: {listed(shown)}"
