@@ -6,6 +6,7 @@ on.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,17 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Environment, backend_entry
+from manyseeds.backend import Backend, Environment, backend_entry
 from manyseeds.check.fingerprint import of_group, of_tensor
 from manyseeds.check.recording import Asked, RecordingBackend
-from manyseeds.conformance.process import STREAMS_VARIED, run_module
+from manyseeds.conformance.process import STREAMS_VARIED, Lifeline, run_module
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError
 from manyseeds.host import crowded, end_with_parent
 from manyseeds.model import frozen
 from manyseeds.recipe import Recipe
 from manyseeds.settings import Settings
-from manyseeds.training import seeds_of
+from manyseeds.training import Lanes, seeds_of
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -57,20 +58,15 @@ class Request:
     steps: Mapping[str, int]
     lanes: int
 
-    def as_json(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return the request for some of its recipes."""
-        return {
-            "backend": self.backend,
-            "device": self.device,
-            "lanes": self.lanes,
-            "steps": {name: self.steps[name] for name in names},
-            "recipes": {name: self.recipes[name].model_dump(mode="json") for name in names},
-        }
+    def as_json(self) -> dict[str, Any]:
+        """Return the request as JSON has it."""
+        recipes = {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()}
+        return vars(self) | {"steps": dict(self.steps), "recipes": recipes}
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What a process made of a request.
+    """What became of a request.
 
     Attributes
     ----------
@@ -87,43 +83,79 @@ class Followed:
     environment: Mapping[str, Any]
 
 
-def follow_all(request: Request, folder: Path) -> Followed:
-    """Follow every recipe of a request, in as many processes as it takes.
+def prepared(request: Request, folder: Path) -> None:
+    """Write a request where `follow_some` finds it."""
+    folder.mkdir(parents=True)
+    text = json.dumps(request.as_json())
+    (folder / "request.json").write_text(text, encoding="utf-8")
+
+
+def follow_some(folder: Path, worker: str, lifeline: Lifeline) -> None:
+    """Follow recipes of the request in a folder, until all are claimed or the lifeline is cut.
+
+    Any number of workers may do so at once: whoever has time takes the next recipe. One that ends
+    its process is told as such, and another process goes on.
 
     Raises
     ------
     RequestError
         The backend refuses the device, or is not installed.
     """
-    prints: dict[str, Arrays] = {}
-    failures: dict[str, str] = {}
-    environment: dict[str, Any] = {}
-    while todo := [n for n in request.recipes if n not in prints and n not in failures]:
-        place = folder / f"from-{len(prints) + len(failures)}"
-        place.mkdir(parents=True)
-        text = json.dumps(request.as_json(todo))
-        (place / "request.json").write_text(text, encoding="utf-8")
-        answer = run_module("manyseeds.check.following", str(place))
+    names = list(_request(folder)["recipes"])
+    while not lifeline.cut and _unclaimed(folder, len(names)):
+        answer = run_module("manyseeds.check.following", str(folder), worker, lifeline=lifeline)
         if answer.returncode == RequestError.exit_status:
             raise RequestError(answer.stderr.strip().splitlines()[-1])
-        for number, name in enumerate(todo):
-            found = _read(place / str(number))
-            if isinstance(found, str):
-                failures[name] = found
-            elif found is not None:
-                prints[name] = found
-        if (place / "environment.json").exists():
-            environment = json.loads((place / "environment.json").read_text(encoding="utf-8"))
         if answer.returncode:
-            left = [name for name in todo if name not in prints and name not in failures]
             told = _cause(answer.returncode, answer.stderr)
-            # One that never opened follows nothing; one that died did so of the recipe in turn.
-            failures |= dict.fromkeys(left[:1] if environment else left, told)
+            own = [n for n in range(len(names)) if _claimed_by(folder, n) == worker]
+            lost = [number for number in own if _read(folder / str(number)) is None]
+            # One that never opened would follow none of the others either.
+            for number in lost or [n for n in _unclaimed(folder, len(names)) if _claim(folder, n)]:
+                (folder / f"{number}.txt").write_text(told, encoding="utf-8")
+
+
+def followed(request: Request, folder: Path) -> Followed:
+    """Return what came of a request."""
+    prints: dict[str, Arrays] = {}
+    failures: dict[str, str] = {}
+    for number, name in enumerate(request.recipes):
+        found = _read(folder / str(number))
+        if isinstance(found, str):
+            failures[name] = found
+        elif found is not None:
+            prints[name] = found
+    known = folder / "environment.json"
+    environment = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
     return Followed(prints, failures, environment)
 
 
+def _request(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _unclaimed(folder: Path, recipes: int) -> list[int]:
+    return [number for number in range(recipes) if not (folder / f"{number}.claim").exists()]
+
+
+def _claim(folder: Path, number: int, worker: str = "") -> bool:
+    """Take a recipe, unless somebody has."""
+    try:
+        with (folder / f"{number}.claim").open("x", encoding="utf-8") as file:
+            file.write(worker)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _claimed_by(folder: Path, number: int) -> str | None:
+    path = folder / f"{number}.claim"
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
 def _read(place: Path) -> Arrays | str | None:
-    """Return a recipe's fingerprints, why there are none, or None if it was not its turn yet."""
+    """Return a recipe's fingerprints, why there are none, or None if nobody is done with it."""
     if (failure := place.with_suffix(".txt")).exists():
         return failure.read_text(encoding="utf-8")
     if not (path := place.with_suffix(".npz")).exists():
@@ -169,37 +201,48 @@ def summary(trajectory: Trajectory, phases: Mapping[str, Asked]) -> Arrays:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Answer the request in a folder."""
+    """Follow recipes of the request in a folder, as a worker of some name."""
     end_with_parent()
-    folder = Path(arguments[0])
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    folder, worker = Path(arguments[0]), arguments[1]
+    request = _request(folder)
     try:
         entry = backend_entry(request["backend"])
         backend = entry.open(_SETTINGS(device=request["device"]))
     except ManyseedsError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    environment = _plain(backend.describe())
-    (folder / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
+    _leave(folder / "environment.json", worker, json.dumps(_plain(backend.describe())).encode())
     lanes = seeds_of(range(request["lanes"]), STREAMS_VARIED)
     for number, (name, document) in enumerate(request["recipes"].items()):
-        place = folder / str(number)
+        if not _claim(folder, number, worker):
+            continue
         try:
             recipe = Recipe.model_validate(frozen(document))
-            recording = RecordingBackend(backend)
-            trajectory = follow(recording, recipe, lanes, request["steps"][name])
+            prints = _prints(backend, recipe, lanes, request["steps"][name])
         except Exception as error:
             told = f"{type(error).__name__}: {error}".splitlines()[0]
-            place.with_suffix(".txt").write_text(told, encoding="utf-8")
+            _leave(folder / f"{number}.txt", worker, told.encode())
             continue
-        names = [phase.name for phase in recipe.phases]
-        prints = summary(trajectory, dict(zip(names, recording.phases, strict=True)))
-        with place.with_suffix(".part").open("wb") as file:
-            np.savez(file, allow_pickle=False, **prints)
-        place.with_suffix(".part").replace(place.with_suffix(".npz"))
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **prints)
+        _leave(folder / f"{number}.npz", worker, buffer.getvalue())
         if crowded():
             break
     return 0
+
+
+def _prints(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Arrays:
+    recording = RecordingBackend(backend)
+    trajectory = follow(recording, recipe, lanes, steps)
+    names = [phase.name for phase in recipe.phases]
+    return summary(trajectory, dict(zip(names, recording.phases, strict=True)))
+
+
+def _leave(path: Path, worker: str, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    part = path.with_name(f"{path.name}.{worker}")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def _plain(environment: Environment) -> dict[str, Any]:

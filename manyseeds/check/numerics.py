@@ -11,7 +11,7 @@ import itertools
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -20,14 +20,16 @@ from time import perf_counter
 from typing import Any
 
 from manyseeds.backend import absence, backend_entries, backend_entry
+from manyseeds.check.cover import covering
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.following import Followed, Request, follow_all
+from manyseeds.check.following import Followed, Request, follow_some, followed, prepared
 from manyseeds.check.parting import Differences
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.conformance.deviations import deviations
 from manyseeds.conformance.matrix import Pair, allowed
 from manyseeds.conformance.outcome import LANES, parity_recipes
 from manyseeds.conformance.parity import TOLERANCE
+from manyseeds.conformance.process import Lifeline
 from manyseeds.errors import RequestError, unknown
 from manyseeds.host import cores, processor
 from manyseeds.recipe import Recipe
@@ -36,7 +38,7 @@ from manyseeds.settings import Device
 FORMAT = 1
 """Of the fingerprints: those of another cannot be compared."""
 STEPS, STEPS_OF_PHASE, SCHEDULED_STEPS = 16, 9, 60
-"""The parity kit's tasks have 7 steps an epoch or 4, its schedules last up to 60 steps."""
+"""The parity kit's tasks have 7 steps an epoch at most, its schedules last up to 60 steps."""
 
 _SAME = ("format", "recipe", "steps", "lanes")
 
@@ -54,7 +56,7 @@ class Measured:
     backends, recipes
         What was asked for.
     whole
-        Whether all recipes were: then what the baseline has beyond them is missing.
+        Whether no recipes were named: then what the baseline has and the kit has not is missing.
     seconds
         What it took.
     """
@@ -77,15 +79,18 @@ def measure(
     backends: Sequence[str] = (),
     recipes: Sequence[str] = (),
     *,
+    thorough: bool = False,
     device: Device = "cpu",
     told: Callable[[str], None] = lambda line: None,
 ) -> Measured:
-    """Follow recipes of the parity kit on backends, each in processes of its own.
+    """Follow recipes of the parity kit on backends, in processes of their own.
 
     Parameters
     ----------
     backends, recipes
-        By name; all that are installed, and all there are, if none.
+        By name. If none: all backends that are installed; the recipes of `covering`.
+    thorough
+        All recipes there are, instead.
     device
         Where the backends compute.
     told
@@ -97,17 +102,17 @@ def measure(
         An unknown backend or recipe; a device that is not there; no backend.
     """
     started = perf_counter()
-    names, chosen = _backends(backends), _recipes(recipes)
+    names, chosen = _backends(backends), _recipes(recipes, thorough)
     entries: list[Entry] = []
     failures: dict[tuple[str, str], str] = {}
     refused: dict[tuple[str, str], str] = {}
-    for backend, followed, unable in follow_on(dict.fromkeys(names, chosen), device, told):
-        failures |= {(backend, name): reason for name, reason in followed.failures.items()}
+    for backend, found, unable in follow_on(dict.fromkeys(names, chosen), device, told):
+        failures |= {(backend, name): reason for name, reason in found.failures.items()}
         refused |= {(backend, name): reason for name, reason in unable.items()}
-        context = _context(followed, device)
+        context = _context(found, device)
         entries += [
             Entry("numerics", backend, name, context | _conditions(chosen[name]), arrays)
-            for name, arrays in followed.prints.items()
+            for name, arrays in found.prints.items()
         ]
     return Measured(
         entries=tuple(entries),
@@ -130,23 +135,44 @@ def follow_on(
 
     `recipes` has them by backend and name; `steps` says for how many steps, instead of `steps_of`.
     """
-    wanted_steps = steps or steps_of
-
-    def follow(backend: str, folder: Path) -> tuple[str, Followed, dict[str, str]]:
-        started, entry = perf_counter(), backend_entry(backend)
-        wanted = recipes[backend]
-        refused = {n: why for n, recipe in wanted.items() if (why := entry.unsupported(recipe))}
-        able = {name: recipe for name, recipe in wanted.items() if name not in refused}
-        shares = {name: wanted_steps(recipe) for name, recipe in able.items()}
-        followed = follow_all(Request(backend, device, able, shares, LANES), folder / backend)
-        told(f"{backend}: {len(followed.prints)} recipes, {perf_counter() - started:.0f} s")
-        return backend, followed, refused
+    wanted = steps or steps_of
 
     with (
         tempfile.TemporaryDirectory(prefix="manyseeds-check-") as folder,
         ThreadPoolExecutor(cores()) as pool,
+        Lifeline() as lifeline,  # cut first: then the pool need not wait
     ):
-        yield from pool.map(lambda backend: follow(backend, Path(folder)), recipes)
+        asked = {backend: _asked(backend, own, device, wanted) for backend, own in recipes.items()}
+        places = {backend: Path(folder) / backend for backend in recipes}
+        started = perf_counter()
+        work: dict[str, list[Future[None]]] = {backend: [] for backend in recipes}
+        for backend, (request, _) in asked.items():
+            prepared(request, places[backend])
+        # Whoever has time helps a backend that is not done yet.
+        for worker in range(cores()):
+            for backend in recipes:
+                given = places[backend], f"worker{worker}", lifeline
+                work[backend].append(pool.submit(follow_some, *given))
+        for backend, (request, refused) in asked.items():
+            for one in work[backend]:
+                one.result()
+            found = followed(request, places[backend])
+            told(f"{backend}: {len(found.prints)} recipes, {perf_counter() - started:.0f} s")
+            yield backend, found, refused
+
+
+def _asked(
+    backend: str,
+    recipes: Mapping[str, Recipe],
+    device: Device,
+    steps: Callable[[Recipe], int],
+) -> tuple[Request, dict[str, str]]:
+    """Return what a backend is to follow, and why it trains some recipes not at all."""
+    entry = backend_entry(backend)
+    refused = {n: why for n, recipe in recipes.items() if (why := entry.unsupported(recipe))}
+    able = {name: recipe for name, recipe in recipes.items() if name not in refused}
+    shares = {name: steps(recipe) for name, recipe in able.items()}
+    return Request(backend, device, able, shares, LANES), refused
 
 
 def steps_of(recipe: Recipe) -> int:
@@ -262,10 +288,11 @@ def _failed(key: tuple[str, str], why: str, baseline: Baseline) -> Finding:
 
 def _gone(now: Measured, baseline: Baseline) -> Iterator[Finding]:
     """Yield what the baseline has and nobody followed, where everything was asked for."""
+    kit = parity_recipes()
     for backend in now.backends if now.whole else ():
         for row in baseline.rows("numerics", backend):
             subject = row.split("/", 2)[2]
-            if subject not in now.recipes:
+            if subject not in kit:
                 then = baseline.entry("numerics", backend, subject)
                 yield Finding(
                     layer="numerics",
@@ -348,6 +375,12 @@ def _notes(now: Measured, rows: Rows) -> Iterator[str]:
         f"{len(now.entries)} trajectories in float64, tolerance {TOLERANCE:g}; the largest error "
         f"of what is unchanged is {largest:.1e}"
     )
+    kit = len(parity_recipes())
+    if now.whole and len(now.recipes) < kit:
+        yield (
+            f"{len(now.recipes)} of {kit} recipes, which have every technique and setting between "
+            "them: --thorough follows all"
+        )
     for (backend, name), why in now.refused.items():
         yield f"{backend} does not train {name}: {why}"
 
@@ -361,9 +394,10 @@ def _backends(asked: Sequence[str]) -> list[str]:
     return names
 
 
-def _recipes(asked: Sequence[str]) -> dict[str, Recipe]:
+def _recipes(asked: Sequence[str], thorough: bool) -> dict[str, Recipe]:
     known = parity_recipes()
     for name in asked:
         if name not in known:
             raise RequestError(f"--recipe: {unknown('parity recipe', name, known)}")
-    return {name: recipe for name, recipe in known.items() if not asked or name in asked}
+    wanted = asked or (known if thorough else covering(known))
+    return {name: recipe for name, recipe in known.items() if name in wanted}

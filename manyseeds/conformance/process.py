@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -57,15 +57,58 @@ def _answered(request: Mapping[str, Any], folder: Path) -> dict[str, Trajectory]
     return {name: _read(file) for name, file in files.items() if file.exists()}
 
 
-def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module in a process of its own that ends when this one does, and return its answer."""
-    command = [sys.executable, "-m", module, *arguments]
-    reading, writing = os.pipe()
-    try:
-        return subprocess.run(command, stdin=reading, capture_output=True, text=True, check=False)
-    finally:
-        os.close(reading)
-        os.close(writing)
+QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false"
+"""A flag of XLA, without which compiling a small program takes twice as long: most of it goes into
+making and clearing away a second compiler for each."""
+
+
+class Lifeline:
+    """A pipe that keeps processes alive: where it is cut, by `cut` or our own end, they end."""
+
+    def __init__(self) -> None:
+        self.reading, self._writing = os.pipe()
+        self.cut = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut = True
+        os.close(self._writing)
+
+    def __del__(self) -> None:
+        os.close(self.reading)  # a thread may be about to start a process with it until now
+
+
+def run_module(
+    module: str, *arguments: str, lifeline: Lifeline | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process of its own that ends when this one does, and return its answer.
+
+    XLA is told to compile quickly. One that does not know how is asked again without: it ends the
+    process where it does not know a flag.
+    """
+    if lifeline is None:
+        with Lifeline() as own:
+            return run_module(module, *arguments, lifeline=own)
+    flags = f"{QUICK_TO_COMPILE} {os.environ.get('XLA_FLAGS', '')}".strip()
+    found = _run(module, arguments, {"XLA_FLAGS": flags}, lifeline)
+    if found.returncode < 0 and QUICK_TO_COMPILE in found.stderr:
+        return _run(module, arguments, {}, lifeline)
+    return found
+
+
+def _run(
+    module: str, arguments: Sequence[str], variables: Mapping[str, str], lifeline: Lifeline
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdin=lifeline.reading,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | variables,
+    )
 
 
 def _read(path: Path) -> Trajectory:

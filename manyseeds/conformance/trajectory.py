@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from manyseeds.backend import Backend, Batch, Cohort, EpochPlan, Sampling, Splits, TrainingCohort
 from manyseeds.datasets import task_splits
-from manyseeds.layers import AlphaDropout, Dropout
+from manyseeds.layers import AlphaDropout, BatchNorm, Dropout
+from manyseeds.network import Network
 from manyseeds.recipe import Phase, Recipe
 from manyseeds.training import (
     Lanes,
@@ -91,7 +92,8 @@ def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[st
     found: dict[str, NDArray[Any]] = {"valid_loss": valid.metrics["loss"]}
     if valid.probabilities is not None:
         found["probabilities"] = valid.probabilities
-    for mode, training in (("training", True), ("prediction", False)):
+    for training in (True, False) if _has_modes(phase.network) else (False,):
+        mode = "training" if training else "prediction"
         for label, activity in cohort.activity(batch, training=training).items():
             moments = (activity.mean, activity.sd, activity.dead)
             found[f"{mode}/{label}"] = np.stack(moments, axis=1)
@@ -102,6 +104,12 @@ def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[st
         if sampled.probabilities is not None:
             found["sampled"] = sampled.probabilities
     return found
+
+
+def _has_modes(network: Network) -> bool:
+    """Return whether a layer does something else in training than in prediction."""
+    normalises = any(isinstance(layer, BatchNorm) for layer in network.layers)
+    return normalises or bool(network.noises(1, 1))
 
 
 def single_steps(timetable: Timetable, steps: int, cohort: TrainingCohort) -> Iterator[EpochPlan]:

@@ -1,0 +1,5 @@
+"""Prints what XLA is told, for a test."""
+
+import os
+
+print(os.environ["XLA_FLAGS"])
