@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from threading import Semaphore
+from threading import Lock, Semaphore
 from typing import Any
 
 from manyseeds.check.yardstick import ENVIRONMENT
@@ -51,35 +51,67 @@ def answers(
     at_once: int,
     program: Sequence[str] = PROGRAM,
 ) -> dict[str, list[Answer]]:
-    """Return the answers of so many processes of each backend, one of each at once at most.
+    """Return the answers of so many processes of each backend.
 
-    The first of a backend may compile programs, which the others find kept.
+    The first of a backend is there before the others start: it may compile programs, which they
+    find kept.
 
     Raises
     ------
     RequestError
         A backend cannot be opened.
     """
-    slots = Semaphore(at_once)
+    slots, running = Semaphore(at_once), _Running()
 
-    def ask(backend: str) -> list[Answer]:
+    def ask(backend: str) -> Answer:
         request = {
             "backend": backend,
             "settings": asdict(settings),
             "subjects": list(subjects),
             "rounds": rounds,
         }
-        found = []
-        for _ in range(processes):
-            with slots:
-                found.append(_answer(request, program))
-        return found
+        with slots:
+            return _answer(request, program, running)
 
-    with ThreadPoolExecutor(len(backends)) as pool:
-        return dict(zip(backends, pool.map(ask, backends), strict=True))
+    def ask_all(backend: str) -> list[Answer]:
+        first = ask(backend)
+        return [first, *others.map(ask, [backend] * (processes - 1))]
+
+    with (
+        ThreadPoolExecutor(len(backends)) as pool,
+        ThreadPoolExecutor(max(1, len(backends) * processes)) as others,
+    ):
+        try:
+            return dict(zip(backends, pool.map(ask_all, backends), strict=True))
+        except BaseException:
+            running.stop()
+            raise
 
 
-def _answer(request: Mapping[str, Any], program: Sequence[str]) -> Answer:
+class _Running:
+    """The processes at work, which are no more to be waited for once they are stopped."""
+
+    def __init__(self) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+        self._lock = Lock()
+        self._stopped = False
+
+    def add(self, process: subprocess.Popen[str]) -> None:
+        """Note a process; if all are stopped, so is this one."""
+        with self._lock:
+            self._processes.append(process)
+            if self._stopped:
+                process.kill()
+
+    def stop(self) -> None:
+        """Kill all, and whatever is added."""
+        with self._lock:
+            self._stopped = True
+            for process in self._processes:
+                process.kill()
+
+
+def _answer(request: Mapping[str, Any], program: Sequence[str], running: _Running) -> Answer:
     """Return what one process answers; its standard input stays open for as long as we live."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as log,
@@ -94,14 +126,14 @@ def _answer(request: Mapping[str, Any], program: Sequence[str]) -> Answer:
     ):
         assert process.stdin is not None
         assert process.stdout is not None
+        running.add(process)
         try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             said = process.stdout.read()
-            status = process.wait()
-        except BaseException:
-            process.kill()
-            raise
+        except BrokenPipeError:  # it ended before it was asked
+            said = ""
+        status = process.wait()
         log.seek(0)
         told = log.read()[-2000:].strip()
     if not said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
@@ -21,9 +21,9 @@ def _tell(line: str) -> None:
 
 
 def _numerics(question: Asked) -> Measured:
-    now = numerics.measure(question.backends, told=_tell)
+    now = numerics.measure(question.backends, thorough=question.thorough, told=_tell)
 
-    def compare(baseline: Baseline) -> LayerResult:
+    def compare(baseline: Baseline, _: Sequence[LayerResult]) -> LayerResult:
         return with_reasons(numerics.compare(now, baseline), now, baseline)
 
     return Measured(now.entries, compare)
@@ -41,11 +41,21 @@ def _accuracy(question: Asked) -> Measured:
     entries = tuple(entry for ledger in ledgers for entry in accuracy.entries_of(ledger))
     suites = {ledger.plan.suite for ledger in ledgers}
 
-    def compare(baseline: Baseline) -> LayerResult:
+    def compare(baseline: Baseline, before: Sequence[LayerResult]) -> LayerResult:
         promised = [*_promised(baseline, question, suites)]
-        return accuracy.compare(entries, baseline, promised=promised)
+        agree = _agreeing(before)
+        return accuracy.compare(entries, baseline, promised=promised, numerics=agree)
 
     return Measured(entries, compare)
+
+
+def _agreeing(before: Sequence[LayerResult]) -> dict[str, bool]:
+    """Return by backend whether all its trajectories still agree, where they were looked at."""
+    found = [one for layer in before if layer.layer == "numerics" for one in layer.findings]
+    return {
+        backend: all(one.state == "unchanged" for one in found if one.backend == backend)
+        for backend in {one.backend for one in found}
+    }
 
 
 def _promised(baseline: Baseline, question: Asked, suites: set[str]) -> Iterator[str]:
@@ -57,8 +67,9 @@ def _promised(baseline: Baseline, question: Asked, suites: set[str]) -> Iterator
 
 
 def _time(question: Asked) -> Measured:
-    now = timing.measure(question.backends)
-    return Measured(tuple(now), lambda baseline: timing.compare(now, baseline))
+    processes = timing.PROCESSES * (2 if question.thorough else 1)
+    now = timing.measure(question.backends, processes=processes)
+    return Measured(tuple(now), lambda baseline, _: timing.compare(now, baseline))
 
 
 MEASURES: Mapping[Layer, Measure] = {"numerics": _numerics, "accuracy": _accuracy, "time": _time}

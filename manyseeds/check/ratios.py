@@ -1,8 +1,9 @@
 """Ratios of two sets of measurements that were taken in several processes each, with intervals.
 
-Two measurements in one process are more alike than two in different ones: memory lies elsewhere in
-each, threads too. A process is therefore the unit, its rounds only make it precise (Kalibera and
-Jones 2013, "Rigorous benchmarking in reasonable time").
+Two measurements of one preparation are more alike than those of different ones, for its memory lies
+elsewhere; two of one process may be more alike than those of different ones. So the units are the
+preparations within processes, and rounds only make them precise (Kalibera and Jones 2013, "Rigorous
+benchmarking in reasonable time").
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ Floats = NDArray[np.float64]
 MOST_PROCESSES = 1_000
 """That are told to someone who asks how many it takes."""
 
-_MEDIANS = 500
-
 
 @dataclass(frozen=True)
 class Ratio:
@@ -34,7 +33,7 @@ class Ratio:
     value, low, high
         The ratio and its interval.
     sd
-        Of the logarithms of the processes' medians, pooled over both sides.
+        Of the logarithms of what processes measure, pooled over both sides.
     """
 
     value: float
@@ -47,15 +46,15 @@ class Ratio:
 class Sides:
     """Two sets of measurements, and what resampling made of them.
 
-    What a process measures is the median of its rounds; a typical process is the geometric mean of
-    them.
+    What a preparation measures is the median of its rounds, what a process measures the geometric
+    mean of its preparations; a typical process is the geometric mean of them.
 
     Attributes
     ----------
     now, then
         Measurements above 0, [processes, rounds].
-    typical, typical_then
-        Logarithms of what the processes measure.
+    prepared, prepared_then
+        Logarithms of what the preparations measure, [processes, preparations].
     drawn
         Logarithms of resampled ratios of typical processes, in ascending order; none where a side
         has a single process.
@@ -63,34 +62,43 @@ class Sides:
 
     now: Floats
     then: Floats
-    typical: Floats
-    typical_then: Floats
+    prepared: Floats
+    prepared_then: Floats
     drawn: Floats
 
     @classmethod
-    def of(cls, now: Floats, then: Floats) -> Sides:
-        """Resample both, always with the same generator."""
+    def of(cls, now: Floats, then: Floats, preparations: tuple[int, int] = (1, 1)) -> Sides:
+        """Resample both, always with the same generator.
+
+        Parameters
+        ----------
+        now, then
+            [processes, rounds].
+        preparations
+            How many share the rounds of a process, one after the other, on each side.
+        """
         generator = np.random.default_rng(SEED)
-        logs, logs_then = np.log(now), np.log(then)
+        prepared, prepared_then = map(_medians, (now, then), preparations)
         drawn = np.empty(0)
         if min(len(now), len(then)) > 1:
-            drawn = np.sort(_resampled(logs, generator) - _resampled(logs_then, generator))
-        return cls(now, then, np.median(logs, axis=1), np.median(logs_then, axis=1), drawn)
+            drawn = np.sort(_resampled(prepared, generator) - _resampled(prepared_then, generator))
+        return cls(now, then, prepared, prepared_then, drawn)
 
     def ratio(self, level: float) -> Ratio:
         """Return the ratio of typical processes with an interval of a nominal coverage.
 
-        Each bound is the outermost of two: of the hierarchical bootstrap, which resamples processes
-        and then rounds within them (Davison and Hinkley 1997, 3.8), and of Welch's t between
-        processes. The first alone covers too seldom with few processes. With a single process on a
-        side bounds and sd are NaN.
+        Each bound is the outermost of two: of the bootstrap that resamples whole processes (Davison
+        and Hinkley 1997, 3.8), and of Welch's t between preparations. The first alone covers too
+        seldom with few processes, the second where processes differ by more than their preparations
+        do. With a single process on a side bounds
+        and sd are NaN.
         """
-        estimate = float(self.typical.mean() - self.typical_then.mean())
+        estimate = float(self.prepared.mean() - self.prepared_then.mean())
         if not len(self.drawn):
             return Ratio(math.exp(estimate), math.nan, math.nan, math.nan)
-        sd = pooled_sd(self.typical, self.typical_then)
+        sd = pooled_sd(self.prepared.mean(axis=1), self.prepared_then.mean(axis=1))
         drawn = np.quantile(self.drawn, [(1 - level) / 2, (1 + level) / 2])
-        bounds = np.array([drawn, _welch(self.typical, self.typical_then, level)])
+        bounds = np.array([drawn, _welch(self.prepared.ravel(), self.prepared_then.ravel(), level)])
         low, high = bounds[:, 0].min(), bounds[:, 1].max()
         return Ratio(math.exp(estimate), math.exp(low), math.exp(high), sd)
 
@@ -131,18 +139,19 @@ def processes_to_settle(ratio: Ratio, floor: float, level: float) -> float:
     return math.inf
 
 
-def _resampled(side: Floats, generator: np.random.Generator) -> Floats:
-    """Return the mean over processes of the medians of their rounds, [RESAMPLES].
+def _medians(side: Floats, preparations: int) -> Floats:
+    """Return the logarithm of the median of each preparation's rounds, [processes, preparations].
 
-    Each process has `_MEDIANS` resampled medians, from which all its draws are taken: to sort anew
-    for each of 10,000 resamples would take a second a comparison.
+    The first preparations have a round more where they cannot be shared out evenly.
     """
-    count, rounds = side.shape
-    chosen = generator.integers(0, rounds, (_MEDIANS, rounds))
-    medians = np.median(side[:, chosen], axis=2)
-    processes = generator.integers(0, count, (RESAMPLES, count))
-    which = generator.integers(0, _MEDIANS, (RESAMPLES, count))
-    means: Floats = medians[processes, which].mean(axis=1)
+    shares = np.array_split(np.log(side), min(preparations, side.shape[1]), axis=1)
+    return np.stack([np.median(share, axis=1) for share in shares], axis=1)
+
+
+def _resampled(side: Floats, generator: np.random.Generator) -> Floats:
+    """Return the mean over resampled processes, whose preparations come along, [RESAMPLES]."""
+    own = side.mean(axis=1)
+    means: Floats = own[generator.integers(0, len(own), (RESAMPLES, len(own)))].mean(axis=1)
     return means
 
 

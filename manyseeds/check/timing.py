@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyseeds.check.clock_process import COMPILATIONS, PREPARATIONS
 from manyseeds.check.clocks import PROGRAM, Answer, answers
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.ratios import (
@@ -40,9 +41,14 @@ WAITING = "waiting"
 """A subject: wall seconds for each of the CPU's, over all others. A step that sleeps, or waits for
 a lock or a disk, is slower by the wall alone."""
 
-SUBJECTS = (*WORKLOADS, COMPILE, MEMORY, WAITING)
+STEPS = "all steps"
+"""A subject: the geometric mean over the steps of all kinds, round by round. What scatters from
+kind to kind cancels, and a slowdown that all of them share is seen where none alone would tell."""
 
-PROCESSES, ROUNDS = 6, 40
+SUBJECTS = (STEPS, *WORKLOADS, COMPILE, MEMORY, WAITING)
+
+PROCESSES, ROUNDS = 4, 40
+"""Of each backend, and of a process; an acceptance takes twice as many processes."""
 
 FLOOR = 0.10
 """The least share by which something is faster or slower."""
@@ -68,7 +74,7 @@ def measure(
     Parameters
     ----------
     backends
-        Their names. Never are two processes of one at work at once.
+        Their names.
     device, threads
         As in `Settings`. With one thread CPU seconds are those of the work; threads that wait for
         each other spend more.
@@ -115,6 +121,10 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
         for subject in (*WORKLOADS, COMPILE)
         if subject not in failed and all(subject in each.readings for each in found)
     }
+    steps = [name for name, workload in WORKLOADS.items() if workload.kind == "step"]
+    if arrays.keys() >= set(steps):
+        logs = [np.log(arrays[name]["samples"]) for name in steps]
+        arrays[STEPS] = {"samples": np.exp(np.mean(logs, axis=0))}
     if MEMORY not in failed and len(found) > 1:
         # Who has compiled what the next ones load has had more, and not given all of it back.
         arrays[MEMORY] = {"samples": np.array([[float(each.memory)] for each in found[1:]])}
@@ -133,7 +143,10 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
 def _about(subject: str) -> dict[str, Any]:
     workload = COMPILED if subject == COMPILE else WORKLOADS.get(subject)
     parts = [each.question for each in WORKLOADS.values()]
-    return {"question": workload.question if workload else "-".join(sorted(set(parts)))}
+    return {
+        "question": workload.question if workload else "-".join(sorted(set(parts))),
+        "preparations": {COMPILE: COMPILATIONS, MEMORY: 1}.get(subject, PREPARATIONS),
+    }
 
 
 def _of_seconds(readings: Sequence[Any], gpu: bool) -> dict[str, Floats]:
@@ -233,7 +246,8 @@ class Comparison:
             for name in (*_CONDITIONS, "question")
             if now.context.get(name) != then.context.get(name)
         ]
-        sides = Sides.of(_checked(now, "now"), _checked(then, "then"))
+        preparations = now.context.get("preparations", 1), then.context.get("preparations", 1)
+        sides = Sides.of(_checked(now, "now"), _checked(then, "then"), preparations)
         return cls(now, then, sides, wider, tuple(differing))
 
     def judge(self, level: float) -> Finding:

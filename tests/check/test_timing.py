@@ -60,13 +60,16 @@ def only(result):
 def test_resampled_processes_scatter_as_theory_has_it(rng):
     """The mean of n resampled values has the variance Σ (x - x̄)² / n² (Efron and Tibshirani 1993).
 
-    Without a spread within processes; with one, rounds add to it.
+    Of processes; what their preparations scatter is in what they measure.
     """
     now, then = (drawn(rng, between=0.1, within=1e-9) for _ in range(2))
     expected = sum(np.log(side[:, 0]).var() / PROCESSES for side in (now, then))
     assert Sides.of(now, then).drawn.var() == pytest.approx(expected, rel=0.05)
     noisy = (side * drawn(rng, between=0, within=0.3) for side in (now, then))
-    assert Sides.of(*noisy).drawn.var() > 1.05 * expected
+    found = Sides.of(*noisy, (8, 8))
+    own = [side.mean(axis=1) for side in (found.prepared, found.prepared_then)]
+    assert found.prepared.shape == (PROCESSES, 8)
+    assert found.drawn.var() == pytest.approx(sum(x.var() / PROCESSES for x in own), rel=0.05)
 
 
 @pytest.mark.parametrize("times", [0.5, 1.0, 1.3])
@@ -82,6 +85,24 @@ def test_the_interval_covers_the_ratio_as_often_as_it_says(rng):
         found = Sides.of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5)).ratio(0.9)
         covered += found.low < 1.2 < found.high
     assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
+
+
+@pytest.mark.parametrize("between", [0.0, 0.02])
+def test_preparations_are_units_and_processes_are_not_forgotten(rng, between):
+    """Covers as often as it says where preparations alone differ, and where processes do too."""
+    trials, covered, widths = 150, 0, []
+    for _ in range(trials):
+        sides = [
+            drawn(rng, 1.2 if now else 1.0, between, 0.0, processes=6 if now else 12, rounds=40)
+            * np.repeat(np.exp(0.05 * rng.standard_normal((6 if now else 12, 8))), 5, axis=1)
+            for now in (True, False)
+        ]
+        found = Sides.of(*sides, (8, 8)).ratio(0.9)
+        covered += found.low < 1.2 < found.high
+        widths.append(math.log(found.high / found.low))
+    assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
+    expected = 2 * 1.66 * math.sqrt((0.05**2 / 8 + between**2) * (1 / 6 + 1 / 12))
+    assert np.median(widths) == pytest.approx(expected, rel=0.25)
 
 
 def test_rounds_do_not_stand_for_processes(rng):
