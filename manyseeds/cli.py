@@ -290,6 +290,9 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="What cannot be told fails, too.")
     ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Follow every recipe of the parity kit.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")] = False,
     markdown: Annotated[
         Path | None, typer.Option(help="Write a summary to this Markdown file, too.")
@@ -305,7 +308,7 @@ def check(
     from manyseeds.check import command
 
     question = command.Question(
-        baseline, backend or (), [one.value for one in layer or ()], suite or (), results
+        baseline, backend or (), [one.value for one in layer or ()], suite or (), results, thorough
     )
     if explain is not None:
         outcome = command.explain_row(question, explain)

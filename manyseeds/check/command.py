@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyseeds.check.accuracy import compare_runs
@@ -29,11 +29,13 @@ class Question:
     layers: Sequence[str] = ()
     suites: Sequence[str] = ()
     results: Path = Path("results")
+    thorough: bool = False
 
     def asked(self, baseline: Baseline) -> Asked:
         """Return it with everything named."""
         runs = self.results / "check"
-        return asked(baseline, self.backends, self.layers, self.suites, runs)
+        found = asked(baseline, self.backends, self.layers, self.suites, runs)
+        return replace(found, thorough=self.thorough)
 
 
 def check_baseline(question: Question, acknowledged: Path, *, strict: bool = False) -> CheckReport:
@@ -59,8 +61,14 @@ def accept_baseline(question: Question, because: str, rows: Sequence[str] = ()) 
     """Replace what the baseline has by what is measured now."""
     baseline = Baseline(question.baseline)
     found = accept(question.asked(baseline), baseline, MEASURES, because, rows)
-    note = f"{len(found)} rows accepted into {question.baseline}: {because}"
-    return Outcome("Accepted", ("row",), tuple((row,) for row in sorted(found)), notes=(note,))
+    told = dict.fromkeys(found.rows, "accepted")
+    told |= dict.fromkeys(found.gone, "dropped")
+    told |= {
+        row: f"not accepted, could not be measured: {why}" for row, why in found.failed.items()
+    }
+    note = f"{len(found.rows)} rows accepted into {question.baseline}: {because}"
+    status = 1 if found.failed else 0
+    return Outcome("Baseline", ("row", "what"), tuple(sorted(told.items())), status, (note,))
 
 
 def show_baseline(question: Question) -> Outcome:

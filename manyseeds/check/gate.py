@@ -16,6 +16,7 @@ from manyseeds.check.acknowledged import Acknowledged, acknowledge, unused
 from manyseeds.check.findings import LAYERS, Layer, LayerResult
 from manyseeds.check.report import CheckReport
 from manyseeds.check.store import Baseline, Entry
+from manyseeds.commands import InterruptedRunError
 from manyseeds.errors import ManyseedsError, RequestError, RunError, unknown
 
 
@@ -31,23 +32,47 @@ class Asked:
         Of the accuracy layer, by name or file; () is the gate's own.
     results
         Folder in which the accuracy layer's runs get theirs.
+    thorough
+        Whether the numerics layer follows every recipe of the parity kit, and the time layer starts
+        twice as many processes.
     """
 
     backends: tuple[str, ...]
     layers: tuple[Layer, ...] = LAYERS
     suites: tuple[str, ...] = ()
     results: Path = Path("results") / "check"
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a layer sees now: its entries, and how they are compared with a baseline's."""
+    """What a layer sees now: its entries, and how they are compared with a baseline's.
+
+    `compare` is given the results of the layers before, too: what they found may be a reason.
+    """
 
     entries: tuple[Entry, ...]
-    compare: Callable[[Baseline], LayerResult]
+    compare: Callable[[Baseline, Sequence[LayerResult]], LayerResult]
 
 
 Measure = Callable[[Asked], Measured]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of the baseline.
+
+    Attributes
+    ----------
+    rows, gone
+        Replaced or added; dropped.
+    failed
+        Why rows could not be measured: what the baseline has of them stays.
+    """
+
+    rows: tuple[str, ...]
+    gone: tuple[str, ...]
+    failed: Mapping[str, str]
 
 
 def asked(
@@ -118,9 +143,9 @@ def check(
         try:
             _tell(layer, question)
             started = perf_counter()
-            result = measures[layer](question).compare(baseline)
+            result = measures[layer](question).compare(baseline, found)
             found.append(replace(result, seconds=perf_counter() - started))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InterruptedRunError):
             stopped = f"interrupted in {layer}: it and what follows was not compared"
             break
         except RequestError:
@@ -143,32 +168,47 @@ def accept(
     measures: Mapping[Layer, Measure],
     because: str,
     rows: Sequence[str] = (),
-) -> list[str]:
-    """Measure anew and put it into the baseline; return the rows replaced, added or dropped.
+) -> Accepted:
+    """Measure anew, thoroughly, and put it into the baseline.
 
     Parameters
     ----------
     rows
-        Patterns of names: only these. Without any, what the baseline has of these layers and
-        backends and what was not measured now is dropped.
+        Patterns of names, of entries or of findings about them: only these. Without any, what the
+        baseline has of these layers and backends and what was not measured now is dropped.
+
+    Raises
+    ------
+    RequestError
+        No reason is given; a pattern that nothing matches, and then nothing is accepted.
     """
     if not because.strip():
         raise RequestError('say why: manyseeds baseline --accept --because "…"')
     entries: list[Entry] = []
     for layer in question.layers:
         _tell(layer, question)
-        entries += measures[layer](question).entries
-    chosen = [entry for entry in entries if _wanted(entry.row, rows)]
-    if rows and not chosen:
-        known = [entry.row for entry in entries]
-        raise RequestError(unknown("row", rows[0], known))
+        entries += measures[layer](replace(question, thorough=True)).entries
+    for pattern in rows:
+        if not any(_wanted(entry, [pattern]) for entry in entries):
+            raise RequestError(unknown("row", pattern, [entry.row for entry in entries]))
+    chosen = [entry for entry in entries if _wanted(entry, rows)]
+    failed = {entry.row: str(entry.context["failed"]) for entry in chosen if _failed(entry)}
+    whole = [entry for entry in chosen if not _failed(entry)]
     gone = () if rows else tuple(_gone(question, baseline, {entry.row for entry in entries}))
-    baseline.accept(chosen, because, gone)
-    return [*(entry.row for entry in chosen), *gone]
+    baseline.accept(whole, because, gone)
+    return Accepted(tuple(entry.row for entry in whole), gone, failed)
 
 
-def _wanted(row: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(row, pattern) for pattern in patterns)
+def _failed(entry: Entry) -> bool:
+    return "failed" in entry.context
+
+
+def _wanted(entry: Entry, patterns: Sequence[str]) -> bool:
+    """Return whether a pattern means an entry, or one of the quantities it has."""
+    if not patterns:
+        return True
+    names = [entry.row, *(f"{entry.row}/{quantity}" for quantity in (*entry.arrays, "diverged"))]
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
 def _gone(question: Asked, baseline: Baseline, measured: set[str]) -> Iterator[str]:

@@ -22,12 +22,16 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from manyseeds.check.findings import LAYERS, Layer
 from manyseeds.errors import RequestError, RunError
 
 FOLDER = Path("results") / "baseline" / "check"
+
+_PATIENCE = 60
+"""Seconds to wait for another acceptance: each takes a few."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +114,29 @@ class Baseline:
         if not because.strip():
             raise RequestError('say why: manyseeds baseline --accept --because "…"')
         try:
-            line = json.dumps(self._logged(entries, because, gone), sort_keys=True)
-            sums = self._sums | {entry.row: self._written(entry) for entry in entries}
-            sums = {row: sum_ for row, sum_ in sums.items() if row not in gone}
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(line + "\n")
-                log.flush()
-                os.fsync(log.fileno())
-            text = json.dumps({"entries": dict(sorted(sums.items()))}, indent=1) + "\n"
-            _replace(self.folder / "index.json", text.encode())
-            for row, old in self._sums.items():
-                if sums.get(row) != old:
-                    (self.folder / _place(row, old)).unlink(missing_ok=True)
+            with FileLock(self.folder / ".lock", timeout=_PATIENCE):
+                self._sums = _index(self.folder)  # another acceptance may have come in between
+                self._replaced(entries, because, gone)
+        except Timeout as error:
+            told = f"{self.folder} has been locked for {_PATIENCE} s: is another acceptance at it?"
+            raise RunError(told) from error
         except OSError as error:
             raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from error
+
+    def _replaced(self, entries: Sequence[Entry], because: str, gone: Sequence[str]) -> None:
+        line = json.dumps(self._logged(entries, because, gone), sort_keys=True)
+        sums = self._sums | {entry.row: self._written(entry) for entry in entries}
+        sums = {row: sum_ for row, sum_ in sums.items() if row not in gone}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+            log.flush()
+            os.fsync(log.fileno())
+        text = json.dumps({"entries": dict(sorted(sums.items()))}, indent=1) + "\n"
+        _replace(self.folder / "index.json", text.encode())
+        for row, old in self._sums.items():
+            if sums.get(row) != old:
+                (self.folder / _place(row, old)).unlink(missing_ok=True)
         self._sums = sums
 
     def _written(self, entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """The gate as a whole, with layers made up: what is asked, kept, accepted and left out."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -40,7 +41,7 @@ def layer(name, values=None, subjects=("adam", "sgd")):
             for backend in question.backends
             for subject in subjects
         )
-        return Measured(entries, lambda baseline: compare(entries, baseline))
+        return Measured(entries, lambda baseline, _: compare(entries, baseline))
 
     return measure
 
@@ -68,6 +69,22 @@ def test_a_change_in_one_place_fails_and_is_the_only_row(baseline):
     report = check(QUESTION, baseline, layers(accuracy=moved))
     assert report.exit_status == 1
     assert [row[2] for row in report.outcome().rows] == ["accuracy/jax/sgd"]
+
+
+def test_a_layer_is_told_what_the_layers_before_it_found(baseline):
+    seen = []
+
+    def measure(question):
+        measured = layer("accuracy")(question)
+
+        def compare(known, before):
+            seen.extend(one.layer for one in before)
+            return measured.compare(known, before)
+
+        return Measured(measured.entries, compare)
+
+    check(QUESTION, baseline, layers(accuracy=measure))
+    assert seen == ["numerics"]
 
 
 def test_no_baseline_is_said_with_what_makes_one(tmp_path):
@@ -123,8 +140,8 @@ def test_an_acknowledged_change_passes_until_it_expires_and_is_told_when_it_is_i
 
 def test_acceptance_of_some_rows_leaves_the_others(baseline, tmp_path):
     moved = layers(accuracy=layer("accuracy", {("jax", "sgd"): 2.0, ("jax", "adam"): 3.0}))
-    rows = accept(QUESTION, baseline, moved, "SGD was mended", ["accuracy/jax/sgd"])
-    assert rows == ["accuracy/jax/sgd"]
+    found = accept(QUESTION, baseline, moved, "SGD was mended", ["accuracy/jax/sgd"])
+    assert (found.rows, found.gone) == (("accuracy/jax/sgd",), ())
     report = check(QUESTION, Baseline(tmp_path), moved)
     assert [f.row for f in report.findings if f.fails] == ["accuracy/jax/adam"]
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
@@ -133,12 +150,34 @@ def test_acceptance_of_some_rows_leaves_the_others(baseline, tmp_path):
 
 def test_acceptance_drops_what_is_no_more_and_logs_it(baseline, tmp_path):
     fewer = layers(numerics=layer("numerics", subjects=("adam",)))
-    rows = accept(QUESTION, baseline, fewer, "sgd was removed")
-    assert {"numerics/jax/sgd", "numerics/pytorch/sgd"} <= set(rows)
+    found = accept(QUESTION, baseline, fewer, "sgd was removed")
+    assert {"numerics/jax/sgd", "numerics/pytorch/sgd"} == set(found.gone)
     assert check(QUESTION, Baseline(tmp_path), fewer).exit_status == 0
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert {"row": "numerics/jax/sgd", "to": None} in last["changes"]
     assert not list(tmp_path.glob("numerics/jax/sgd.*"))
+
+
+def test_what_could_not_be_measured_is_not_accepted_and_the_old_stays(baseline, tmp_path):
+    def measure(question):
+        one, *others = layer("time")(question).entries
+        failed = replace(one, context=one.context | {"failed": "out of memory"}, arrays={})
+        return Measured((failed, *others), lambda baseline, _: None)
+
+    before = baseline.entry("time", "jax", "adam")
+    found = accept(QUESTION, baseline, layers(time=measure), "a new machine")
+    assert found.failed == {"time/jax/adam": "out of memory"}
+    assert "time/jax/adam" not in found.rows + found.gone
+    assert Baseline(tmp_path).entry("time", "jax", "adam") == before
+
+
+def test_a_pattern_may_name_what_a_finding_is_about(baseline):
+    found = accept(QUESTION, baseline, layers(), "x was mended", ["accuracy/jax/*/x"])
+    assert found.rows == ("accuracy/jax/adam", "accuracy/jax/sgd")
+    found = accept(QUESTION, baseline, layers(), "it diverges", ["accuracy/jax/sgd/diverged"])
+    assert found.rows == ("accuracy/jax/sgd",)
+    with pytest.raises(RequestError, match="accuracy/jax/sgd/y"):
+        accept(QUESTION, baseline, layers(), "why not", ["accuracy/jax/adam", "accuracy/jax/sgd/y"])
 
 
 def test_acceptance_needs_a_reason_and_rows_that_exist(baseline):
