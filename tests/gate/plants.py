@@ -125,10 +125,10 @@ _IN_PYTORCH = (
         "dropout",
     ),
     _pytorch(
-        "softplus: linear from 3 on instead of 50",
+        "softplus: linear from 15 on instead of 50",
         "activations",
         "_NO_SHORTCUT = 50.0",
-        "_NO_SHORTCUT = 3.0",
+        "_NO_SHORTCUT = 15.0",
         "softplus",
     ),
     _pytorch(
@@ -190,18 +190,6 @@ _IN_PYTORCH = (
                 "        return found\n",
             ),
         ),
-    ),
-    Plant(
-        "a step 15 % slower",
-        "pytorch",
-        f"{TORCH}/training.py",
-        (
-            (
-                "            optimizer.step()\n",
-                "            optimizer.step()\n            __import__('time').sleep(2e-4)\n",
-            ),
-        ),
-        layer="time",
     ),
 )
 
@@ -394,4 +382,42 @@ _IN_TENSORFLOW = (
     ),
 )
 
-PLANTS = (*_IN_PYTORCH, *_IN_THE_HARNESS, *_IN_JAX, *_IN_TENSORFLOW)
+_TRAIN = "    def train(self, epoch: EpochPlan) -> EpochTrace:\n"
+_SLOWER = """\
+    def train(self, epoch: EpochPlan) -> EpochTrace:
+        import time
+
+        begun = time.process_time()
+        found = self._train(epoch)
+        until = 1.15 * time.process_time() - 0.15 * begun
+        while time.process_time() < until:
+            pass
+        return found
+
+    def _train(self, epoch: EpochPlan) -> EpochTrace:
+"""
+_WAITING = """\
+    def train(self, epoch: EpochPlan) -> EpochTrace:
+        import time
+
+        begun = time.perf_counter()
+        found = self._train(epoch)
+        time.sleep(0.5 * (time.perf_counter() - begun))
+        return found
+
+    def _train(self, epoch: EpochPlan) -> EpochTrace:
+"""
+
+
+def _slower(name: str, backend: str, file: str, new: str) -> Plant:
+    return Plant(name, backend, file, ((_TRAIN, new),), layer="time")
+
+
+_OF_TIME = (
+    _slower("a step 15 % slower (PyTorch)", "pytorch", f"{TORCH}/cohort.py", _SLOWER),
+    _slower("a step 15 % slower (JAX)", "jax", f"{JAX}/cohort.py", _SLOWER),
+    _slower("a step 15 % slower (TensorFlow)", "tensorflow", f"{TF}/cohort.py", _SLOWER),
+    _slower("a step that waits for half its time", "pytorch", f"{TORCH}/cohort.py", _WAITING),
+)
+
+PLANTS = (*_IN_PYTORCH, *_IN_THE_HARNESS, *_IN_JAX, *_IN_TENSORFLOW, *_OF_TIME)
