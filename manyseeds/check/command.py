@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyseeds.check.accuracy import compare_runs
+from manyseeds.check.accuracy.layer import compare_runs
 from manyseeds.check.acknowledged import read_acknowledged
-from manyseeds.check.explain import explain
 from manyseeds.check.findings import LAYERS
 from manyseeds.check.gate import Asked, accept, asked, check
 from manyseeds.check.measures import MEASURES
+from manyseeds.check.numerics.explain import explain
 from manyseeds.check.report import CheckReport
 from manyseeds.check.store import Baseline
 from manyseeds.commands import chosen_ledgers

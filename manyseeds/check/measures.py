@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
-from manyseeds.check import accuracy, numerics, timing
+from manyseeds.check.accuracy import layer as accuracy
 from manyseeds.check.findings import Layer, LayerResult
 from manyseeds.check.gate import Asked, Measure, Measured
-from manyseeds.check.reasons import with_reasons
+from manyseeds.check.numerics import layer as numerics
+from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import Baseline
+from manyseeds.check.timing import layer as timing
 from manyseeds.commands import train
 from manyseeds.host import cores
 from manyseeds.planner import Options
@@ -67,7 +69,7 @@ def _promised(baseline: Baseline, question: Asked, suites: set[str]) -> Iterator
 
 
 def _time(question: Asked) -> Measured:
-    processes = timing.PROCESSES * (2 if question.thorough else 1)
+    processes = timing.PROCESSES * (3 if question.thorough else 1)
     now = timing.measure(question.backends, processes=processes)
     return Measured(tuple(now), lambda baseline, _: timing.compare(now, baseline))
 

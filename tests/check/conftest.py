@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from manyseeds.check.numerics import measure
+from manyseeds.check.numerics.layer import measure
 from manyseeds.check.store import Baseline
 
 FOLLOWED = ("elu_nadam", "batch_norm_after_nesterov", "selu_dropout_sgd", "tanh_early_stopping")

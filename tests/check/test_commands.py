@@ -16,7 +16,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
-from manyseeds.check import cover, numerics
+from manyseeds.check.numerics import cover
+from manyseeds.check.numerics import layer as numerics
 from manyseeds.check.store import Baseline
 from manyseeds.conformance.outcome import parity_recipes
 
@@ -266,7 +267,7 @@ def test_the_accuracy_layer_trains_a_suite_and_compares_it(manyseeds, tiny, tmp_
     where = ["--layer", "accuracy", "--backend", "numpy", "--baseline", tmp_path / "made"]
     where += ["--results", tmp_path / "results"]
     accept = ["baseline", "--accept", "--because", "the first"]
-    quick = ("[tasks.source]", "[quick]\nseeds = 3\n\n[tasks.source]")
+    quick = ("[tasks.source]", "[quick]\nseeds = 5\n\n[tasks.source]")
     assert manyseeds(*accept, "--suite", tiny(quick), *where).status == 0
     answer = manyseeds("check", "--suite", tiny(quick), "--json", *where)
     assert answer.status == 0

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from manyseeds.check.accuracy import compare, compare_runs, entries_of
-from manyseeds.check.distributions import FAMILY_LEVEL, level_among
+from manyseeds.check.accuracy.distributions import FAMILY_LEVEL, level_among
+from manyseeds.check.accuracy.layer import compare, compare_runs, entries_of
+from manyseeds.check.accuracy.scored import FORM
 from manyseeds.check.findings import LayerResult
-from manyseeds.check.scored import FORM
 from manyseeds.check.store import Entry
 from manyseeds.ledger import Ledger
 
@@ -115,7 +115,7 @@ CONTEXT = {
 
 def family(rng, population, correlation, change=NONE, *, unpaired=False) -> LayerResult:
     """Compare RECIPES recipes, the first of them changed."""
-    from manyseeds.check.accuracy import _result
+    from manyseeds.check.accuracy.layer import _result
 
     pairs = []
     for number in range(RECIPES):
@@ -260,8 +260,8 @@ Made by
 
 Families of {recipes} recipes, {seeds} seeds each: of every recipe the mean accuracy, the mean loss
 and the spread, {comparisons} comparisons, and the share of diverged seeds where any diverge. All go
-through `manyseeds.check.accuracy.compare`, with a least effect of half a point of accuracy and 0.02
-of loss. At least {level:.0%} of families in which nothing has changed should raise no alarm.
+through the accuracy layer's `compare`, with a least effect of half a point of accuracy and 0.02 of
+loss. At least {level:.0%} of families in which nothing has changed should raise no alarm.
 
 ## Nothing has changed
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from manyseeds.check.store import Baseline
-from manyseeds.check.timing import PROCESSES, ROUNDS, SUBJECTS, compare, measure
+from manyseeds.check.timing.layer import PROCESSES, ROUNDS, SUBJECTS, compare, measure
 
 STATES = ("changed", "unchanged", "cannot tell")
 BUSY = "import numpy as n\na = n.ones(1 << 22)\nwhile True: n.negative(a, out=a); sum(range(9999))"

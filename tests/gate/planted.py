@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from manyseeds.check.accuracy import suite_file
-from manyseeds.check.cover import covering
+from manyseeds.check.accuracy.layer import suite_file
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.numerics import compare, measure
-from manyseeds.check.reasons import with_reasons
+from manyseeds.check.numerics.cover import covering
+from manyseeds.check.numerics.layer import compare, measure
+from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import FOLDER, Baseline
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.recipe import Recipe

@@ -2,14 +2,14 @@
 
     python -m tests.gate.slowed_clock 1.15
 
-stands in for `python -m manyseeds.check.clock_process`.
+stands in for `python -m manyseeds.check.timing.clock_process`.
 """
 
 import sys
 from time import process_time
 
 from manyseeds.backend import backend_entry
-from manyseeds.check import clock_process
+from manyseeds.check.timing import clock_process
 
 SLOWED = ("train", "evaluate", "score")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyseeds.check.numerics import measure
+from manyseeds.check.numerics.layer import measure
 from manyseeds.check.store import Baseline
 from tests.gate.planted import ROOT, Gate, apply, caught, recipes_for, source
 from tests.gate.plants import PLANTS, Plant

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from manyseeds.backend import Backend, backend_entry
-from manyseeds.check.workloads import COMPILE, WORKLOADS, Call, compiled_anew, prepared
-from manyseeds.check.yardstick import Yardstick
+from manyseeds.check.timing.workloads import COMPILE, WORKLOADS, Call, compiled_anew, prepared
+from manyseeds.check.timing.yardstick import Yardstick
 from manyseeds.errors import ManyseedsError
 from manyseeds.host import compiled_folder, end_with_parent, forget_peak_memory, peak_memory
 from manyseeds.settings import Settings
@@ -42,8 +42,11 @@ _BESIDE_COMPILING = 9
 """Measurements of the yardstick before, and after, a program is compiled: that takes seconds, and
 one of a few milliseconds would be most of the spread."""
 
-Reading = list[float]
-"""CPU and wall seconds of the yardstick before, then of one call, then of the yardstick after."""
+Seconds = list[float]
+"""Of the CPU, and of the wall."""
+
+Reading = list[Seconds]
+"""Of each part of the yardstick before, then of one call, then of each part after."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class Timed:
     call: Call
     times: int
 
-    def read(self, yardstick: Yardstick) -> Reading:
+    def read(self) -> Seconds:
         """Measure it once."""
-        return [*_clocked(yardstick), *_clocked(self.call, self.times), *_clocked(yardstick)]
+        return _clocked(self.call, self.times)
 
 
 def main() -> None:
@@ -78,14 +81,17 @@ def _measured(backend: Backend, subjects: list[str], rounds: int) -> dict[str, A
     failed: dict[str, str] = {}
     for number in range(min(PREPARATIONS, rounds)):
         yardstick = Yardstick()
-        yardstick()
+        _measure(yardstick)
         timed, unready = _ready(backend, [name for name in readings if name not in failed])
         failed |= unready
         if number == 0:
             forget_peak_memory()
         for _ in range(number, rounds, PREPARATIONS):  # the first have a round more
+            before = _measure(yardstick)
             for name, each in timed.items():
-                readings[name].append(each.read(yardstick))
+                own, after = each.read(), _measure(yardstick)
+                readings[name].append([*before, own, *after])
+                before = after
         del timed
         gc.collect()
     memory = backend.peak_memory() or peak_memory()
@@ -122,19 +128,23 @@ def _compiling(backend: Backend, yardstick: Yardstick) -> Reading | None:
     earlier = backend.compiled().programs
 
     def often() -> Reading:
-        return [
-            float(x)
-            for x in np.median([_clocked(yardstick) for _ in range(_BESIDE_COMPILING)], axis=0)
-        ]
+        found = [_measure(yardstick) for _ in range(_BESIDE_COMPILING)]
+        typical: Reading = np.median(found, axis=0).tolist()
+        return typical
 
     before = often()
     with _nothing_kept():
         call = compiled_anew(backend)
         own = _clocked(call)
-    return [*before, *own, *often()] if backend.compiled().programs > earlier else None
+    return [*before, own, *often()] if backend.compiled().programs > earlier else None
 
 
-def _clocked(call: Call, times: int = 1) -> Reading:
+def _measure(yardstick: Yardstick) -> Reading:
+    """Return the seconds of each of its parts."""
+    return [_clocked(part) for part in yardstick.parts.values()]
+
+
+def _clocked(call: Call, times: int = 1) -> Seconds:
     """Return the CPU and the wall seconds of a call."""
     wall, cpu = perf_counter(), process_time()
     for _ in range(times):

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from threading import Lock, Semaphore
 from typing import Any
 
-from manyseeds.check.yardstick import ENVIRONMENT
+from manyseeds.check.timing.yardstick import ENVIRONMENT
 from manyseeds.errors import RequestError
 from manyseeds.settings import Settings
 
-PROGRAM = (sys.executable, "-m", "manyseeds.check.clock_process")
+PROGRAM = (sys.executable, "-m", "manyseeds.check.timing.clock_process")
 
 
 @dataclass(frozen=True)

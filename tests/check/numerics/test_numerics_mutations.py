@@ -2,8 +2,8 @@
 
 import pytest
 
-from manyseeds.check.numerics import follow_on, steps_of
-from manyseeds.check.parting import Differences
+from manyseeds.check.numerics.layer import follow_on, steps_of
+from manyseeds.check.numerics.parting import Differences
 from manyseeds.conformance.mutations import mutations
 from manyseeds.conformance.outcome import parity_recipes
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from manyseeds.check import following
-from manyseeds.check.following import Request, follow_some, followed, prepared
+from manyseeds.check.numerics import following
+from manyseeds.check.numerics.following import Request, follow_some, followed, prepared
 from manyseeds.conformance import process
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.process import Lifeline

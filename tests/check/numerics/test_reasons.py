@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from manyseeds.check.explain import explain
-from manyseeds.check.numerics import compare, measure
-from manyseeds.check.parting import Parting
-from manyseeds.check.reasons import shared_techniques, variants, with_reasons
+from manyseeds.check.numerics.explain import explain
+from manyseeds.check.numerics.layer import compare, measure
+from manyseeds.check.numerics.parting import Parting
+from manyseeds.check.numerics.reasons import shared_techniques, variants, with_reasons
 from manyseeds.check.store import Baseline
 from manyseeds.conformance import outcome
 from manyseeds.conformance.mutations import changed_at
@@ -25,7 +25,7 @@ def baseline_of(folder, monkeypatch, subject, place, value):
     """Return a baseline made when a recipe of this name meant something else, unknown to it."""
     with monkeypatch.context() as patched:
         other = {subject: of(RECIPES[subject], place, value)}
-        patched.setattr("manyseeds.check.numerics.parity_recipes", lambda: other)
+        patched.setattr("manyseeds.check.numerics.layer.parity_recipes", lambda: other)
         then = measure(["numpy"], [subject])
     fingerprint = RECIPES[subject].fingerprint()
     entries = [

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manyseeds.check import numerics
-from manyseeds.check.numerics import ALIKE, compare, measure
+from manyseeds.check.numerics import layer as numerics
+from manyseeds.check.numerics.layer import ALIKE, compare, measure
 from manyseeds.check.store import Baseline
 from manyseeds.conformance.deviations import Deviation
 from manyseeds.errors import RequestError

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.check.findings import Finding
-from manyseeds.check.numerics import compare, differences, measure
-from manyseeds.check.parting import Differences
-from manyseeds.check.reasons import with_reasons
+from manyseeds.check.numerics.layer import compare, differences, measure
+from manyseeds.check.numerics.parting import Differences
+from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.errors import RequestError, unknown
 from manyseeds.outcome import Outcome

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.backend import Backend, Cohort, EpochPlan, EpochTrace, Splits
-from manyseeds.check.fingerprint import of_bytes, of_group
+from manyseeds.check.numerics.fingerprint import of_bytes, of_group
 from manyseeds.network import Network, Weights
 from manyseeds.recipe import Phase
 

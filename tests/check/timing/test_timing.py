@@ -3,15 +3,17 @@
 import json
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from manyseeds.check.ratios import Sides, can_decide, processes_to_settle
 from manyseeds.check.store import Baseline, Entry
-from manyseeds.check.timing import SUBJECTS, WAITING, compare, measure
-from manyseeds.check.workloads import COMPILE, MEMORY, WORKLOADS
+from manyseeds.check.timing.layer import SUBJECTS, WAITING, compare, measure
+from manyseeds.check.timing.multiples import in_multiples
+from manyseeds.check.timing.ratios import Sides, can_decide, processes_to_settle
+from manyseeds.check.timing.workloads import COMPILE, MEMORY, WORKLOADS
 from manyseeds.errors import RequestError, RunError
 
 PROCESSES, ROUNDS = 6, 20
@@ -278,7 +280,7 @@ STANDING_IN = """
 import json, sys
 request = json.loads(sys.stdin.readline())
 {before}
-reading = [2e-3, 4e-3, 3e-3, 6e-3, 2e-3, 4e-3]
+reading = [[2e-3, 4e-3], [3e-3, 6e-3], [2e-3, 4e-3]]
 environment = {{"device": "cpu", "device_name": "d", "versions": {{"x": "1"}}, "threads": 1}}
 readings = {{s: [reading] * request["rounds"] for s in request["subjects"][:-3]}}
 print(json.dumps({{"environment": environment, "readings": readings, "memory": 5, "failed": {{}}}}))
@@ -287,6 +289,23 @@ print(json.dumps({{"environment": environment, "readings": readings, "memory": 5
 
 def standing_in(before=""):
     return [sys.executable, "-c", STANDING_IN.format(before=before)]
+
+
+def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
+    """A subject that follows the second part alone: memory is 40 % slower now, products are not."""
+
+    def measured(slower, weights):
+        moved = 0.2 * rng.standard_normal((2, PROCESSES, ROUNDS))
+        parts = np.exp(moved.transpose(1, 2, 0)) * [1.0, slower]
+        own = parts[..., 1] * drawn(rng, between=0.001, within=0.001)
+        arrays = {"cpu": own, "yardstick": parts, "weights": np.array(weights)}
+        arrays["samples"] = in_multiples(own, parts, arrays["weights"])
+        return replace(entry(own), arrays=arrays)
+
+    kept = baseline(measured(1.0, [0.0, 1.0]))
+    finding = only(compare([measured(1.4, [1.0, 0.0])], kept))
+    assert finding.state == "unchanged"
+    assert finding.size == pytest.approx(1, abs=0.01)
 
 
 def test_entries_hold_every_process_and_every_round():

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.backend import Backend, Environment, backend_entry
-from manyseeds.check.fingerprint import of_group, of_tensor
-from manyseeds.check.recording import Asked, RecordingBackend
+from manyseeds.check.numerics.fingerprint import of_group, of_tensor
+from manyseeds.check.numerics.recording import Asked, RecordingBackend
 from manyseeds.conformance.process import STREAMS_VARIED, Lifeline, run_module
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError
@@ -33,6 +33,8 @@ from manyseeds.settings import Settings
 from manyseeds.training import Lanes, seeds_of
 
 Arrays = dict[str, NDArray[Any]]
+
+MODULE = "manyseeds.check.numerics.following"
 
 _SETTINGS = partial(Settings, precision="float64", threads=1)
 """One thread: for layers this small several spend their time waiting for each other."""
@@ -103,7 +105,9 @@ def follow_some(folder: Path, worker: str, lifeline: Lifeline) -> None:
     """
     names = list(_request(folder)["recipes"])
     while not lifeline.cut and _unclaimed(folder, len(names)):
-        answer = run_module("manyseeds.check.following", str(folder), worker, lifeline=lifeline)
+        answer = run_module(
+            "manyseeds.check.numerics.following", str(folder), worker, lifeline=lifeline
+        )
         if answer.returncode == RequestError.exit_status:
             raise RequestError(answer.stderr.strip().splitlines()[-1])
         if answer.returncode:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manyseeds.check.accuracy import (
+from manyseeds.check.accuracy.layer import (
     compare,
     compare_runs,
     entries_from,
@@ -16,7 +16,7 @@ from manyseeds.check.accuracy import (
     least_effects,
     suite_file,
 )
-from manyseeds.check.scored import FORM
+from manyseeds.check.accuracy.scored import FORM
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.errors import RequestError
 from manyseeds.ledger import RECORD_SCHEMA
@@ -374,7 +374,7 @@ def test_runs_of_other_suites_are_refused(tmp_path):
 
 def test_seeds_that_no_run_shares_are_compared_unpaired():
     then, now = entry(seeds=np.arange(30)), entry(ACCURACY - 0.1, seeds=np.arange(30) + 100)
-    from manyseeds.check.accuracy import _result  # as `compare_runs` asks
+    from manyseeds.check.accuracy.layer import _result  # as `compare_runs` asks
 
     findings = _result([(now, then)], [], {}, 0.0, same_seeds=False).findings
     mean = next(f for f in findings if f.subject.endswith("test_accuracy"))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.backend import Backend, Cohort, EpochPlan, Split, Splits
-from manyseeds.check import yardstick
+from manyseeds.check.timing import yardstick
 from manyseeds.model import digest
 from manyseeds.network import Network
 from manyseeds.recipe import Phase, Task

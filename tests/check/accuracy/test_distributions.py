@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from manyseeds.check.distributions import (
+from manyseeds.check.accuracy.distributions import (
     FAMILY_LEVEL,
     Comparison,
     apart,

@@ -19,17 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.check.clock_process import COMPILATIONS, PREPARATIONS
-from manyseeds.check.clocks import PROGRAM, Answer, answers
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.ratios import (
+from manyseeds.check.store import Baseline, Entry
+from manyseeds.check.timing.clock_process import COMPILATIONS, PREPARATIONS
+from manyseeds.check.timing.clocks import PROGRAM, Answer, answers
+from manyseeds.check.timing.multiples import in_multiples, weights_of
+from manyseeds.check.timing.ratios import (
     Ratio,
     Sides,
     can_decide,
     processes_to_settle,
 )
-from manyseeds.check.store import Baseline, Entry
-from manyseeds.check.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
+from manyseeds.check.timing.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
 from manyseeds.errors import RunError
 from manyseeds.host import compiled_folder, cores, processor
 from manyseeds.settings import Device, Settings
@@ -48,7 +49,7 @@ kind to kind cancels, and a slowdown that all of them share is seen where none a
 SUBJECTS = (STEPS, *WORKLOADS, COMPILE, MEMORY, WAITING)
 
 PROCESSES, ROUNDS = 4, 40
-"""Of each backend, and of a process; an acceptance takes twice as many processes."""
+"""Of each backend, and of a process; an acceptance takes three times as many processes."""
 
 FLOOR = 0.10
 """The least share by which something is faster or slower."""
@@ -88,9 +89,9 @@ def measure(
     Returns
     -------
     list of Entry
-        With the arrays "samples", [processes, rounds], and of those that are seconds "cpu", "wall"
-        and "yardstick", as many. Memory has one round, and no first process. One that could not be
-        measured has "failed" in its context.
+        With the arrays "samples", [processes, rounds]; of those that are seconds "cpu" and "wall",
+        as many, "yardstick", [processes, rounds, parts], and "weights", [parts]. Memory has one
+        round, and no first process. One that could not be measured has "failed" in its context.
 
     Raises
     ------
@@ -117,14 +118,13 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
         "programs": "made anew" if compiled_folder() is None else "kept",
     }
     arrays = {
-        subject: _of_seconds([each.readings[subject] for each in found], gpu)
+        subject: _of_seconds([each.readings[subject] for each in found], gpu, _shares(subject))
         for subject in (*WORKLOADS, COMPILE)
         if subject not in failed and all(subject in each.readings for each in found)
     }
     steps = [name for name, workload in WORKLOADS.items() if workload.kind == "step"]
     if arrays.keys() >= set(steps):
-        logs = [np.log(arrays[name]["samples"]) for name in steps]
-        arrays[STEPS] = {"samples": np.exp(np.mean(logs, axis=0))}
+        arrays[STEPS] = _together([arrays[name] for name in steps])
     if MEMORY not in failed and len(found) > 1:
         # Who has compiled what the next ones load has had more, and not given all of it back.
         arrays[MEMORY] = {"samples": np.array([[float(each.memory)] for each in found[1:]])}
@@ -145,30 +145,52 @@ def _about(subject: str) -> dict[str, Any]:
     parts = [each.question for each in WORKLOADS.values()]
     return {
         "question": workload.question if workload else "-".join(sorted(set(parts))),
-        "preparations": {COMPILE: COMPILATIONS, MEMORY: 1}.get(subject, PREPARATIONS),
+        "preparations": _shares(subject),
     }
 
 
-def _of_seconds(readings: Sequence[Any], gpu: bool) -> dict[str, Floats]:
-    """Return the arrays of a subject, from readings [processes, rounds, 6]."""
+def _shares(subject: str) -> int:
+    """Return how many preparations share the rounds of a process."""
+    return {COMPILE: COMPILATIONS, MEMORY: 1}.get(subject, PREPARATIONS)
+
+
+def _of_seconds(readings: Sequence[Any], gpu: bool, preparations: int) -> dict[str, Floats]:
+    """Return the arrays of a subject, from readings [processes, rounds, 2 parts + 1, 2]."""
     table = np.array(readings, dtype=np.float64)
-    cpu, wall = table[..., 0::2], table[..., 1::2]
-    before, own, after = np.moveaxis(cpu, -1, 0)
-    yardstick = np.sqrt(before * after)
-    beside = np.sqrt(wall[..., 0] * wall[..., 2])
-    samples = wall[..., 1] if gpu else own / yardstick
-    return {
-        "samples": samples,
-        "cpu": own,
-        "wall": wall[..., 1],
-        "yardstick": yardstick,
-        "yardstick wall": beside,
-    }
+    parts = table.shape[2] // 2
+    own, beside = table[..., parts, :], np.sqrt(table[..., :parts, :] * table[..., parts + 1 :, :])
+    found = {"cpu": own[..., 0], "wall": own[..., 1]}
+    if gpu:
+        return found | {"samples": found["wall"]}
+    return (
+        found
+        | _in_multiples(found["cpu"], beside[..., 0], preparations)
+        | {"yardstick waiting": beside[..., 1].sum(axis=-1) / beside[..., 0].sum(axis=-1)}
+    )
+
+
+def _in_multiples(own: Floats, yardstick: Floats, preparations: int) -> dict[str, Floats]:
+    weights = weights_of(own, yardstick, preparations)
+    samples = in_multiples(own, yardstick, weights)
+    return {"samples": samples, "yardstick": yardstick, "weights": weights}
+
+
+def _together(steps: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """Return the arrays of all steps: geometric means, round by round."""
+
+    def mean(name: str) -> Floats:
+        typical: Floats = np.exp(np.mean([np.log(arrays[name]) for arrays in steps], axis=0))
+        return typical
+
+    found = {"cpu": mean("cpu"), "wall": mean("wall")}
+    if "yardstick" not in steps[0]:
+        return found | {"samples": mean("samples")}
+    return found | _in_multiples(found["cpu"], mean("yardstick"), PREPARATIONS)
 
 
 def _waiting(arrays: Sequence[Mapping[str, Floats]]) -> Floats:
     """Return wall seconds for each of the CPU's, in multiples of the yardstick's."""
-    each = [a["wall"] / a["cpu"] / (a["yardstick wall"] / a["yardstick"]) for a in arrays]
+    each = [a["wall"] / a["cpu"] / a["yardstick waiting"] for a in arrays]
     found: Floats = np.median(each, axis=0)
     return found
 
@@ -247,7 +269,7 @@ class Comparison:
             if now.context.get(name) != then.context.get(name)
         ]
         preparations = now.context.get("preparations", 1), then.context.get("preparations", 1)
-        sides = Sides.of(_checked(now, "now"), _checked(then, "then"), preparations)
+        sides = Sides.of(_weighed(now, then), _checked(then, "then"), preparations)
         return cls(now, then, sides, wider, tuple(differing))
 
     def judge(self, level: float) -> Finding:
@@ -383,6 +405,15 @@ def _words(condition: Any) -> str:
     if isinstance(condition, Mapping):
         return ", ".join(f"{key} {value}" for key, value in condition.items())
     return str(condition)
+
+
+def _weighed(now: Entry, then: Entry) -> Floats:
+    """Return the samples of now, in multiples of the yardstick as it was weighted then."""
+    samples = _checked(now, "now")
+    weights, parts = then.arrays.get("weights"), now.arrays.get("yardstick")
+    if weights is None or parts is None or parts.shape[-1:] != weights.shape:
+        return samples
+    return in_multiples(now.arrays["cpu"], parts, weights)
 
 
 def _checked(entry: Entry, when: str) -> Floats:

@@ -2,7 +2,7 @@
 
 Every recipe on every backend is compared with its entry in the baseline: the mean of each metric
 that has a least effect, the spread of the suite's own metric over the seeds, and the share of seeds
-that diverged. How they are judged, together, is told in `manyseeds.check.distributions`.
+that diverged. How they are judged, together, is told in `manyseeds.check.accuracy.distributions`.
 
 Seeds are paired wherever both sides have the same ones. That is valid whatever has changed: a seed
 is one draw of the streams, the draws are independent, and the mean difference has no other truth
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from manyseeds.check.comparable import (
+from manyseeds.check.accuracy.comparable import (
     DIVERGED,
     OK,
     other_conditions,
@@ -30,7 +30,7 @@ from manyseeds.check.comparable import (
     seeds_of,
     undelivered,
 )
-from manyseeds.check.distributions import (
+from manyseeds.check.accuracy.distributions import (
     FAMILY_LEVEL,
     Comparison,
     Judged,
@@ -40,8 +40,8 @@ from manyseeds.check.distributions import (
     in_question,
     judged,
 )
+from manyseeds.check.accuracy.scored import entries_from, entries_of, least_effects
 from manyseeds.check.findings import Direction, Finding, LayerResult
-from manyseeds.check.scored import entries_from, entries_of, least_effects
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.claims import less_is_better
 from manyseeds.errors import RequestError
@@ -61,7 +61,7 @@ LEAST_SHARE = 0.1
 
 def suite_file() -> Path:
     """Return the suite that the gate trains where no other is named."""
-    return Path(__file__).with_name("accuracy.toml")
+    return Path(__file__).with_name("gate.toml")
 
 
 def compare(

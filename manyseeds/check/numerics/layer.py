@@ -20,10 +20,10 @@ from time import perf_counter
 from typing import Any
 
 from manyseeds.backend import absence, backend_entries, backend_entry
-from manyseeds.check.cover import covering
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.following import Followed, Request, follow_some, followed, prepared
-from manyseeds.check.parting import Differences
+from manyseeds.check.numerics.cover import covering
+from manyseeds.check.numerics.following import Followed, Request, follow_some, followed, prepared
+from manyseeds.check.numerics.parting import Differences
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.conformance.deviations import deviations
 from manyseeds.conformance.matrix import Pair, allowed

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.check.fingerprint import distance, group_distance
+from manyseeds.check.numerics.fingerprint import distance, group_distance
 from manyseeds.conformance.parity import CHECKS, Check, Comparison
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyseeds.check.cover import ALWAYS, covering, parts_of
+from manyseeds.check.numerics.cover import ALWAYS, covering, parts_of
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.usage import used
 

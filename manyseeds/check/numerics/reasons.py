@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.numerics import Measured, differences, follow_on, steps_of
-from manyseeds.check.parting import DONE, Arrays, Differences, Parting
+from manyseeds.check.numerics.layer import Measured, differences, follow_on, steps_of
+from manyseeds.check.numerics.parting import DONE, Arrays, Differences, Parting
 from manyseeds.check.store import Baseline
 from manyseeds.conformance.mutations import changed_at, siblings
 from manyseeds.conformance.parity import TOLERANCE

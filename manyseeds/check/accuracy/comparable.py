@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.check.scored import FORM
+from manyseeds.check.accuracy.scored import FORM
 from manyseeds.check.store import Entry
 from manyseeds.model import digest
 from manyseeds.statistics.summary import STATUSES

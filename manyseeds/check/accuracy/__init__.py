@@ -1,0 +1,1 @@
+"""The accuracy layer: what seeds scatter, now and then."""

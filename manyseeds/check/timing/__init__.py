@@ -1,0 +1,1 @@
+"""The time layer: seconds, in multiples of a yardstick beside them."""

@@ -1,0 +1,76 @@
+"""How much each part of the yardstick counts: against what made the data, and another solver."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from manyseeds.check.timing.multiples import in_multiples, weights_of
+
+SHAPE = (8, 40)
+
+
+def measured(rng, weights, noise=0.0, spread=0.1):
+    """Parts that vary from preparation to preparation, and a subject that follows them."""
+    logs = spread * rng.standard_normal((SHAPE[0], 8, 1, len(weights)))
+    logs = np.broadcast_to(logs, (SHAPE[0], 8, SHAPE[1] // 8, len(weights))).reshape(*SHAPE, -1)
+    own = logs @ np.array(weights) + noise * rng.standard_normal(SHAPE)
+    return 3e-3 * np.exp(own), 5e-4 * np.exp(logs)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (0.5, 0.3, 0.2), (0.0, 0.25, 0.75)])
+def test_weights_that_made_the_data_are_found(rng, weights):
+    own, parts = measured(rng, weights)
+    found = weights_of(own, parts, 8)
+    np.testing.assert_allclose(found, weights, atol=1e-6)
+    multiples = in_multiples(own, parts, found)
+    np.testing.assert_allclose(multiples, 6.0, rtol=1e-6)
+
+
+@given(st.integers(0, 10**6), st.floats(-1.0, 2.0))
+def test_they_are_shares_and_solve_what_another_solver_does(seed, pull):
+    """Also where the data would have them negative, or sum to something else."""
+    rng = np.random.default_rng(seed)
+    own, parts = measured(rng, (pull, 0.6, 0.3), noise=0.02)
+    found = weights_of(own, parts, 8)
+    assert found.min() >= 0
+    assert found.sum() == pytest.approx(1)
+
+    def medians(values):
+        shares = np.log(values).reshape(SHAPE[0] * 8, SHAPE[1] // 8, -1)
+        typical = np.median(shares, axis=1)
+        return typical - typical.mean(axis=0)
+
+    wanted, given_ = medians(own)[:, 0], medians(parts)
+
+    def loss(weights):
+        return ((wanted - given_ @ weights) ** 2).sum()
+
+    other = minimize(
+        *(loss, np.full(3, 1 / 3)),
+        bounds=[(0, 1)] * 3,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-12},
+    )
+    assert loss(found) <= loss(other.x) + 1e-6
+
+
+@given(st.floats(0.2, 5.0), st.integers(0, 10**6))
+def test_a_machine_that_is_slower_in_all_respects_is_no_change(times, seed):
+    rng = np.random.default_rng(seed)
+    own, parts = measured(rng, (0.2, 0.4, 0.1), noise=0.05)
+    weights = weights_of(own, parts, 8)
+    there = in_multiples(times * own, times * parts, weights)
+    np.testing.assert_allclose(there, in_multiples(own, parts, weights))
+
+
+def test_parts_that_never_varied_count_evenly_or_not_but_sum_to_1():
+    found = weights_of(np.full(SHAPE, 2.0), np.full((*SHAPE, 3), 1.0), 8)
+    assert found.sum() == pytest.approx(1)
+    assert np.isfinite(found).all()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
