@@ -236,7 +236,8 @@ def compare(
     order = [entry.row for entry in now]
     order += [row for row in found if row not in order]
     took = seconds + perf_counter() - started
-    return LayerResult("time", tuple(found[row] for row in order), len(same), took)
+    notes = _notes(len(comparisons) - len(same))
+    return LayerResult("time", tuple(found[row] for row in order), len(same), took, notes)
 
 
 @dataclass(frozen=True)
@@ -268,6 +269,8 @@ class Comparison:
             for name in (*_CONDITIONS, "question")
             if now.context.get(name) != then.context.get(name)
         ]
+        if differing[:2] == ["device", "machine"] and now.context.get("clock") == "cpu":
+            del differing[0]  # the processor is both
         preparations = now.context.get("preparations", 1), then.context.get("preparations", 1)
         sides = Sides.of(_weighed(now, then), _checked(then, "then"), preparations)
         return cls(now, then, sides, wider, tuple(differing))
@@ -298,8 +301,8 @@ class Comparison:
     def _condition(self, name: str) -> str:
         if name == "question":
             return "the baseline timed something else: the workload is another; accept it anew"
-        then, now = (_words(each.context.get(name)) for each in (self.then, self.now))
-        return f"another {name}: {then} then, {now} now"
+        then, now = (each.context.get(name) for each in (self.then, self.now))
+        return f"another {name}: {_besides(then, now)} then, {_besides(now, then)} now"
 
     def _too_few(self, level: float) -> str:
         least = next(n for n in range(2, 100) if can_decide(n, n, level))
@@ -359,6 +362,14 @@ def _judged(comparisons: Mapping[str, Comparison]) -> dict[str, Finding]:
     return found
 
 
+def _notes(elsewhere: int) -> tuple[str, ...]:
+    """Say what to do about rows that were timed under other conditions."""
+    if not elsewhere:
+        return ()
+    remedy = '`manyseeds baseline --accept --layer time --because "another machine"`'
+    return (f"{elsewhere} rows have a baseline from elsewhere; make one here: {remedy}",)
+
+
 def _why_missing(now: Entry, then: Entry | None) -> str:
     if "failed" in now.context:
         return f"could not be measured: {now.context['failed']}"
@@ -401,10 +412,12 @@ def _change(ratio: Ratio, subject: str) -> str:
     return f"{100 * abs(ratio.value - 1):.1f} % {word} ({low:+.1f} to {high:+.1f} %)"
 
 
-def _words(condition: Any) -> str:
-    if isinstance(condition, Mapping):
-        return ", ".join(f"{key} {value}" for key, value in condition.items())
-    return str(condition)
+def _besides(condition: Any, other: Any) -> str:
+    """Say a condition, but what the other has, too."""
+    if not isinstance(condition, Mapping) or not isinstance(other, Mapping):
+        return str(condition)
+    own = [key for key in sorted(condition) if condition[key] != other.get(key)]
+    return ", ".join(f"{key} {condition[key]}" for key in own)
 
 
 def _weighed(now: Entry, then: Entry) -> Floats:

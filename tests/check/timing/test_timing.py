@@ -228,11 +228,20 @@ def test_a_machine_three_times_as_slow_is_no_change(rng, baseline):
     ],
 )
 def test_other_conditions_are_not_compared_but_shown(rng, baseline, context, told):
-    finding = only(compare([entry(drawn(rng, 2.0), **context)], baseline(entry(drawn(rng)))))
+    result = compare([entry(drawn(rng, 2.0), **context)], baseline(entry(drawn(rng))))
+    finding = only(result)
     assert (finding.state, finding.fails) == ("not comparable", False)
     assert told in finding.told
+    assert "baseline --accept --layer time" in result.notes[0]
     assert finding.size == pytest.approx(2, rel=0.05)
     assert finding.low < finding.size < finding.high
+
+
+def test_another_processor_is_told_once(rng, baseline):
+    other = {"device": "another", "machine": {"processor": "another", "cores": 2}}
+    finding = only(compare([entry(drawn(rng), **other)], baseline(entry(drawn(rng)))))
+    told = "another machine: processor a processor then, processor another now"
+    assert finding.told == told
 
 
 def test_a_baseline_of_another_workload_fails(rng, baseline):
