@@ -2,6 +2,7 @@
 
 import pytest
 
+from manyseeds.check.numerics.cover import covering
 from manyseeds.check.numerics.layer import follow_on, steps_of
 from manyseeds.check.numerics.parting import Differences
 from manyseeds.conformance.mutations import mutations
@@ -10,20 +11,27 @@ from manyseeds.conformance.outcome import parity_recipes
 RECIPES = parity_recipes()
 
 
-@pytest.mark.slow
-def test_every_mutation_is_noticed_in_the_fingerprints():
-    mutated = mutations(RECIPES)
+@pytest.mark.parametrize(
+    "followed",
+    [
+        pytest.param(list(RECIPES), id="the whole kit", marks=pytest.mark.slow),
+        pytest.param(covering(RECIPES), id="what a check follows"),
+    ],
+)
+def test_every_mutation_is_noticed_in_the_fingerprints(followed):
+    """Of the first recipe that has what is mutated: a setting must matter where it is covered."""
+    mutated = mutations({name: RECIPES[name] for name in followed})
     steps = {m.mutated: steps_of(RECIPES[m.recipe]) for m in mutated}
     wanted = RECIPES | {m.name: m.mutated for m in mutated}
-    ((_, followed, refused),) = follow_on(
+    ((_, found, refused),) = follow_on(
         {"numpy": wanted}, "cpu", steps=lambda recipe: steps.get(recipe) or steps_of(recipe)
     )
-    assert not followed.failures
+    assert not found.failures
     assert not refused
     missed = []
     for mutation in mutated:
         phases = tuple(phase.name for phase in RECIPES[mutation.recipe].phases)
-        ours, theirs = followed.prints[mutation.name], followed.prints[mutation.recipe]
+        ours, theirs = found.prints[mutation.name], found.prints[mutation.recipe]
         if Differences(ours, theirs, phases).comparison.same:
             missed.append(mutation.name)
     assert missed == []
