@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -185,18 +186,38 @@ def accept(
     if not because.strip():
         raise RequestError('say why: manyseeds baseline --accept --because "…"')
     entries: list[Entry] = []
-    for layer in question.layers:
-        _tell(layer, question)
-        entries += measures[layer](replace(question, thorough=True)).entries
+    for each in _concerned(question, rows):
+        (layer,) = each.layers
+        _tell(layer, each)
+        entries += measures[layer](replace(each, thorough=True)).entries
     for pattern in rows:
         if not any(_wanted(entry, [pattern]) for entry in entries):
-            raise RequestError(unknown("row", pattern, [entry.row for entry in entries]))
+            known = [entry.row for entry in entries] or [*_rows(question, baseline)]
+            raise RequestError(unknown("row", pattern, known))
     chosen = [entry for entry in entries if _wanted(entry, rows)]
     failed = {entry.row: str(entry.context["failed"]) for entry in chosen if _failed(entry)}
     whole = [entry for entry in chosen if not _failed(entry)]
     gone = () if rows else tuple(_gone(question, baseline, {entry.row for entry in entries}))
     baseline.accept(whole, because, gone)
     return Accepted(tuple(entry.row for entry in whole), gone, failed)
+
+
+def _concerned(question: Asked, patterns: Sequence[str]) -> Iterator[Asked]:
+    """Yield a question for each layer, of the backends that a pattern may mean."""
+    for layer in question.layers:
+        backends = [
+            backend
+            for backend in question.backends
+            if not patterns or any(_may_mean(one, f"{layer}/{backend}/") for one in patterns)
+        ]
+        if backends:
+            yield replace(question, layers=(layer,), backends=tuple(backends))
+
+
+def _may_mean(pattern: str, start: str) -> bool:
+    """Return whether a pattern may match a name that starts so."""
+    literal = re.split(r"[*?[]", pattern, maxsplit=1)[0]
+    return literal.startswith(start) or start.startswith(literal)
 
 
 def _failed(entry: Entry) -> bool:
@@ -209,6 +230,11 @@ def _wanted(entry: Entry, patterns: Sequence[str]) -> bool:
         return True
     names = [entry.row, *(f"{entry.row}/{quantity}" for quantity in (*entry.arrays, "diverged"))]
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def _rows(question: Asked, baseline: Baseline) -> Iterator[str]:
+    for layer in question.layers:
+        yield from baseline.rows(layer)
 
 
 def _gone(question: Asked, baseline: Baseline, measured: set[str]) -> Iterator[str]:

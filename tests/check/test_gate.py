@@ -201,3 +201,27 @@ def test_a_backend_of_the_baseline_that_is_not_installed_is_not_left_out_silentl
     found.accept([entry("numerics", "torch7")], "long ago")
     with pytest.raises(RequestError, match="torch7, which cannot be used here"):
         asked(found, [], [], [], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "wanted"),
+    [
+        (["accuracy/jax/sgd"], {("accuracy", "jax")}),
+        (["time/*"], {("time", "jax"), ("time", "pytorch")}),
+        (["accuracy/py*/sgd", "time/jax/*"], {("accuracy", "pytorch"), ("time", "jax")}),
+        (["*/sgd"], {(layer, backend) for layer in LAYERS for backend in QUESTION.backends}),
+    ],
+)
+def test_only_what_a_pattern_may_mean_is_measured_anew(baseline, patterns, wanted):
+    """Timing everything takes minutes, and whoever mends one recipe waits for them."""
+    measured = set()
+
+    def noted(name):
+        def measure(question):
+            measured.update((name, backend) for backend in question.backends)
+            return layer(name)(question)
+
+        return measure
+
+    accept(QUESTION, baseline, {name: noted(name) for name in LAYERS}, "mended", patterns)
+    assert measured == wanted

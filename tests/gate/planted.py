@@ -153,13 +153,18 @@ class Gate:
             for each in json.loads(said)["findings"]
             if recipes is None or each["subject"].split("/")[1] in recipes
         ]
-        changed = [each for each in findings if each["state"] == "changed"]
+        changed = [each for each in findings if each["state"] == "changed" or _broken(each)]
         for each in findings:
-            if each["state"] in ("missing", "not comparable"):
+            if each["state"] in ("missing", "not comparable") and not _broken(each):
                 raise RuntimeError(f"{plant.name}: {each['row']}: {each['told']}")
         first = changed[0] if changed else {"subject": "", "told": "", "reason": ""}
         told = f"{first['subject']}: {first['told']}" if changed else ""
         return Seen(len(changed), len(findings), seconds, told, first["reason"])
+
+
+def _broken(finding: Mapping[str, str]) -> bool:
+    """Return whether a row is missing because the plant ends every training with an error."""
+    return finding["state"] == "missing" and "seeds 30 failed: " in finding["told"]
 
 
 def _run(*arguments: object) -> str:
