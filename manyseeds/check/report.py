@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -63,9 +63,10 @@ class CheckReport:
     def outcome(self, everything: bool = False) -> Outcome:
         """Return the table to print: what is not unchanged, or all of it."""
         chosen = [f for f in self.findings if everything or f.state != "unchanged"]
-        limit = None if everything else SHOWN
-        rows = tuple(self._row(finding) for finding in chosen[:limit])
-        more = len(chosen) - len(rows)
+        groups = [[finding] for finding in chosen] if everything else _alike(chosen)
+        shown = groups if everything else groups[:SHOWN]
+        rows = tuple(map(self._row, shown))
+        more = len(chosen) - sum(map(len, shown))
         left = (f"{more} more rows: --all, --json or --markdown has them",) if more else ()
         title = "Since the baseline: " + self.verdict()
         return Outcome(title, _COLUMNS, rows, self.exit_status, (*left, *self.notes()))
@@ -90,11 +91,13 @@ class CheckReport:
         """Print the table."""
         self.outcome().show()
 
-    def _row(self, finding: Finding) -> tuple[str, ...]:
+    def _row(self, group: Sequence[Finding]) -> tuple[str, ...]:
+        finding = group[0]
+        whole = f"{finding.layer}/{finding.backend}: {len(group)} rows"
         return (
             "~" if finding.acknowledged else _SIGNS[finding.state],
             _what(finding),
-            finding.row,
+            finding.row if len(group) == 1 else whole,
             change(finding),
             interval(finding),
             versions(finding.then, finding.now),
@@ -139,8 +142,8 @@ class CheckReport:
             yield ""
             yield "| " + " | ".join(_COLUMNS) + " |"
             yield "|" + "---|" * len(_COLUMNS)
-        for finding in told:
-            yield "| " + " | ".join(str(markdown_escaped(c)) for c in self._row(finding)) + " |"
+        for group in _alike(told):
+            yield "| " + " | ".join(str(markdown_escaped(c)) for c in self._row(group)) + " |"
 
     def junit(self) -> str:
         """Return JUnit XML: a suite a layer, a case a finding."""
@@ -176,6 +179,16 @@ class CheckReport:
         element.text = _printable(
             f"{change(finding)} {interval(finding)} {versions(finding.then, finding.now)}"
         )
+
+
+def _alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Return what is missing for one reason together: a backend that cannot be started, say."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        alike = finding.state == "missing" and not finding.acknowledged
+        key = (finding.layer, finding.backend, finding.told) if alike else (finding.row,)
+        groups.setdefault(key, []).append(finding)
+    return list(groups.values())
 
 
 def _what(finding: Finding) -> str:
@@ -214,7 +227,12 @@ def why(finding: Finding) -> str:
 
 
 def versions(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return the packages whose versions differ: "keras 3.14.0 → 3.15.1"."""
+    """Return the packages whose versions differ: "keras 3.14.0 → 3.15.1".
+
+    None where nothing ran on one side.
+    """
+    if not then or not now:
+        return ""
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     return ", ".join(f"{n} {then.get(n, 'none')} → {now.get(n, 'none')}" for n in names)
 

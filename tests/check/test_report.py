@@ -83,6 +83,23 @@ def test_a_row_names_versions_size_interval_and_reason():
 
 def test_versions_name_what_is_new_and_what_is_gone():
     assert versions({"a": "1"}, {"b": "2"}) == "a 1 → none, b none → 2"
+    assert versions({"a": "1"}, {}) == ""
+
+
+def test_what_is_missing_for_one_reason_is_one_row_and_in_full_elsewhere():
+    """A backend that cannot be started fails every recipe: nobody reads thirty equal rows."""
+    broken = [
+        Finding("numerics", "jax", name, "missing", told="No module named 'toolz'", fails=True)
+        for name in ("adam", "sgd", "nadam")
+    ]
+    other = replace(broken[0], subject="ftrl", told="the baseline has no entry")
+    found = report(*broken, other, MOVED)
+    names = [row[2] for row in found.outcome().rows]
+    assert sorted(names) == ["numerics/jax/ftrl", "numerics/jax: 3 rows", MOVED.row]
+    assert found.markdown().count("toolz") == 1
+    assert len(found.outcome(everything=True).rows) == 5
+    assert len(found.as_json()["findings"]) == 5
+    assert found.junit().count("toolz") == 3
 
 
 def test_json_is_json_and_has_everything():

@@ -8,7 +8,6 @@ other backends' of now.
 from __future__ import annotations
 
 import itertools
-import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -370,11 +369,9 @@ def _apart(pair: Pair, backend: str) -> str:
 
 
 def _notes(now: Measured, rows: Rows) -> Iterator[str]:
-    largest = max((row.size for row in rows.values() if row.state == "unchanged"), default=math.nan)
-    yield (
-        f"{len(now.entries)} trajectories in float64, tolerance {TOLERANCE:g}; the largest error "
-        f"of what is unchanged is {largest:.1e}"
-    )
+    same = [row.size for row in rows.values() if row.state == "unchanged"]
+    largest = f"; the largest error of what is unchanged is {max(same):.1e}" if same else ""
+    yield f"{len(now.entries)} trajectories in float64, tolerance {TOLERANCE:g}{largest}"
     kit = len(parity_recipes())
     if now.whole and len(now.recipes) < kit:
         yield (
