@@ -31,6 +31,8 @@ from manyseeds.usage import Place, models, used
 FACTORS = (10.0, 0.1, 1.01, 1 / 1.01, 1 / 0.99, 0.99, 2.0, 0.5)
 UNDONE = 1000.0
 """By how much a variant must be nearer to the baseline, if it does not reach it."""
+_ABSENT = {("schedule", "constant")}
+"""Techniques that stand for none."""
 MOST_VARIANTS = 60
 MOST_STRUCTURES = 6
 """Variants that need programs of their own, which take seconds to compile."""
@@ -117,7 +119,7 @@ def shared_techniques(rows: Sequence[Finding], recipes: Mapping[str, Recipe]) ->
     if not unchanged and len(changed) > 1:
         return f"all {len(changed)} recipes changed"
     common = frozenset.intersection(*(techniques[name] for name in changed))
-    own = common.difference(*(techniques[name] for name in unchanged))
+    own = common.difference(_ABSENT, *(techniques[name] for name in unchanged))
     if not own or not unchanged:
         return ""
     names = " or ".join(name for _, name in sorted(own))
@@ -145,9 +147,18 @@ def _undone(row: Finding, now: Measured, baseline: Baseline, device: Device) -> 
     }
     before = _error(now.by_row[key].arrays, then.arrays, found.phases, steps)
     best = min(errors, key=lambda change: errors[change], default="")
-    if best and (errors[best] <= TOLERANCE or errors[best] * UNDONE <= before):
+    if best and undoes(before, errors[best]):
         return f"undone by {best} (error {before:.1e} → {errors[best]:.1e})"
     return ""
+
+
+def undoes(before: float, after: float) -> bool:
+    """Return whether a variant with the second error undoes a change with the first.
+
+    Where something was 0 then, the error is infinite: only following the baseline again will do.
+    """
+    nearer = before / UNDONE if math.isfinite(before) else 0.0
+    return after <= max(TOLERANCE, nearer)
 
 
 def _steps(recipe: Recipe, parting: Parting) -> int:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from manyseeds.check.numerics.explain import explain
 from manyseeds.check.numerics.layer import compare, measure
 from manyseeds.check.numerics.parting import Parting
-from manyseeds.check.numerics.reasons import shared_techniques, variants, with_reasons
+from manyseeds.check.numerics.reasons import shared_techniques, undoes, variants, with_reasons
 from manyseeds.check.store import Baseline
 from manyseeds.conformance import outcome
 from manyseeds.conformance.mutations import changed_at
@@ -71,6 +72,18 @@ def test_the_variant_that_follows_the_baseline_again_is_named(
     assert bool(found.reason) == bool(reason)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "undone"),
+    [
+        *((1.0, 1e-10, True), (1e-2, 9e-6, True), (1e-2, 2e-5, False)),
+        *((np.inf, 1e-10, True), (np.inf, 1e-3, False), (np.inf, np.inf, False)),
+        (1.0, np.nan, False),
+    ],
+)
+def test_what_is_hardly_nearer_undoes_nothing(before, after, undone):
+    assert undoes(before, after) == undone
+
+
 def test_unchanged_rows_are_given_no_reason(measured, baseline):
     result = compare(measured, baseline)
     assert with_reasons(result, measured, baseline) == result
@@ -81,6 +94,7 @@ def test_the_technique_that_all_changed_recipes_share_is_named(measured, altered
     told = shared_techniques(rows, measured.recipes)
     assert told.startswith("changed are the one recipe with ")
     assert "elu" in told
+    assert "constant" not in told  # which is to say no schedule
     # nadam is used by tanh_early_stopping too, which has not changed.
     assert "nadam" not in told.replace("elu_nadam", "")
 
