@@ -13,6 +13,8 @@ import threading
 from importlib.metadata import distributions
 from pathlib import Path
 
+import psutil
+
 from manyseeds.errors import RequestError
 
 COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
@@ -29,6 +31,13 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def idle_cores(seconds: float = 1.0) -> int:
+    """Return how many of these cores nobody used for so many seconds; one at least."""
+    used = psutil.cpu_percent(seconds, percpu=True)
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(used))
+    return max(1, round(sum(1 - used[core] / 100 for core in mine if core < len(used))))
 
 
 def processor() -> str:

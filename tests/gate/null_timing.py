@@ -18,8 +18,9 @@ import numpy as np
 
 from manyseeds.check.store import Baseline
 from manyseeds.check.timing.layer import PROCESSES, ROUNDS, SUBJECTS, compare, measure
+from manyseeds.check.timing.multiples import in_multiples, weights_of
 
-STATES = ("changed", "unchanged", "cannot tell")
+STATES = ("changed", "unchanged", "cannot tell", "not comparable")
 BUSY = "import numpy as n\na = n.ones(1 << 22)\nwhile True: n.negative(a, out=a); sum(range(9999))"
 
 PAGE = """\
@@ -33,7 +34,7 @@ with {processes} processes of {rounds} rounds in a set, the number of a check{lo
 
 ## False alarms
 
-{sets} sets of the same version, every pair compared, all rows of a pair judged together.
+{sets} sets of the same version{pairing}, all rows of a pair judged together.
 
 {alarms}
 
@@ -58,7 +59,12 @@ def dealt(entries, sets, processes):
     def part(entry, place):
         less = sets * processes - len(entry.arrays["samples"])  # memory has no first process
         rows = slice(max(0, place * processes - less), (place + 1) * processes - less)
-        return replace(entry, arrays={name: a[rows] for name, a in entry.arrays.items()})
+        arrays = {name: a[rows] for name, a in entry.arrays.items() if name != "weights"}
+        if "yardstick" in arrays:  # a baseline of this set would have weights of its own
+            parts = arrays["cpu"], arrays["yardstick"]
+            arrays["weights"] = weights_of(*parts, entry.context["preparations"])
+            arrays["samples"] = in_multiples(*parts, arrays["weights"])
+        return replace(entry, arrays=arrays)
 
     return [[part(entry, place) for entry in entries] for place in range(sets)]
 
@@ -114,11 +120,29 @@ def keep(asked, name, entries):
     Baseline(folder).accept(entries, f"measured for {asked.markdown.name}")
 
 
+def kept(asked, folder):
+    """Return the entries that another run left."""
+    names = [(backend, subject) for backend in asked.backend for subject in SUBJECTS]
+    found = [Baseline(folder).entry("time", *name) for name in names]
+    return [entry for entry in found if entry]
+
+
+def all_sets(asked, entries):
+    """Return as many sets as there are processes for."""
+    processes = max(len(entry.arrays["samples"]) for entry in entries)
+    return dealt(entries, processes // asked.processes, asked.processes)
+
+
 def measured(asked):
     """Return the sets of one version, and one slowed set for each factor."""
+    if asked.again:
+        folder = asked.markdown.with_suffix("")
+        all_ = kept(asked, folder / "same")
+        slower = {times: kept(asked, folder / f"slowed-{times}") for times in asked.slowed}
+        return all_, all_sets(asked, all_), slower
     rows_of_a_pair = len(asked.backend) * len(SUBJECTS)
     pairs = asked.comparisons / rows_of_a_pair
-    sets = max(2, math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
+    sets = asked.sets or max(2, math.ceil((1 + math.sqrt(1 + 8 * pairs)) / 2))
     all_ = measure(asked.backend, processes=sets * asked.processes, rounds=asked.rounds)
     keep(asked, "same", all_)
     return all_, dealt(all_, sets, asked.processes), {t: slowed(asked, t) for t in asked.slowed}
@@ -134,6 +158,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--slowed", type=float, nargs="*", default=[1.15, 1.3])
     parser.add_argument("--load", action="store_true", help="keep a core busy meanwhile")
+    parser.add_argument("--sets", type=int, help="instead of as many as comparisons take")
+    parser.add_argument("--again", action="store_true", help="judge what was kept, without --load")
+    parser.add_argument("--against", type=Path, help="sets kept by another run, to compare with")
     asked = parser.parse_args()
     asked.backend = asked.backend or ["pytorch", "tensorflow", "jax"]
     busy = subprocess.Popen([sys.executable, "-c", BUSY]) if asked.load else None
@@ -144,6 +171,8 @@ def main():
             busy.kill()
             busy.wait()
     pairs = itertools.combinations(sets, 2)
+    if asked.against:
+        pairs = itertools.product(sets, all_sets(asked, kept(asked, asked.against)))
     alarms = counted([each for now, then in pairs for each in judged(now, then)], "")
     caught = [
         line
@@ -157,6 +186,9 @@ def main():
         rounds=asked.rounds,
         load=", with another process that keeps a core busy" if asked.load else "",
         sets=len(sets),
+        pairing=", each compared with every one of an idle machine"
+        if asked.against
+        else ", every pair compared",
         alarms=rows(heads, alarms),
         caught=rows(heads, caught),
         spread=rows(["backend", "subject", "sample", "expected", "between"], spreads(all_)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -32,7 +32,7 @@ from manyseeds.check.timing.ratios import (
 )
 from manyseeds.check.timing.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
 from manyseeds.errors import RunError
-from manyseeds.host import compiled_folder, cores, processor
+from manyseeds.host import compiled_folder, idle_cores, processor
 from manyseeds.settings import Device, Settings
 from manyseeds.statistics.family import level_among
 
@@ -56,6 +56,9 @@ FLOOR = 0.10
 
 WIDER = {COMPILE: 0.25, WAITING: 0.25}
 """Subjects whose spread is too wide for that."""
+
+BUSY = 0.1
+"""A share of the time waited for a core, beyond which seconds are those of a busy machine."""
 
 _CONDITIONS = ("device", "machine", "threads", "clock", "programs")
 
@@ -82,7 +85,8 @@ def measure(
     processes, rounds
         Of each backend; measurements of each subject in each of them.
     beside
-        How many processes are at work at once; None: as many as there are cores, one on a GPU.
+        How many processes are at work at once; None: as many as cores are idle, one on a GPU. What
+        shares a core finds its caches emptied, and is slower in seconds of the CPU, too.
     program
         The command that answers a request, for tests.
 
@@ -98,7 +102,7 @@ def measure(
     RequestError
         A backend is not installed, or has no such device.
     """
-    at_once = beside or (cores() if device == "cpu" else 1)
+    at_once = beside or (idle_cores() if device == "cpu" else 1)
     settings = Settings(device=device, threads=threads)
     found = answers(backends, SUBJECTS, settings, processes, rounds, at_once, program)
     return [entry for backend in backends for entry in _entries(backend, found[backend], threads)]
@@ -128,6 +132,7 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
     if MEMORY not in failed and len(found) > 1:
         # Who has compiled what the next ones load has had more, and not given all of it back.
         arrays[MEMORY] = {"samples": np.array([[float(each.memory)] for each in found[1:]])}
+    context["waited"] = _waited(list(arrays.values()))
     if WAITING not in failed and not gpu:
         arrays[WAITING] = {"samples": _waiting([arrays[s] for s in WORKLOADS if s in arrays])}
     entries = {
@@ -138,6 +143,12 @@ def _entries(backend: str, found: Sequence[Answer], threads: int) -> list[Entry]
         about = context | _about(subject) | {"failed": why}
         entries[subject] = Entry("time", backend, subject, about, {})
     return [entries[subject] for subject in SUBJECTS if subject in entries]
+
+
+def _waited(arrays: Sequence[Mapping[str, Floats]]) -> float:
+    """Return the share of the time in which the yardstick was ready to run and did not."""
+    ratios = [a["yardstick waiting"].ravel() for a in arrays if "yardstick waiting" in a]
+    return float(1 - 1 / np.mean(np.concatenate(ratios))) if ratios else 0.0
 
 
 def _about(subject: str) -> dict[str, Any]:
@@ -236,7 +247,7 @@ def compare(
     order = [entry.row for entry in now]
     order += [row for row in found if row not in order]
     took = seconds + perf_counter() - started
-    notes = _notes(len(comparisons) - len(same))
+    notes = _notes(comparisons.values())
     return LayerResult("time", tuple(found[row] for row in order), len(same), took, notes)
 
 
@@ -271,6 +282,8 @@ class Comparison:
         ]
         if differing[:2] == ["device", "machine"] and now.context.get("clock") == "cpu":
             del differing[0]  # the processor is both
+        if now.subject != MEMORY and max(_load(now), _load(then)) > BUSY:
+            differing.append("load")
         preparations = now.context.get("preparations", 1), then.context.get("preparations", 1)
         sides = Sides.of(_weighed(now, then), _checked(then, "then"), preparations)
         return cls(now, then, sides, wider, tuple(differing))
@@ -301,6 +314,11 @@ class Comparison:
     def _condition(self, name: str) -> str:
         if name == "question":
             return "the baseline timed something else: the workload is another; accept it anew"
+        if name == "load":
+            return (
+                f"the cores were busy with something else for {_load(self.then):.0%} of the time "
+                f"then and {_load(self.now):.0%} now: measure on an idle machine"
+            )
         then, now = (each.context.get(name) for each in (self.then, self.now))
         return f"another {name}: {_besides(then, now)} then, {_besides(now, then)} now"
 
@@ -362,8 +380,9 @@ def _judged(comparisons: Mapping[str, Comparison]) -> dict[str, Finding]:
     return found
 
 
-def _notes(elsewhere: int) -> tuple[str, ...]:
-    """Say what to do about rows that were timed under other conditions."""
+def _notes(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """Say what to do about rows that were timed in another place."""
+    elsewhere = sum(not {*_CONDITIONS}.isdisjoint(each.differing) for each in comparisons)
     if not elsewhere:
         return ()
     remedy = '`manyseeds baseline --accept --layer time --because "another machine"`'
@@ -410,6 +429,10 @@ def _change(ratio: Ratio, subject: str) -> str:
     low, high = 100 * (ratio.low - 1), 100 * (ratio.high - 1)
     word = more if ratio.value >= 1 else less
     return f"{100 * abs(ratio.value - 1):.1f} % {word} ({low:+.1f} to {high:+.1f} %)"
+
+
+def _load(entry: Entry) -> float:
+    return float(entry.context.get("waited", 0.0))
 
 
 def _besides(condition: Any, other: Any) -> str:
