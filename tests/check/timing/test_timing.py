@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 from scipy import stats
 
@@ -15,6 +17,7 @@ from manyseeds.check.timing.multiples import in_multiples
 from manyseeds.check.timing.ratios import Sides, can_decide, processes_to_settle
 from manyseeds.check.timing.workloads import COMPILE, MEMORY, WORKLOADS
 from manyseeds.errors import RequestError, RunError
+from manyseeds.host import idle_cores
 
 PROCESSES, ROUNDS = 6, 20
 CONTEXT = {
@@ -341,3 +344,30 @@ def test_a_backend_that_cannot_be_opened_is_refused():
     program = standing_in('print(json.dumps({"refused": "no such device"})); sys.exit()')
     with pytest.raises(RequestError, match="no such device"):
         measure(["x"], processes=2, rounds=2, program=program)
+
+
+@pytest.mark.parametrize("busy", ["then", "now"])
+def test_seconds_of_a_busy_machine_are_not_compared(rng, baseline, busy):
+    """Who shares a core finds its caches emptied; memory is as much as ever."""
+    load = {"then": {}, "now": {}} | {busy: {"waited": 0.4}}
+    then, now = (
+        [entry(drawn(rng, times), s, **load[when]) for s in ("adam step", MEMORY)]
+        for when, times in (("then", 1.0), ("now", 1.5))
+    )
+    step, memory = compare(now, baseline(*then)).findings
+    assert (step.state, step.fails) == ("not comparable", False)
+    assert {"then": "40% of the time then", "now": "and 40% now"}[busy] in step.told
+    assert "idle machine" in step.told
+    assert memory.state == "changed"
+
+
+def test_how_long_the_yardstick_waited_is_kept():
+    found = measure(["x"], processes=2, rounds=4, program=standing_in())
+    assert {each.context["waited"] for each in found} == {0.5}  # 4 ms of the wall, 2 of the CPU
+
+
+def test_a_busy_core_is_not_idle(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    for used, idle in (([3, 5, 2, 1], 4), ([99, 97, 2, 1], 2), ([100, 100, 100, 100], 1)):
+        monkeypatch.setattr(psutil, "cpu_percent", lambda *_, used=used, **__: used)
+        assert idle_cores() == idle
