@@ -38,18 +38,22 @@ with {processes} processes of {rounds} rounds in a set, the number of a check{lo
 
 {alarms}
 
+{caught}## Spread
+
+Standard deviation of the logarithms of samples, in %: of a sample within its process, of what that
+alone would make of the medians of a process, and of these medians between processes.
+
+{spread}
+"""
+
+
+CAUGHT = """\
 ## What is caught
 
 Sets of a backend that keeps the CPU busy for a share of each call, compared with every set without.
 
 {caught}
 
-## Spread
-
-Standard deviation of the logarithms of samples, in %: of a sample within its process, of what that
-alone would make of the medians of a process, and of these medians between processes.
-
-{spread}
 """
 
 
@@ -190,7 +194,7 @@ def main():
         if asked.against
         else ", every pair compared",
         alarms=rows(heads, alarms),
-        caught=rows(heads, caught),
+        caught=CAUGHT.format(caught=rows(heads, caught)) if caught else "",
         spread=rows(["backend", "subject", "sample", "expected", "between"], spreads(all_)),
     )
     asked.markdown.write_text(page, encoding="utf-8")
