@@ -4,8 +4,6 @@ parsers of those who read them."""
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from importlib.resources import files
@@ -199,13 +197,10 @@ def test_a_baseline_for_another_question_says_which(check, folder):
     assert "steps 3 then" in told
 
 
-def test_a_check_that_is_interrupted_says_so_and_leaves_no_process(folder):
+def test_a_check_that_is_interrupted_says_so_and_leaves_no_process(start, folder):
     """By the signal that a terminal sends, while recipes are being followed."""
-    command = [sys.executable, "-c", "from manyseeds.cli import main; main()", "check"]
-    where = ["--layer", "numerics", "--backend", "numpy", "--baseline", str(folder)]
-    process = subprocess.Popen(
-        [*command, *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    where = ["--layer", "numerics", "--backend", "numpy", "--baseline", folder]
+    process = start("check", *where)
     line = process.stderr.readline()
     assert "numerics: numpy" in line
     workers = children_of(process.pid)

@@ -196,14 +196,13 @@ def _missing(backend: str, subject: str, told: str, **also: Any) -> Finding:
 
 def _refused(now: Entry, then: Entry | None, *, same_seeds: bool) -> Finding | None:
     """Return why two entries cannot be compared, or None."""
-    versions: dict[str, Any] = {"now": now.versions}
+    versions: dict[str, Any] = {"now": now.versions} | ({"then": then.versions} if then else {})
     lost = undelivered(now)
     if lost:
         return _missing(now.backend, now.subject, lost, **versions)
     if then is None:
         told = "the baseline has no entry: accept one with `manyseeds baseline --accept`"
         return _missing(now.backend, now.subject, told, **versions)
-    versions["then"] = then.versions
     differs = other_question(now, then, same_seeds=same_seeds)
     if differs:
         return Finding(

@@ -214,9 +214,9 @@ def compare(now: Measured, baseline: Baseline) -> LayerResult:
     """
     started = perf_counter()
     rows = {key: _compared(entry, baseline) for key, entry in now.by_row.items()}
-    rows |= {key: _failed(key, why, baseline) for key, why in now.failures.items()}
+    rows |= {key: _failed(key, why, now, baseline) for key, why in now.failures.items()}
     rows |= {
-        key: _failed(key, f"it says: {why}", baseline)
+        key: _failed(key, f"it says: {why}", now, baseline)
         for key, why in now.refused.items()
         if baseline.entry("numerics", *key)
     }
@@ -278,11 +278,15 @@ def _asks_otherwise(now: Entry, then: Entry) -> str:
     return f"the baseline was made for another question: {'; '.join(other)}"
 
 
-def _failed(key: tuple[str, str], why: str, baseline: Baseline) -> Finding:
+def _failed(key: tuple[str, str], why: str, now: Measured, baseline: Baseline) -> Finding:
+    """Return the finding of what could not be followed, with the versions of what could be."""
     then = baseline.entry("numerics", *key)
     told = f"{key[0]} cannot follow it now: {why}"
-    versions = then.versions if then else {}
-    return Finding("numerics", *key, "missing", told=told, then=versions, fails=True)
+    others = (entry.versions for entry in now.entries if entry.backend == key[0])
+    before = then.versions if then else {}
+    return Finding(
+        "numerics", *key, "missing", told=told, then=before, now=next(others, {}), fails=True
+    )
 
 
 def _gone(now: Measured, baseline: Baseline) -> Iterator[Finding]:
