@@ -51,3 +51,17 @@ def test_a_peak_counts_until_it_is_forgotten():
     assert peak_memory() - before > 150 * 2**20
     forget_peak_memory()
     assert peak_memory() - before < 50 * 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells it in /proc")
+def test_mapped_files_are_told_apart_from_own_memory(tmp_path):
+    """A file of 32 MiB that is mapped and read counts; as much memory of one's own does not."""
+    file = tmp_path / "mapped"
+    file.write_bytes(bytes(32 << 20))
+    before = mapped_files()
+    own = np.ones(4 << 20)
+    assert abs(mapped_files() - before) < 8 << 20
+    mapped = np.memmap(file, np.uint8, "r")
+    assert mapped.sum() == 0
+    assert mapped_files() - before > 24 << 20
+    assert own.sum() == 4 << 20

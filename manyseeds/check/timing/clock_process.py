@@ -25,7 +25,13 @@ from manyseeds.backend import Backend, backend_entry
 from manyseeds.check.timing.workloads import COMPILE, WORKLOADS, Call, compiled_anew, prepared
 from manyseeds.check.timing.yardstick import Yardstick
 from manyseeds.errors import ManyseedsError
-from manyseeds.host import compiled_folder, end_with_parent, forget_peak_memory, peak_memory
+from manyseeds.host import (
+    compiled_folder,
+    end_with_parent,
+    forget_peak_memory,
+    mapped_files,
+    peak_memory,
+)
 from manyseeds.settings import Settings
 
 LEAST_SECONDS = 0.004
@@ -94,7 +100,7 @@ def _measured(backend: Backend, subjects: list[str], rounds: int) -> dict[str, A
                 before = after
         del timed
         gc.collect()
-    memory = backend.peak_memory() or peak_memory()
+    memory = backend.peak_memory() or peak_memory() - mapped_files()
     if COMPILE in subjects:
         compiling = [_compiling(backend, yardstick) for _ in range(COMPILATIONS)]
         if found := [reading for reading in compiling if reading]:

@@ -154,6 +154,8 @@ def _waited(arrays: Sequence[Mapping[str, Floats]]) -> float:
 def _about(subject: str) -> dict[str, Any]:
     workload = COMPILED if subject == COMPILE else WORKLOADS.get(subject)
     parts = [each.question for each in WORKLOADS.values()]
+    if subject == MEMORY:
+        parts.append("without mapped files")
     return {
         "question": workload.question if workload else "-".join(sorted(set(parts))),
         "preparations": _shares(subject),
