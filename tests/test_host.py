@@ -2,10 +2,17 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 from manyseeds.errors import RequestError
-from manyseeds.host import compiled_folder, forget_peak_memory, keep_compiled, peak_memory
+from manyseeds.host import (
+    compiled_folder,
+    forget_peak_memory,
+    keep_compiled,
+    mapped_files,
+    peak_memory,
+)
 
 
 def test_programs_of_another_framework_release_or_flags_have_a_folder_of_their_own(
