@@ -291,7 +291,10 @@ def check(
         bool, typer.Option("--strict", help="What cannot be told fails, too.")
     ] = False,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Follow every recipe of the parity kit.")
+        bool,
+        typer.Option(
+            "--thorough", help="Follow every recipe of the parity kit; time more processes."
+        ),
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")] = False,
     markdown: Annotated[

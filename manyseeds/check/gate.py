@@ -35,7 +35,7 @@ class Asked:
         Folder in which the accuracy layer's runs get theirs.
     thorough
         Whether the numerics layer follows every recipe of the parity kit, and the time layer starts
-        twice as many processes.
+        as many processes as for an acceptance.
     """
 
     backends: tuple[str, ...]

@@ -69,7 +69,7 @@ def _promised(baseline: Baseline, question: Asked, suites: set[str]) -> Iterator
 
 
 def _time(question: Asked) -> Measured:
-    processes = timing.PROCESSES * (3 if question.thorough else 1)
+    processes = timing.THOROUGH_PROCESSES if question.thorough else timing.PROCESSES
     now = timing.measure(question.backends, processes=processes)
     return Measured(tuple(now), lambda baseline, _: timing.compare(now, baseline))
 

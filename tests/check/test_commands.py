@@ -3,6 +3,7 @@ parsers of those who read them."""
 
 import json
 import os
+import shutil
 import signal
 import threading
 from dataclasses import replace
@@ -43,12 +44,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def folder(made, tmp_path):
     """A copy of it, to be spoilt."""
-    for path in made.rglob("*.*"):
-        if path.is_file():
-            copy = tmp_path / "baseline" / path.relative_to(made)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-    return tmp_path / "baseline"
+    return shutil.copytree(made, tmp_path / "baseline")
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
 from manyseeds.host import cores
-from tests.gate.null_timing import BUSY, rows
+from tests.gate.null_timing import load, rows
 from tests.gate.planted import COMMAND
 
 PAGE = """\
@@ -31,18 +30,6 @@ cores. Whatever fails is a false alarm.
 
 {table}
 """
-
-
-@contextmanager
-def load(processes):
-    """Keep cores busy meanwhile."""
-    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
-    try:
-        yield
-    finally:
-        for each in busy:
-            each.kill()
-            each.wait()
 
 
 def checked(asked):

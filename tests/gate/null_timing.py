@@ -11,6 +11,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,18 @@ Sets of a backend that keeps the CPU busy for a share of each call, compared wit
 {caught}
 
 """
+
+
+@contextmanager
+def load(processes):
+    """Keep cores busy meanwhile."""
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
 
 
 def dealt(entries, sets, processes):
@@ -167,13 +180,8 @@ def main():
     parser.add_argument("--against", type=Path, help="sets kept by another run, to compare with")
     asked = parser.parse_args()
     asked.backend = asked.backend or ["pytorch", "tensorflow", "jax"]
-    busy = subprocess.Popen([sys.executable, "-c", BUSY]) if asked.load else None
-    try:
+    with load(1 if asked.load else 0):
         all_, sets, slower = measured(asked)
-    finally:
-        if busy:
-            busy.kill()
-            busy.wait()
     pairs = itertools.combinations(sets, 2)
     if asked.against:
         pairs = itertools.product(sets, all_sets(asked, kept(asked, asked.against)))

@@ -34,8 +34,6 @@ from manyseeds.training import Lanes, seeds_of
 
 Arrays = dict[str, NDArray[Any]]
 
-MODULE = "manyseeds.check.numerics.following"
-
 _SETTINGS = partial(Settings, precision="float64", threads=1)
 """One thread: for layers this small several spend their time waiting for each other."""
 

@@ -29,7 +29,8 @@ class Answer:
     environment
         As its backend describes it.
     readings
-        By subject, [rounds, 6]: CPU and wall seconds of the yardstick, the subject, the yardstick.
+        By subject, [rounds, 2 parts + 1, 2]: CPU and wall seconds of the yardstick's parts, the
+        subject, the parts again.
     memory
         The most bytes it had.
     failed
@@ -37,7 +38,7 @@ class Answer:
     """
 
     environment: Mapping[str, Any] = field(default_factory=dict)
-    readings: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    readings: Mapping[str, list[list[list[float]]]] = field(default_factory=dict)
     memory: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
 

@@ -49,7 +49,10 @@ kind to kind cancels, and a slowdown that all of them share is seen where none a
 SUBJECTS = (STEPS, *WORKLOADS, COMPILE, MEMORY, WAITING)
 
 PROCESSES, ROUNDS = 4, 40
-"""Of each backend, and of a process; an acceptance takes three times as many processes."""
+"""Of each backend, and of a process."""
+
+THOROUGH_PROCESSES = 3 * PROCESSES
+"""Of each backend for an acceptance, with which many a check is compared."""
 
 FLOOR = 0.10
 """The least share by which something is faster or slower."""

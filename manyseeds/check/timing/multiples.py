@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from manyseeds.check.timing.ratios import medians
+
 Floats = NDArray[np.float64]
 
 _BINDING = 1e4
@@ -48,7 +50,6 @@ def in_multiples(own: Floats, parts: Floats, weights: Floats) -> Floats:
 
 def _centred(seconds: Floats, preparations: int) -> Floats:
     """Return logarithms of medians about their mean, [processes x preparations, columns]."""
-    shares = np.array_split(np.log(seconds), min(preparations, seconds.shape[1]), axis=1)
-    medians = np.concatenate([np.median(share, axis=1) for share in shares])
-    centred: Floats = medians - medians.mean(axis=0)
+    found = medians(seconds, preparations).reshape(-1, seconds.shape[-1])
+    centred: Floats = found - found.mean(axis=0)
     return centred

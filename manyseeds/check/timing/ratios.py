@@ -78,7 +78,7 @@ class Sides:
             How many share the rounds of a process, one after the other, on each side.
         """
         generator = np.random.default_rng(SEED)
-        prepared, prepared_then = map(_medians, (now, then), preparations)
+        prepared, prepared_then = map(medians, (now, then), preparations)
         drawn = np.empty(0)
         if min(len(now), len(then)) > 1:
             drawn = np.sort(_resampled(prepared, generator) - _resampled(prepared_then, generator))
@@ -101,6 +101,26 @@ class Sides:
         bounds = np.array([drawn, _welch(self.prepared.ravel(), self.prepared_then.ravel(), level)])
         low, high = bounds[:, 0].min(), bounds[:, 1].max()
         return Ratio(math.exp(estimate), math.exp(low), math.exp(high), sd)
+
+
+def medians(seconds: Floats, preparations: int) -> Floats:
+    """Return the logarithm of the median of each preparation's rounds.
+
+    The first preparations have a round more where they cannot be shared out evenly.
+
+    Parameters
+    ----------
+    seconds
+        [processes, rounds, …].
+    preparations
+        How many share the rounds of a process.
+
+    Returns
+    -------
+    [processes, preparations, …]
+    """
+    shares = np.array_split(np.log(seconds), min(preparations, seconds.shape[1]), axis=1)
+    return np.stack([np.median(share, axis=1) for share in shares], axis=1)
 
 
 def pooled_sd(first: Floats, second: Floats) -> float:
@@ -137,15 +157,6 @@ def processes_to_settle(ratio: Ratio, floor: float, level: float) -> float:
         if enough and can_decide(processes, processes, level):
             return processes
     return math.inf
-
-
-def _medians(side: Floats, preparations: int) -> Floats:
-    """Return the logarithm of the median of each preparation's rounds, [processes, preparations].
-
-    The first preparations have a round more where they cannot be shared out evenly.
-    """
-    shares = np.array_split(np.log(side), min(preparations, side.shape[1]), axis=1)
-    return np.stack([np.median(share, axis=1) for share in shares], axis=1)
 
 
 def _resampled(side: Floats, generator: np.random.Generator) -> Floats:
