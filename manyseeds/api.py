@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from manyseeds import commands, inventory
-from manyseeds.ledger import Ledger
-from manyseeds.outcome import Outcome
-from manyseeds.planner import Options
-from manyseeds.settings import Device
+from manyseeds.backend.settings import Device
+from manyseeds.cli import inventory
+from manyseeds.execution.request import Options, TrainingRequest
+from manyseeds.execution.train import train
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.runs import chosen_ledgers
+from manyseeds.presentation.command_result import Outcome
+from manyseeds.presentation.run_display import TerminalDisplay
 
 RESULTS = Path("results")
 
@@ -41,21 +44,27 @@ def run(
     options
         Seeds, lanes, backends, device, …: what the command's options say.
     """
-    targets = commands.train(
-        suites, options or Options(), quick=quick, results=results, resume=resume, timeout=timeout
+    request = TrainingRequest(
+        suites=suites,
+        quick=quick,
+        results=results,
+        resume=resume,
+        timeout=timeout,
+        options=options or Options(),
     )
+    targets = train(request, TerminalDisplay())
     return pd.concat([_records(ledger) for ledger in targets], ignore_index=True)
 
 
 def records(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the records of runs, or of all in a folder: a row per promised training."""
-    chosen = commands.chosen_ledgers(runs, results)
+    chosen = chosen_ledgers(runs, results)
     return pd.concat([_records(ledger) for ledger in chosen], ignore_index=True)
 
 
 def curves(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the learning curves of runs, or of all in a folder: a row per epoch."""
-    chosen = commands.chosen_ledgers(runs, results)
+    chosen = chosen_ledgers(runs, results)
     frames = [ledger.curves().assign(run=ledger.folder.name) for ledger in chosen]
     return pd.concat(frames, ignore_index=True)
 
@@ -64,21 +73,21 @@ def summary(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return counts, accuracies and seconds per recipe and backend, as in the report."""
     from manyseeds.report import summary_table
 
-    return summary_table(commands.chosen_ledgers(runs, results))
+    return summary_table(chosen_ledgers(runs, results))
 
 
 def claims(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the verdict of every claim, per backend and over all, as in the report."""
     from manyseeds.report import claims_table
 
-    return claims_table(commands.chosen_ledgers(runs, results))
+    return claims_table(chosen_ledgers(runs, results))
 
 
 def variance(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the standard deviation that each stream causes alone, as in the report."""
     from manyseeds.report import variance_table
 
-    return variance_table(commands.chosen_ledgers(runs, results))
+    return variance_table(chosen_ledgers(runs, results))
 
 
 def report(
@@ -90,7 +99,7 @@ def report(
     """Make the report's pages and return their files; `formats` as in `report --format`."""
     from manyseeds.report import render
 
-    return render(commands.chosen_ledgers(runs, results), out, formats)
+    return render(chosen_ledgers(runs, results), out, formats)
 
 
 def parity(
@@ -124,7 +133,7 @@ def detection(
     results: Path = RESULTS,
 ) -> pd.DataFrame:
     """Return how many seeds a suite's claims need to detect an improvement: see `plan_seeds`."""
-    from manyseeds.detection import plan_seeds
+    from manyseeds.cli.seed_planning import plan_seeds
 
     return _frame(plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results))
 

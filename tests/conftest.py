@@ -66,7 +66,7 @@ def numpy_only(monkeypatch):
 @pytest.fixture
 def manyseeds(numpy_only, monkeypatch, capsys):
     """The command line's own entry, called in this process: as the command, without its start."""
-    from manyseeds.cli import main
+    from manyseeds.cli.main import main
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["manyseeds", *map(str, arguments)])
@@ -88,7 +88,7 @@ def start(numpy_only, tmp_path):
 
     def begin(*arguments, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-m", "manyseeds.cli", *map(str, arguments)],
+            [sys.executable, "-m", "manyseeds.cli.main", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

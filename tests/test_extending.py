@@ -2,7 +2,7 @@
 
 A copy of the project gets an initialiser, an activation, a data set and a suite, and trains with
 them. The backend that trains is itself an addition: `tests/numpy_backend`, which the parity kit
-certifies (`tests/test_numpy_backend.py`).
+certifies (`tests/backend/test_numpy_backend.py`).
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from manyseeds.ledger import ledgers
+from manyseeds.ledger.runs import ledgers
 
 ROOT = Path(__file__).parents[1]
 
@@ -131,7 +131,7 @@ class Copy:
         parts = (self.folder, self.folder / "backends", self.folder / "tests" / "numpy_backend")
         path = os.pathsep.join([*map(str, parts), os.environ["PYTHONPATH"]])
         return subprocess.run(
-            [sys.executable, "-m", "manyseeds.cli", *arguments, "--json"],
+            [sys.executable, "-m", "manyseeds.cli.main", *arguments, "--json"],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
             capture_output=True,
@@ -153,9 +153,11 @@ def project(tmp_path):
 def test_an_initialiser_a_data_set_and_a_suite_take_the_places_the_readme_names(project):
     catalogue = "manyseeds/datasets/catalogue.py"
     described = "from manyseeds.datasets.description"
-    project.change("manyseeds/initialisers.py", "\nInitialiser = Annotated[", INITIALISER)
     project.change(
-        "manyseeds/initialisers.py",
+        "manyseeds/techniques/initialisers.py", "\nInitialiser = Annotated[", INITIALISER
+    )
+    project.change(
+        "manyseeds/techniques/initialisers.py",
         "        | Fixup,\n",
         "        | Fixup\n        | HeLogistic,\n",
     )
@@ -179,9 +181,9 @@ def test_an_activation_takes_its_lines_in_each_backend_and_the_kit_proves_them_t
     pytest.importorskip("torch")
     in_pytorch = "backends/manyseeds_pytorch/activations.py"
     in_numpy = "tests/numpy_backend/manyseeds_numpy/activations.py"
-    project.change("manyseeds/activations.py", "\nActivation = Annotated[", ACTIVATION)
+    project.change("manyseeds/techniques/activations.py", "\nActivation = Annotated[", ACTIVATION)
     project.change(
-        "manyseeds/activations.py",
+        "manyseeds/techniques/activations.py",
         "        | Softplus,\n",
         "        | Softplus\n        | Softsign,\n",
     )

@@ -5,12 +5,13 @@ Importing this package imports no framework; `entry.open` does.
 
 from __future__ import annotations
 
-from manyseeds.backend import Backend, Settings
-from manyseeds.recipe import Recipe
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
+from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The JAX backend, not opened yet; see `manyseeds.backend.BackendEntry`."""
+    """The JAX backend, not opened yet; see `manyseeds.backend.protocols.BackendEntry`."""
 
     name = "jax"
     requires: tuple[str, ...] = ("jax", "flax", "optax")

@@ -13,7 +13,7 @@ from manyseeds_jax.variables import LaneWeights
 def activity(
     model: LaneModel, training: bool, weights: LaneWeights, batch: LaneBatch, shared: Shared
 ) -> dict[str, jax.Array]:
-    """Return mean, sd and dead units of `manyseeds.backend.Activity`, [3], in a layout."""
+    """Return mean, sd and dead units of `manyseeds.backend.values.Activity`, [3], in a layout."""
     if training:
         found = model.outputs(weights, batch, shared, _moments)
     else:

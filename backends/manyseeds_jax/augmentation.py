@@ -1,4 +1,4 @@
-"""Data augmentation inside the step, as `manyseeds.augmentation.augmented` defines it; one lane."""
+"""Data augmentation in the step, as `techniques.augmentation.augmented` defines it; one lane."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from manyseeds.backend import Compilation, Environment, Settings, Splits
-from manyseeds.kept import KeptTasks
-from manyseeds.network import Network
-from manyseeds.pieces import Piece, label_type, pieces
+from manyseeds.backend.row_blocks import Piece, label_type, pieces
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.values import Compilation, Environment, Splits
+from manyseeds.techniques.network import Network
 from manyseeds_jax import device as devices
 from manyseeds_jax.cohort import JaxCohort, SplitName
 from manyseeds_jax.device import Lanes
@@ -17,7 +18,7 @@ Tree = Any
 
 
 class JaxBackend:
-    """JAX, opened with its settings; see `manyseeds.backend.Backend`."""
+    """JAX, opened with its settings; see `manyseeds.backend.protocols.Backend`."""
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
@@ -72,7 +73,7 @@ class JaxBackend:
         rows
             Of a piece.
         filled
-            As for `manyseeds.pieces.pieces`.
+            As for `manyseeds.backend.row_blocks.pieces`.
         """
         labels = label_type(network, self.device.dtype)
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.layers import Dense
+from manyseeds.techniques.layers import Dense
 from manyseeds_jax.layout import Layout
 
 Tree = Any
@@ -18,7 +18,7 @@ Knobs = Mapping[str, Any]
 
 
 def clipped(kind: str | None, gradient: Tree, knobs: Knobs, layout: Layout) -> Tree:
-    """Return a gradient, by layer and variable, clipped in one of the ways of `manyseeds.clipping`.
+    """Return a gradient, by layer and variable, clipped in a way of `techniques.clipping`.
 
     Parameters
     ----------

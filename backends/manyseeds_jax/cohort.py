@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from manyseeds.augmentation import Changes
-from manyseeds.backend import (
+from manyseeds.backend.hyperparameters import clipping_knobs, network_knobs, optimizer_knobs
+from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.backend.values import (
     SAMPLING_ROWS,
     Activity,
     Batch,
@@ -24,11 +25,10 @@ from manyseeds.backend import (
     check_metrics,
     check_structure,
 )
-from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
-from manyseeds.layers import AlphaDropout, Dropout
-from manyseeds.network import Network, Weights
-from manyseeds.pieces import Piece, Sampled
-from manyseeds.recipe import Phase
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.augmentation import Changes
+from manyseeds.techniques.layers import AlphaDropout, Dropout
+from manyseeds.techniques.network import Network, Weights
 from manyseeds_jax import optimizers, scoring
 from manyseeds_jax.activity import activity
 from manyseeds_jax.augmentation import LaneChanges
@@ -53,7 +53,7 @@ EVALUATION_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
 
 
 class JaxCohort:
-    """The networks of many seeds; see `manyseeds.backend.Cohort`."""
+    """The networks of many seeds; see `manyseeds.backend.protocols.Cohort`."""
 
     def __init__(self, backend: JaxBackend, network: Network, data: Splits, lanes: int) -> None:
         self._backend = backend

@@ -18,10 +18,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from manyseeds.backend import Environment, Settings
-from manyseeds.dealing import dealt
+from manyseeds.backend.lane_shares import dealt
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError
-from manyseeds.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
+from manyseeds.processes.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
 
 Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")

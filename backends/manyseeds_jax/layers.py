@@ -15,8 +15,8 @@ import flax.linen as nn
 import jax
 from jax import lax
 
-from manyseeds.activations import Activation, Linear
-from manyseeds.layers import (
+from manyseeds.techniques.activations import Activation, Linear
+from manyseeds.techniques.layers import (
     ActivationLayer,
     AlphaDropout,
     BatchNorm,

@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from manyseeds.activations import Linear
-from manyseeds.layers import Layer
-from manyseeds.network import INPUT, Network
-from manyseeds.repeats import Run, runs
+from manyseeds.backend.repeated_layers import Run, runs
+from manyseeds.techniques.activations import Linear
+from manyseeds.techniques.layers import Layer
+from manyseeds.techniques.network import INPUT, Network
 
 Tree = Any
 

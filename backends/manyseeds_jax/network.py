@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.layers import BatchNorm, Dense, GaussianNoise, Layer
-from manyseeds.network import INPUT, Loss
-from manyseeds.noise import blocks, normal_blocks
-from manyseeds.repeats import Run
+from manyseeds.backend.repeated_layers import Run
+from manyseeds.randomness.noise import blocks, normal_blocks
+from manyseeds.techniques.layers import BatchNorm, Dense, GaussianNoise, Layer
+from manyseeds.techniques.network import INPUT, Loss
 from manyseeds_jax import noise as noises
 from manyseeds_jax.layers import Pass, forward
 from manyseeds_jax.layout import Layout

@@ -1,4 +1,4 @@
-"""The noise of `manyseeds.noise` inside a compiled program, one lane at a time.
+"""The noise of `manyseeds.randomness.noise` inside a compiled program, one lane at a time.
 
 The same bits as the definition there: from JAX's own Threefry primitive, or its rounds one by one.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.extend.random import threefry2x32_p
 
-from manyseeds.noise import HALVES, SELU_FLOOR
+from manyseeds.randomness.noise import HALVES, SELU_FLOOR
 
 Words = tuple[jax.Array, jax.Array]
 """One noise of a step: the words x0 of all its blocks, and their x1; [blocks] uint32 each."""
@@ -150,9 +150,9 @@ def dropout(values: jax.Array, noise: Words, threshold: jax.Array, scale: jax.Ar
     noise
         With a half for each element.
     threshold
-        The least half that keeps an element: `manyseeds.noise.threshold`.
+        The least half that keeps an element: `manyseeds.randomness.noise.threshold`.
     scale
-        What a kept element is multiplied by: `manyseeds.noise.keep_scale`.
+        What a kept element is multiplied by: `manyseeds.randomness.noise.keep_scale`.
     """
     return jnp.where(kept(noise, values.shape, threshold), values * scale, jnp.zeros_like(values))
 
@@ -160,14 +160,14 @@ def dropout(values: jax.Array, noise: Words, threshold: jax.Array, scale: jax.Ar
 def alpha_dropout(
     values: jax.Array, noise: Words, threshold: jax.Array, a: jax.Array, b: jax.Array
 ) -> jax.Array:
-    """Return a x + b where an element is kept, else a m + b: see `manyseeds.layers.AlphaDropout`.
+    """Return a x + b where an element is kept, else a m + b: see `techniques.layers.AlphaDropout`.
 
     Parameters
     ----------
     values, noise, threshold
         As for `dropout`.
     a, b
-        `manyseeds.noise.alpha_affine`.
+        `manyseeds.randomness.noise.alpha_affine`.
     """
     return jnp.where(kept(noise, values.shape, threshold), a * values + b, a * SELU_FLOOR + b)
 

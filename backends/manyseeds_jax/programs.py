@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from manyseeds.backend import Compilation
+from manyseeds.backend.values import Compilation
 from manyseeds_jax.device import Lanes
 
 Tree = Any

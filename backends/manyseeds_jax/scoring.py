@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
 
-from manyseeds.network import Loss
-from manyseeds.pieces import Piece, Sampled
+from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.techniques.network import Loss
 from manyseeds_jax import network as networks
 from manyseeds_jax.network import Knobs, Noise
 from manyseeds_jax.training import LaneModel

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.network import Network
+from manyseeds.techniques.network import Network
 from manyseeds_jax import network as networks
 from manyseeds_jax import optimizers
 from manyseeds_jax.augmentation import LaneChanges, augmented

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from manyseeds.layers import Variable
-from manyseeds.network import Weights
+from manyseeds.techniques.layers import Variable
+from manyseeds.techniques.network import Weights
 from manyseeds_jax.layout import Layout
 
 Tree = Any

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
-from manyseeds.backend import Backend, Settings
-from manyseeds.recipe import Recipe
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
+from manyseeds.suite.recipe import Recipe
 
 
 class Entry:

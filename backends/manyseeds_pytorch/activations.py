@@ -1,7 +1,7 @@
 """Activations of stacked values, [lanes, batch, units], forwards and backwards.
 
 They are PyTorch's own where a slope is one number; at exactly 0 their derivatives are those of the
-negative branch, as `manyseeds.activations` wants (tested).
+negative branch, as `manyseeds.techniques.activations` wants (tested).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 from torch.nn import functional
 
-from manyseeds import activations as definition
+from manyseeds.techniques import activations as definition
 from manyseeds_pytorch.run import Run, Variables, received
 
 Activate = Callable[[Tensor, Variables, Run], Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from manyseeds.backend import Activity
+from manyseeds.backend.values import Activity
 from manyseeds_pytorch.network import Stack
 from manyseeds_pytorch.outputs import Logits
 from manyseeds_pytorch.run import Run

@@ -1,4 +1,4 @@
-"""The adaptive optimizers of `manyseeds.optimizers`, and the choice among all.
+"""The adaptive optimizers of `manyseeds.techniques.optimizers`, and the choice among all.
 
 None is `torch.optim`'s class, which takes one rate for all lanes; each says where the equation is
 another one, too. Lanes of one rate, which are usually all, are updated together. Most equations are
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manyseeds import optimizers as definition
-from manyseeds.backend import Floats
+from manyseeds.backend.values import Floats
+from manyseeds.techniques import optimizers as definition
 from manyseeds_pytorch.optimizers import (
     AbsorbingMomentum,
     AbsorbingSgd,

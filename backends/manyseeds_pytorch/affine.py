@@ -81,7 +81,7 @@ class DropConnect:
     label
         Of the noise.
     threshold
-        The least half that is kept (`manyseeds.noise.threshold`).
+        The least half that is kept (`manyseeds.randomness.noise.threshold`).
     scale
         What a kept weight is multiplied by.
     room

@@ -1,4 +1,4 @@
-"""Augmented images: what `manyseeds.augmentation.augmented` defines, by PyTorch's own means."""
+"""Augmented images: what `techniques.augmentation.augmented` defines, by PyTorch's own means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from manyseeds.augmentation import Changes
+from manyseeds.techniques.augmentation import Changes
 from manyseeds_pytorch.device import Placement
 
 

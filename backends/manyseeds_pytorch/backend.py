@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from manyseeds.backend import Compilation, Environment, Settings, Splits
-from manyseeds.kept import KeptTasks
-from manyseeds.network import Network
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.values import Compilation, Environment, Splits
+from manyseeds.techniques.network import Network
 from manyseeds_pytorch import device
 from manyseeds_pytorch.cohort import PyTorchCohort
 

@@ -23,7 +23,7 @@ class BatchNorm:
     Attributes
     ----------
     momentum, epsilon
-        As in `manyseeds.layers.BatchNorm`.
+        As in `manyseeds.techniques.layers.BatchNorm`.
     frozen
         Whether mu and v are the moving ones in training, too.
     """

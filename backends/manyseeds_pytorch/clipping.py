@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from manyseeds import clipping as definition
-from manyseeds.network import Network
+from manyseeds.techniques import clipping as definition
+from manyseeds.techniques.network import Network
 from manyseeds_pytorch.optimizers import Hook, Piece, Tensors
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from manyseeds.backend import (
+from manyseeds.backend.values import (
     Activity,
     Batch,
     EpochPlan,
@@ -25,8 +25,8 @@ from manyseeds.backend import (
     check_metrics,
     check_structure,
 )
-from manyseeds.network import Network, Weights
-from manyseeds.recipe import Phase
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.network import Network, Weights
 from manyseeds_pytorch.activity import joined_activity
 from manyseeds_pytorch.device import DeviceSplits, Placement
 from manyseeds_pytorch.scoring import PROBABILITIES

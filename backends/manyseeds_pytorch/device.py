@@ -11,10 +11,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from manyseeds.backend import Environment, Settings, Split, Splits
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Environment, Split, Splits
 from manyseeds.errors import RequestError
-from manyseeds.host import cores, nvidia_versions, processor
-from manyseeds.network import Network
+from manyseeds.processes.host import cores, nvidia_versions, processor
+from manyseeds.techniques.network import Network
 
 _LEAST_LANES = 4
 """Lanes that keep a thread busy for longer than Python needs to tell it what to do."""

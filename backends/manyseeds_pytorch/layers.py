@@ -1,4 +1,4 @@
-"""The layers of `manyseeds.layers` over stacked values and variables: the first axis is the lane.
+"""The layers of `techniques.layers` over stacked values and variables: the first axis is the lane.
 
 A layer holds its hyperparameters; its variables come with every call.
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from manyseeds import layers as definition
-from manyseeds.noise import SELU_FLOOR, alpha_affine, keep_scale, threshold
+from manyseeds.randomness.noise import SELU_FLOOR, alpha_affine, keep_scale, threshold
+from manyseeds.techniques import layers as definition
 from manyseeds_pytorch.activations import Activate, activation
 from manyseeds_pytorch.affine import DropConnect, affine
 from manyseeds_pytorch.batch_norm import BatchNorm

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from manyseeds.activations import Linear
-from manyseeds.layers import Skip
-from manyseeds.network import INPUT, Network
+from manyseeds.techniques.activations import Linear
+from manyseeds.techniques.layers import Skip
+from manyseeds.techniques.network import INPUT, Network
 from manyseeds_pytorch.device import Placement
 from manyseeds_pytorch.layers import Layer, layer_of
 from manyseeds_pytorch.run import Run, Variables

@@ -1,4 +1,4 @@
-"""The noise of `manyseeds.noise`, bit for bit, where PyTorch needs it.
+"""The noise of `manyseeds.randomness.noise`, bit for bit, where PyTorch needs it.
 
 On a GPU it is drawn there, in integer operations. On a CPU those are far too slow one by one.
 """
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyseeds.noise import HALVES, blocks, normal_blocks
+from manyseeds.randomness.noise import HALVES, blocks, normal_blocks
 from manyseeds_pytorch.device import Placement
 from manyseeds_pytorch.native import transpose
 from manyseeds_pytorch.threefry import draw, keep

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manyseeds import optimizers as definition
-from manyseeds.backend import Floats
+from manyseeds.backend.values import Floats
+from manyseeds.techniques import optimizers as definition
 from manyseeds_pytorch.device import tiles
 from manyseeds_pytorch.run import whole
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from manyseeds.network import Loss
+from manyseeds.techniques.network import Loss
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manyseeds.network import Network
+from manyseeds.techniques.network import Network
 from manyseeds_pytorch.native import native
 from manyseeds_pytorch.optimizers import Hook, Piece
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from manyseeds.backend import SAMPLING_ROWS, Sampling
-from manyseeds.layers import AlphaDropout, Dropout
+from manyseeds.backend.values import SAMPLING_ROWS, Sampling
+from manyseeds.techniques.layers import AlphaDropout, Dropout
 from manyseeds_pytorch.device import Placement
 from manyseeds_pytorch.network import Stack
 from manyseeds_pytorch.noise import network_noise

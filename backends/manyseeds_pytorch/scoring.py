@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyseeds.backend import Metric
+from manyseeds.backend.values import Metric
 from manyseeds_pytorch.device import Placement
 from manyseeds_pytorch.network import Stack
 from manyseeds_pytorch.outputs import Logits, Predictions

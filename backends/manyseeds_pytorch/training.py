@@ -11,11 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from manyseeds.augmentation import Changes
-from manyseeds.backend import Activity, Batch, EpochPlan, EpochTrace, Floats, Metric, Sampling
-from manyseeds.clipping import GlobalClipNorm
-from manyseeds.network import Network, Weights
-from manyseeds.recipe import Phase
+from manyseeds.backend.values import (
+    Activity,
+    Batch,
+    EpochPlan,
+    EpochTrace,
+    Floats,
+    Metric,
+    Sampling,
+)
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.augmentation import Changes
+from manyseeds.techniques.clipping import GlobalClipNorm
+from manyseeds.techniques.network import Network, Weights
 from manyseeds_pytorch.activity import joined_activity, moments
 from manyseeds_pytorch.adaptive import optimizer
 from manyseeds_pytorch.augmentation import DeviceChanges, augmented, on_device

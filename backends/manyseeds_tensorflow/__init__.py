@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 
-from manyseeds.backend import Backend, Settings
-from manyseeds.recipe import Recipe
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
+from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The TensorFlow backend, not opened yet; see `manyseeds.backend.BackendEntry`."""
+    """The TensorFlow backend, not opened yet; see `manyseeds.backend.protocols.BackendEntry`."""
 
     name = "tensorflow"
     requires: tuple[str, ...] = ("tensorflow", "keras")

@@ -1,4 +1,4 @@
-"""Activations as functions of tensors, with the derivatives that `manyseeds.activations` states.
+"""Activations as functions of tensors, with the derivatives that `techniques.activations` states.
 
 Every numeric hyperparameter is a run-time argument.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
 
 
 def leaky_relu(inputs: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:

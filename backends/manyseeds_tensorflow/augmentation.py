@@ -1,4 +1,4 @@
-"""Changed images inside the training step: what `manyseeds.augmentation.augmented` defines."""
+"""Changed images inside the training step: what `techniques.augmentation.augmented` defines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 class Changes(NamedTuple):
-    """`manyseeds.augmentation.Changes` in tensors: [..., 2, 3], and [...] twice."""
+    """`manyseeds.techniques.augmentation.Changes` in tensors: [..., 2, 3], and [...] twice."""
 
     affine: tf.Tensor
     gain: tf.Tensor

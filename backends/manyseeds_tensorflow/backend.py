@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend import Compilation, Environment, Settings, Splits
-from manyseeds.kept import KeptTasks
-from manyseeds.network import Network
-from manyseeds.pieces import Piece, label_type, pieces
-from manyseeds.repeats import runs
+from manyseeds.backend.repeated_layers import runs
+from manyseeds.backend.row_blocks import Piece, label_type, pieces
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.values import Compilation, Environment, Splits
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import device as devices
 from manyseeds_tensorflow.cohort import EVALUATION_ROWS, SplitName, TensorFlowCohort
 from manyseeds_tensorflow.program import LaneProgram, spent
@@ -25,7 +26,7 @@ EVALUATION_ELEMENTS = 1 << 26
 
 
 class TensorFlowBackend:
-    """TensorFlow, opened with its settings; see `manyseeds.backend.Backend`."""
+    """TensorFlow, opened with its settings; see `manyseeds.backend.protocols.Backend`."""
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)

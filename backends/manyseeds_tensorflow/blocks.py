@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from manyseeds import layers
+from manyseeds.techniques import layers
 from manyseeds_tensorflow.layers import Knobs, LaneDense, Step, lane_layers
 
 Tensors = dict[str, tf.Tensor]

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from manyseeds.network import Network
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 
 Knobs = Mapping[str, Any]

@@ -9,8 +9,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from manyseeds.augmentation import Changes
-from manyseeds.backend import (
+from manyseeds.backend.hyperparameters import clipping_knobs, network_knobs, optimizer_knobs
+from manyseeds.backend.lane_shares import dealt
+from manyseeds.backend.repeated_layers import runs
+from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.backend.values import (
     SAMPLING_ROWS,
     Activity,
     Batch,
@@ -24,12 +27,9 @@ from manyseeds.backend import (
     check_metrics,
     check_structure,
 )
-from manyseeds.dealing import dealt
-from manyseeds.knobs import clipping_knobs, network_knobs, optimizer_knobs
-from manyseeds.network import Network, Weights
-from manyseeds.pieces import Piece, Sampled
-from manyseeds.recipe import Phase
-from manyseeds.repeats import runs
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.augmentation import Changes
+from manyseeds.techniques.network import Network, Weights
 from manyseeds_tensorflow.network import dropping_layers
 from manyseeds_tensorflow.part import Part, laid_out, seen_by
 from manyseeds_tensorflow.stacks import Stacks
@@ -46,7 +46,7 @@ EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
 
 
 class TensorFlowCohort:
-    """The networks of many seeds; see `manyseeds.backend.Cohort`."""
+    """The networks of many seeds; see `manyseeds.backend.protocols.Cohort`."""
 
     def __init__(
         self, backend: TensorFlowBackend, network: Network, data: Splits, lanes: int

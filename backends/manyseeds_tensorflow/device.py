@@ -17,9 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend import Environment, Settings
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError, RunError
-from manyseeds.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
+from manyseeds.processes.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
 
 _CACHE = "--tf_xla_persistent_cache_directory"
 

@@ -14,9 +14,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from manyseeds import layers
-from manyseeds.activations import Activation, PRelu, RRelu
-from manyseeds.noise import SELU_FLOOR
+from manyseeds.randomness.noise import SELU_FLOOR
+from manyseeds.techniques import layers
+from manyseeds.techniques.activations import Activation, PRelu, RRelu
 from manyseeds_tensorflow import noise
 from manyseeds_tensorflow.activations import ACTIVATIONS
 from manyseeds_tensorflow.recall import Recall

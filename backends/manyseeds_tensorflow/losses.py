@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from manyseeds.layers import Dense
-from manyseeds.network import Loss, Network
+from manyseeds.techniques.layers import Dense
+from manyseeds.techniques.network import Loss, Network
 from manyseeds_tensorflow.layers import Knobs
 from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 

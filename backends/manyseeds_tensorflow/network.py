@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from manyseeds.layers import AlphaDropout, BatchNorm, Dropout
-from manyseeds.network import INPUT, Network
-from manyseeds.repeats import runs
+from manyseeds.backend.repeated_layers import runs
+from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout
+from manyseeds.techniques.network import INPUT, Network
 from manyseeds_tensorflow.blocks import Given, LaneBlock, Tensors
 from manyseeds_tensorflow.loops import Note, RepeatedBlock
 from manyseeds_tensorflow.losses import probabilities

@@ -1,4 +1,4 @@
-"""The noise of `manyseeds.noise` inside a compiled program, all lanes at once.
+"""The noise of `manyseeds.randomness.noise` inside a compiled program, all lanes at once.
 
 TensorFlow has no Threefry operation: this is the definition there in `tf` integer operations.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from manyseeds.noise import HALVES, blocks, normal_blocks
+from manyseeds.randomness.noise import HALVES, blocks, normal_blocks
 
 _PARITY = 0x1BD11BDA
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -98,9 +98,9 @@ def dropped(
     inputs, noise
         Of one shape; the noise as uint16.
     threshold
-        The least half that keeps an element, int32: `manyseeds.noise.threshold`.
+        The least half that keeps an element, int32: `manyseeds.randomness.noise.threshold`.
     scale
-        What a kept element is multiplied by: `manyseeds.noise.keep_scale`.
+        What a kept element is multiplied by: `manyseeds.randomness.noise.keep_scale`.
     """
     return tf.where(kept(noise, threshold), inputs * scale, tf.zeros_like(inputs))
 

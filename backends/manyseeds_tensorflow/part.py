@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from manyseeds import augmentation
-from manyseeds.recipe import Phase
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques import augmentation
 from manyseeds_tensorflow import optimizers
 from manyseeds_tensorflow.augmentation import Changes
 from manyseeds_tensorflow.training import Moving, Seen, Still, Tensors

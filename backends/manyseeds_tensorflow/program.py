@@ -14,8 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from manyseeds.backend import Compilation
-from manyseeds.network import Network
+from manyseeds.backend.values import Compilation
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import activity, scoring, training
 from manyseeds_tensorflow.groups import compiled
 from manyseeds_tensorflow.names import named_after

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from manyseeds.network import Loss
+from manyseeds.techniques.network import Loss
 from manyseeds_tensorflow.blocks import Given
 from manyseeds_tensorflow.groups import by_groups
 from manyseeds_tensorflow.layers import Step

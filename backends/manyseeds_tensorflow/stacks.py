@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from manyseeds.network import Network
-from manyseeds.repeats import Run
+from manyseeds.backend.repeated_layers import Run
+from manyseeds.techniques.network import Network
 
 Tree = Any
 

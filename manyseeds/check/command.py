@@ -15,9 +15,9 @@ from manyseeds.check.measures import MEASURES
 from manyseeds.check.numerics.explain import explain
 from manyseeds.check.report import CheckReport
 from manyseeds.check.store import Baseline
-from manyseeds.commands import chosen_ledgers
 from manyseeds.errors import RequestError, RunError
-from manyseeds.outcome import Outcome
+from manyseeds.ledger.runs import chosen_ledgers
+from manyseeds.presentation.command_result import Outcome
 
 
 @dataclass(frozen=True)

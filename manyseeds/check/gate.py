@@ -12,13 +12,13 @@ from time import perf_counter
 
 from rich.console import Console
 
-from manyseeds.backend import absence, backend_entries
+from manyseeds.backend.discovery import absence, backend_entries
 from manyseeds.check.acknowledged import Acknowledged, acknowledge, unused
 from manyseeds.check.findings import LAYERS, Layer, LayerResult
 from manyseeds.check.report import CheckReport
 from manyseeds.check.store import Baseline, Entry
-from manyseeds.commands import InterruptedRunError
 from manyseeds.errors import ManyseedsError, RequestError, RunError, unknown
+from manyseeds.execution.train import InterruptedRunError
 
 
 @dataclass(frozen=True)

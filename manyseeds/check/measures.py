@@ -13,9 +13,10 @@ from manyseeds.check.numerics import layer as numerics
 from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import Baseline
 from manyseeds.check.timing import layer as timing
-from manyseeds.commands import train
-from manyseeds.host import cores
-from manyseeds.planner import Options
+from manyseeds.execution.request import Options, TrainingRequest
+from manyseeds.execution.train import train
+from manyseeds.presentation.run_display import TerminalDisplay
+from manyseeds.processes.host import cores
 
 
 def _tell(line: str) -> None:
@@ -34,12 +35,13 @@ def _numerics(question: Asked) -> Measured:
 def _accuracy(question: Asked) -> Measured:
     """Train one thread a backend: how many cores there are must not move a bit."""
     beside = min(cores(), len(question.backends))
-    ledgers = train(
-        question.suites or (str(accuracy.suite_file()),),
-        Options(backends=question.backends, threads=1, beside=beside),
+    request = TrainingRequest(
+        suites=tuple(question.suites) or (str(accuracy.suite_file()),),
         quick=bool(question.suites),
         results=question.results,
+        options=Options(backends=tuple(question.backends), threads=1, beside=beside),
     )
+    ledgers = train(request, TerminalDisplay())
     entries = tuple(entry for ledger in ledgers for entry in accuracy.entries_of(ledger))
     suites = {ledger.plan.suite for ledger in ledgers}
 

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from manyseeds.check.findings import STATES, Finding, LayerResult
-from manyseeds.outcome import Outcome
+from manyseeds.presentation.command_result import Outcome
 from manyseeds.report.templating import markdown_escaped
 
 SHOWN = 40

@@ -11,9 +11,9 @@ from typing import Literal
 from manyseeds.conformance.deviations import Deviation
 from manyseeds.conformance.parity import CHECKS, TOLERANCE, Check, Comparison, compare
 from manyseeds.conformance.trajectory import Trajectory
-from manyseeds.recipe import Recipe
-from manyseeds.technique import technique_name, techniques
-from manyseeds.usage import used
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.techniques_used import used
+from manyseeds.techniques.registry import technique_name, techniques
 
 State = Literal["exact", "deviates", "differs", "unsupported", "not followed"]
 Followed = Mapping[str, Mapping[str, Trajectory]]

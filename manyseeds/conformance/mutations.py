@@ -13,9 +13,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 
 from manyseeds.model import Model
-from manyseeds.recipe import Recipe
-from manyseeds.technique import Technique, technique_name, techniques
-from manyseeds.usage import Place, models
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.techniques_used import Place, models
+from manyseeds.techniques.registry import technique_name, techniques
+from manyseeds.techniques.technique import Technique
 
 FACTOR = 1.01
 _NOT_TRAINED = {"initialiser", "task", "early_stopping", "monte_carlo"}

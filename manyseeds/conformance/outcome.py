@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
-from manyseeds.backend import absence, backend_entries, backend_entry
+from manyseeds.backend.discovery import absence, backend_entries, backend_entry
+from manyseeds.backend.settings import Device
 from manyseeds.conformance.caught import caught
 from manyseeds.conformance.deviations import deviations
 from manyseeds.conformance.matrix import cells, pairs
@@ -18,10 +19,9 @@ from manyseeds.conformance.process import trajectories
 from manyseeds.conformance.report import ParityReport
 from manyseeds.conformance.trajectory import Trajectory
 from manyseeds.errors import RequestError, unknown
-from manyseeds.host import cores
-from manyseeds.recipe import Recipe
-from manyseeds.settings import Device
-from manyseeds.suite_file import parse_suite
+from manyseeds.processes.host import cores
+from manyseeds.suite.reader import parse_suite
+from manyseeds.suite.recipe import Recipe
 
 LANES = 3
 

@@ -12,15 +12,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from manyseeds.backend import backend_entry
+from manyseeds.backend.discovery import backend_entry
+from manyseeds.backend.settings import Settings
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError, RunError
-from manyseeds.host import crowded, end_with_parent
 from manyseeds.model import frozen
-from manyseeds.recipe import Recipe
-from manyseeds.settings import Settings
-from manyseeds.streams import Stream
-from manyseeds.training import seeds_of
+from manyseeds.processes.host import crowded, end_with_parent
+from manyseeds.randomness.lanes import seeds_of
+from manyseeds.randomness.streams import Stream
+from manyseeds.suite.recipe import Recipe
 
 STREAMS_VARIED: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
 """What a lane's seed gives its value; the split is the protocol's."""

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from manyseeds.conformance.caught import Caught
 from manyseeds.conformance.matrix import Cell, Pair
 from manyseeds.conformance.parity import CHECKS, TOLERANCE
-from manyseeds.outcome import Outcome
+from manyseeds.presentation.command_result import Outcome
 
 
 @dataclass(frozen=True)

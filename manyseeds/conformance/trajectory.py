@@ -9,20 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Backend, Batch, Cohort, EpochPlan, Sampling, Splits, TrainingCohort
+from manyseeds.backend.protocols import Backend, Cohort, TrainingCohort
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Splits
 from manyseeds.datasets import task_splits
-from manyseeds.layers import AlphaDropout, BatchNorm, Dropout
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Recipe
-from manyseeds.training import (
-    Lanes,
-    State,
-    Timetable,
-    first_weights,
-    noise_keys,
-    pruned,
-    train_phase,
-)
+from manyseeds.execution.phase import pruned, train_phase
+from manyseeds.execution.state import State
+from manyseeds.execution.timetable import Timetable, first_weights, noise_keys
+from manyseeds.randomness.lanes import Lanes
+from manyseeds.suite.recipe import Phase, Recipe
+from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout
+from manyseeds.techniques.network import Network
 
 Trajectory = Mapping[str, NDArray[np.float64]]
 """Arrays by name, the lane first: "PHASE/loss" [lanes, steps], "PHASE/gradient/LAYER/VARIABLE"

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Floats, Split, Splits
+from manyseeds.backend.settings import Precision
+from manyseeds.backend.values import Floats, Split, Splits
 from manyseeds.datasets.catalogue import dataset
 from manyseeds.datasets.description import Dataset, Inputs, RawDataset, RawSplit
 from manyseeds.errors import RequestError
 from manyseeds.model import digest
-from manyseeds.recipe import Task
-from manyseeds.settings import Precision
+from manyseeds.suite.recipe import Task
 
 ROWS_AT_ONCE = 4096
 """Rows that are in memory as float64 at the same time."""
@@ -40,7 +40,7 @@ def task_splits(task: Task, precision: Precision) -> Splits:
     - "raw": as in the file.
 
     The training split has all its rows: `task.train` is checked here, but
-    `manyseeds.streams.training_rows` chooses the rows of each lane, and mean and sd are those
+    `randomness.streams.training_rows` chooses the rows of each lane, and mean and sd are those
     before that choice.
 
     Parameters

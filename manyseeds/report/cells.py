@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.claims import Claim
 from manyseeds.report.findings import sentences
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
@@ -28,7 +27,8 @@ from manyseeds.report.wording import (
 )
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.summary import STATUSES
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import Claim
+from manyseeds.suite.suite import Suite
 
 
 @dataclass(frozen=True)

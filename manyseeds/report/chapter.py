@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.chapter import chapter_claims
 from manyseeds.report.overview import ClaimLine, SuiteEntry, counted
 from manyseeds.report.templating import html, markdown
+from manyseeds.suite.chapter import chapter_claims
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import (
-    Calibration,
-    Claim,
-    Difference,
-    Ordering,
-    Share,
-    Threshold,
-    TimeToTarget,
-)
 from manyseeds.report.figures.claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.curves import curves_figure
@@ -41,6 +32,15 @@ from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.statistics.profiles import error_costs
 from manyseeds.statistics.scores import ordinary
 from manyseeds.statistics.spread import lost_rows, seed_scores, tradeoff_table
+from manyseeds.suite.claims import (
+    Calibration,
+    Claim,
+    Difference,
+    Ordering,
+    Share,
+    Threshold,
+    TimeToTarget,
+)
 
 _RECIPES_WITH_CURVES = 4
 _RECIPES_WITH_LAYERS = 5

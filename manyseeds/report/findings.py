@@ -7,18 +7,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from manyseeds.claims import (
-    Calibration,
-    Claim,
-    Difference,
-    Equivalence,
-    Ordering,
-    ProbabilityOfImprovement,
-    Ratio,
-    Share,
-    Threshold,
-    TimeToTarget,
-)
 from manyseeds.report.reading import SURE_PAIRS
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import (
@@ -36,7 +24,19 @@ from manyseeds.report.wording import (
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import LEAST_PAIRS
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import (
+    Calibration,
+    Claim,
+    Difference,
+    Equivalence,
+    Ordering,
+    ProbabilityOfImprovement,
+    Ratio,
+    Share,
+    Threshold,
+    TimeToTarget,
+)
+from manyseeds.suite.suite import Suite
 
 Paired = Difference | Calibration | Share | Equivalence
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from manyseeds.claims import Claim
 from manyseeds.report.banner import incomplete
 from manyseeds.report.cells import (
     CaseView,
@@ -34,6 +33,7 @@ from manyseeds.report.subject import Subject
 from manyseeds.report.templating import html, markdown
 from manyseeds.report.times import computing_seconds
 from manyseeds.report.wording import Unit, backend_name, claim_unit, duration, unit
+from manyseeds.suite.claims import Claim
 
 __all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from manyseeds.errors import RequestError, RunError, unknown
-from manyseeds.host import cores
-from manyseeds.ledger import Ledger
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.processes.host import cores
 from manyseeds.report.chapter import (
     chapter_page,
     chapter_table,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.claims import TimeToTarget
 from manyseeds.report.subject import Subject
 from manyseeds.statistics import (
     cherries_table,
@@ -21,6 +20,7 @@ from manyseeds.statistics import (
     variance_table,
 )
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
+from manyseeds.suite.claims import TimeToTarget
 
 
 @dataclass(frozen=True)

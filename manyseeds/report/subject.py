@@ -15,12 +15,12 @@ from typing import Any
 
 import pandas as pd
 
-from manyseeds.ledger import ROW_KEY, Ledger
-from manyseeds.plan import Plan
+from manyseeds.backend.settings import Settings
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Plan
+from manyseeds.ledger.schemas import ROW_KEY
 from manyseeds.report.amended import changes
-from manyseeds.settings import Settings
-from manyseeds.suite import Suite
-from manyseeds.suite_file import planned_suite
+from manyseeds.suite.suite import Suite
 
 SETTINGS = tuple(field.name for field in fields(Settings))
 
@@ -120,7 +120,7 @@ def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> Subj
     return Subject(
         label=label,
         plan=chosen,
-        suite=planned_suite(chosen),
+        suite=next(ledger.suite for plan, ledger in found if plan is chosen),
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
         runs=runs,
         ledgers=joined,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from manyseeds import statistics
-from manyseeds.ledger import Ledger
+from manyseeds.ledger.ledger import Ledger
 from manyseeds.report.subject import subjects
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 Table = Callable[[pd.DataFrame, Suite], pd.DataFrame]
 

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from manyseeds.recipe import Recipe
 from manyseeds.report.parity import Parity
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.templating import html, markdown
 from manyseeds.report.wording import backend_name, number, unit
 from manyseeds.statistics.comparisons import against
-from manyseeds.suite import Suite
-from manyseeds.technique import technique_name, techniques
-from manyseeds.usage import used
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.suite import Suite
+from manyseeds.suite.techniques_used import used
+from manyseeds.techniques.registry import technique_name, techniques
 
 NOT_RUN = "not run"
 NOT_USED = "not in these suites"

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from manyseeds.claims import (
+from manyseeds.statistics.pairs import ALL
+from manyseeds.suite.claims import (
     Claim,
     ClaimMetric,
     Ordering,
@@ -15,7 +16,6 @@ from manyseeds.claims import (
     TimeToTarget,
     metric_of,
 )
-from manyseeds.statistics.pairs import ALL
 
 NONE = "–"
 """Stands where there is no number."""

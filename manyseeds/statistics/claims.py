@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import Claim, Difference, Ordering, TimeToTarget
 from manyseeds.statistics.bootstrap import LEVEL, Floats, mean_intervals
 from manyseeds.statistics.estimands import (
     Evidence,
@@ -35,7 +34,8 @@ from manyseeds.statistics.pairs import (
 )
 from manyseeds.statistics.shares import share_of
 from manyseeds.statistics.verdict import seeds_to_settle
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import Claim, Difference, Ordering, TimeToTarget
+from manyseeds.suite.suite import Suite
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from manyseeds.recipe import Recipe, Task
 from manyseeds.statistics.claims import improvements
 from manyseeds.statistics.pairs import Compared, all_pairs
 from manyseeds.statistics.scores import Scores
-from manyseeds.suite import Suite
+from manyseeds.suite.recipe import Recipe, Task
+from manyseeds.suite.suite import Suite
 
 _COLUMNS = [
     "treatment", "baseline", "case", "backend", "promised", "pairs", "lost",

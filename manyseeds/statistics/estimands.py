@@ -10,17 +10,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import (
-    Claim,
-    ClaimMetric,
-    Equivalence,
-    Ordering,
-    ProbabilityOfImprovement,
-    Ratio,
-    Threshold,
-    TimeToTarget,
-    less_is_better,
-)
 from manyseeds.statistics.bootstrap import Floats, finite_mean
 from manyseeds.statistics.pairs import (
     ALL,
@@ -34,7 +23,18 @@ from manyseeds.statistics.pairs import (
     shared_cases,
 )
 from manyseeds.statistics.scores import GROUP, Scores, ordinary, solo
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import (
+    Claim,
+    ClaimMetric,
+    Equivalence,
+    Ordering,
+    ProbabilityOfImprovement,
+    Ratio,
+    Threshold,
+    TimeToTarget,
+    less_is_better,
+)
+from manyseeds.suite.suite import Suite
 
 PairsByClaim = Mapping[str, list[Pairs]]
 

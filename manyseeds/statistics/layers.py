@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.statistics.scores import ordinary
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 _KEYS = ["recipe", "case", "backend", "quantity", "phase", "epoch", "depth", "layer"]
 _NETWORK = ["recipe", "case", "backend", "seed", "phase", "epoch", "layer"]

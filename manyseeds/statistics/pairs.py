@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.claims import ClaimMetric, less_is_better
 from manyseeds.statistics.bootstrap import (
     Floats,
     Intervals,
@@ -24,6 +23,7 @@ from manyseeds.statistics.bootstrap import (
 )
 from manyseeds.statistics.scores import Scores
 from manyseeds.statistics.shares import shares_at
+from manyseeds.suite.claims import ClaimMetric, less_is_better
 
 Scale = Literal["difference", "log_ratio", "sign"]
 

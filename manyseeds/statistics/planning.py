@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import Claim, Difference, Threshold, metric_of
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.power import POWER, seeds_to_detect
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import Claim, Difference, Threshold, metric_of
+from manyseeds.suite.suite import Suite
 
 COLUMNS = ["claim", "metric", "sd", "least_effect", "seeds_for_sign", "seeds_to_hold"]
 

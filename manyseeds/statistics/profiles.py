@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from manyseeds.claims import less_is_better
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.scores import Scores, ordinary
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import less_is_better
+from manyseeds.suite.suite import Suite
 
 
 def performance_ratios(costs: ArrayLike) -> Floats:

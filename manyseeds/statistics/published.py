@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import percentileofscore
 
-from manyseeds.claims import Claim, Difference, Reference, references
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
 from manyseeds.statistics.factor import reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import Claim, Difference, Reference, references
+from manyseeds.suite.suite import Suite
 
 _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percentile", "reached"]
 

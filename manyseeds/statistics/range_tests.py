@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from manyseeds.range_test import smoothed, suggestion
 from manyseeds.statistics.scores import GROUP, ordinary
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
+from manyseeds.techniques.range_test import smoothed, suggestion
 
 RULES = ("turning_point", "tenth", "largest", "half")
 _SEED = [*GROUP, "phase", "seed"]
@@ -17,7 +17,7 @@ _QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 def range_tests_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return what each rule suggests for each recipe with a range test, on each backend.
 
-    Columns: `rule` (as `manyseeds.range_test.Suggestion` names them), `seeds`, `median`, and `low`
+    Columns: `rule` (as `techniques.range_test.Suggestion` names them), `seeds`, `median`, and `low`
     and `high`, between which the rates of the middle 80 % of the seeds lie.
     """
     steps = range_test_steps(diagnostics, suite)

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from manyseeds.claims import ClaimMetric
-from manyseeds.recipe import Recipe
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import ClaimMetric
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.suite import Suite
 
 GROUP = ["recipe", "case", "backend"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from manyseeds.statistics.scores import GROUP, groups, ordinary, solo
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 _SPENT = ["seconds_train", "seconds_evaluate", "seconds_shared"]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from manyseeds.recipe import Recipe
 from manyseeds.statistics.comparisons import comparisons_table
 from manyseeds.statistics.pairs import ALL
-from manyseeds.suite import Suite
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.suite import Suite
 
 _CHOICES: Mapping[str, Callable[[Recipe], object]] = {
     "optimizer": lambda recipe: recipe.phases[-1].optimizer.name,

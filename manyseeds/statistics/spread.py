@@ -6,7 +6,7 @@ import pandas as pd
 
 from manyseeds.statistics.bootstrap import mean_intervals
 from manyseeds.statistics.scores import Scores, ordinary
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 _RECIPE = ["recipe", "backend"]
 _SECONDS = ["solo_seconds", "cohort_seconds_per_seed"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import PrimaryMetric
 from manyseeds.statistics.bootstrap import Floats, mean_intervals, ratio
 from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
 from manyseeds.statistics.seconds import seconds_table
-from manyseeds.suite import Suite
+from manyseeds.suite.claims import PrimaryMetric
+from manyseeds.suite.suite import Suite
 
 STATUSES = ("ok", "diverged", "failed", "timed_out", "missing")
 _FIGURES = ("mean", "sd", "low", "high", "median", "iqm", "min", "max")

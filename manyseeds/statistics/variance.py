@@ -14,7 +14,7 @@ import pandas as pd
 from manyseeds.statistics.bootstrap import mean_intervals, sd_intervals
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.scores import ordinary_vary
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 TOGETHER = "together"
 BETWEEN = "between backends"

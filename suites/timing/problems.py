@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from manyseeds.recipe import Phase, Recipe
-from manyseeds.suite_file import read_suite
+from manyseeds.suite.files import read_suite
+from manyseeds.suite.recipe import Phase, Recipe
 
 
 def phase(name: str) -> Phase:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from manyseeds.ledger import METRICS, RECORD_SCHEMA, SECONDS
-from manyseeds.suite import Suite
+from manyseeds.ledger.schemas import METRICS, RECORD_SCHEMA, SECONDS
+from manyseeds.suite.suite import Suite
 
 BACKENDS = ("pytorch", "tensorflow", "jax")
 

@@ -30,9 +30,12 @@ CLEAR = Path("/proc/self/clear_refs")
 
 def ours(name: str, epochs: int, backend: str, lanes: str) -> Work:
     """Prepare a cohort of manyseeds; the work is one training of all lanes."""
-    from manyseeds.backend import Settings, backend_entry
+    from manyseeds.backend.discovery import backend_entry
+    from manyseeds.backend.settings import Settings
     from manyseeds.datasets import task_splits
-    from manyseeds.training import State, seeds_of, train_phase
+    from manyseeds.execution.phase import train_phase
+    from manyseeds.execution.state import State
+    from manyseeds.randomness.lanes import seeds_of
 
     recipe = problems.recipe(name, epochs)
     data = task_splits(recipe.phases[0].task, "float32")
@@ -62,7 +65,8 @@ def steps(name: str, count: int, backend: str, lanes: str) -> Work:
     @cache
     def prepared(variant: str) -> Callable[[], Any]:
         from manyseeds.datasets import task_splits
-        from manyseeds.training import State, Timetable, first_weights
+        from manyseeds.execution.state import State
+        from manyseeds.execution.timetable import Timetable, first_weights
 
         phase = variants.phase(variant)
         data = task_splits(phase.task, "float32")
@@ -106,10 +110,11 @@ def prediction(name: str, count: int, backend: str) -> Work:
 
     @cache
     def prepared(variant: str, how: str) -> Callable[[], Any]:
-        from manyseeds.backend import Sampling
+        from manyseeds.backend.values import Sampling
         from manyseeds.datasets import task_splits
-        from manyseeds.folding import folded
-        from manyseeds.training import State, first_weights, noise_keys
+        from manyseeds.execution.state import State
+        from manyseeds.execution.timetable import first_weights, noise_keys
+        from manyseeds.techniques.folding import folded
 
         phase = variants.phase(variant)
         data = task_splits(phase.task, "float32")
@@ -134,13 +139,14 @@ def prediction(name: str, count: int, backend: str) -> Work:
 
 
 def _opened(backend: str) -> Any:
-    from manyseeds.backend import Settings, backend_entry
+    from manyseeds.backend.discovery import backend_entry
+    from manyseeds.backend.settings import Settings
 
     return backend_entry(backend).open(Settings())
 
 
 def _seeds(seeds: Sequence[int]) -> Any:
-    from manyseeds.training import seeds_of
+    from manyseeds.randomness.lanes import seeds_of
 
     return seeds_of(seeds, ("init", "order", "dropout", "augment"))
 

@@ -16,7 +16,7 @@ from records import records_of
 
 from manyseeds import statistics
 from manyseeds.statistics.estimands import claim_pairs
-from manyseeds.suite_file import read_suite
+from manyseeds.suite.files import read_suite
 
 
 def main(name: str, rows: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 
 
 def test_help(benchmark, tell):
-    command = [sys.executable, "-m", "manyseeds.cli", "--help"]
+    command = [sys.executable, "-m", "manyseeds.cli.main", "--help"]
     bare = [sys.executable, "-c", "pass"]
     benchmark.pedantic(lambda: subprocess.run(command, capture_output=True, check=True), rounds=5)
     import time

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import variants
 
-from manyseeds.host import cores
+from manyseeds.processes.host import cores
 
 BOUND = 1.6
 BACKENDS = ("pytorch", "tensorflow", "jax")

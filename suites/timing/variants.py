@@ -9,11 +9,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from manyseeds.layers import GaussianNoise
-from manyseeds.network import Network
-from manyseeds.noise import blocks, normal_blocks
-from manyseeds.recipe import Phase, Task
-from manyseeds.stack import dense_stack
+from manyseeds.randomness.noise import blocks, normal_blocks
+from manyseeds.suite.dense_stack import dense_stack
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques.layers import GaussianNoise
+from manyseeds.techniques.network import Network
 
 TASK = Task(name="timing", dataset="fashion-mnist-12k", valid=1000)
 

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from manyseeds.ledger import SECONDS, Ledger
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.schemas import SECONDS
 
 VOLATILE = [*SECONDS, "peak_memory_bytes", "attempt", "job", "compilations"]
 

@@ -14,15 +14,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds import noise as definition
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE
-from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.task_cache import KEPT_TASKS
+from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
-from manyseeds.kept import KEPT_TASKS
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
-from manyseeds.streams import batch_order, initial_weights, training_rows
-from manyseeds.streams import noise_keys as keys_of_streams
+from manyseeds.randomness import noise as definition
+from manyseeds.randomness.streams import batch_order, training_rows
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
+from manyseeds.techniques.network import Network
+from manyseeds.techniques.network_streams import initial_weights
+from manyseeds.techniques.network_streams import noise_keys as keys_of_streams
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
 from manyseeds_jax import entry, programs
@@ -186,7 +188,7 @@ TABLES = {
 
 
 def numpy_update(kind, theta, memory, gradient, rate, momentum, step):
-    """One step of the canonical equations as `manyseeds.optimizers` states them."""
+    """One step of the canonical equations as `manyseeds.techniques.optimizers` states them."""
     if kind == "sgd":
         return theta - rate * gradient, memory
     if kind in ("momentum", "nesterov"):

@@ -7,12 +7,13 @@ pytest.importorskip("jax")
 pytest.importorskip("flax")
 pytest.importorskip("optax")
 
-from manyseeds import repeats
-from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Splits
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
-from manyseeds.stack import dense_stack
-from manyseeds.streams import initial_weights, noise_keys
+from manyseeds.backend import repeated_layers as repeats
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
+from manyseeds.suite.dense_stack import dense_stack
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques.network import Network
+from manyseeds.techniques.network_streams import initial_weights, noise_keys
 from manyseeds_jax import entry, programs
 from manyseeds_jax.layout import Layout
 

@@ -15,13 +15,14 @@ pytest.importorskip("optax")
 import jax
 import jax.numpy as jnp
 
-from manyseeds import noise as definition
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE
-from manyseeds.augmentation import augmented
-from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Splits
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
-from manyseeds.streams import image_changes, initial_weights, noise_keys
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
+from manyseeds.randomness import noise as definition
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
+from manyseeds.techniques.augmentation import augmented
+from manyseeds.techniques.network import Network
+from manyseeds.techniques.network_streams import image_changes, initial_weights, noise_keys
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
 from manyseeds_jax import entry, optimizers, programs, scoring

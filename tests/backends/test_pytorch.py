@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manyseeds import noise as reference
-from manyseeds import streams
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE
-from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits, backend_entry
+from manyseeds.backend.discovery import backend_entry
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.task_cache import KEPT_TASKS
+from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
-from manyseeds.kept import KEPT_TASKS
-from manyseeds.layers import Dense, Dropout
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.randomness import noise as reference
+from manyseeds.randomness import streams
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import network_streams
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
+from manyseeds.techniques.layers import Dense, Dropout
+from manyseeds.techniques.network import Network
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
@@ -71,7 +74,7 @@ def some_data(output="softmax", units=3, rows=ROWS, key="toy"):
 
 
 def first_weights(network, lanes, seed=0):
-    return streams.initial_weights(network, FEATURES, range(seed, seed + lanes))
+    return network_streams.initial_weights(network, FEATURES, range(seed, seed + lanes))
 
 
 def a_phase(network, **fields):
@@ -91,7 +94,7 @@ def a_plan(network, lanes, *, epochs=1, rate=0.1, momentum=None, first=0, seed=0
         batch=BATCH,
         rate=np.broadcast_to(rate, (lanes, steps)).copy(),
         momentum=None if momentum is None else np.broadcast_to(momentum, (lanes, steps)).copy(),
-        noise=streams.noise_keys(network, {"dropout": seeds, "augment": seeds}),
+        noise=network_streams.noise_keys(network, {"dropout": seeds, "augment": seeds}),
         step=first * steps,
     )
 

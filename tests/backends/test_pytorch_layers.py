@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from manyseeds import activations, augmentation, layers
-from manyseeds import noise as reference
+from manyseeds.randomness import noise as reference
+from manyseeds.techniques import activations, augmentation, layers
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")

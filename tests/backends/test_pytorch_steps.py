@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from manyseeds import clipping as clippings
-from manyseeds import optimizers as definition
-from manyseeds.layers import Dense
-from manyseeds.network import Network
+from manyseeds.techniques import clipping as clippings
+from manyseeds.techniques import optimizers as definition
+from manyseeds.techniques.layers import Dense
+from manyseeds.techniques.network import Network
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")

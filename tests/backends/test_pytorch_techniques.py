@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manyseeds import augmentation, streams
-from manyseeds import noise as reference
-from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Splits
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
+from manyseeds.randomness import noise as reference
+from manyseeds.randomness import streams
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import augmentation, network_streams
+from manyseeds.techniques.network import Network
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("numba")
@@ -64,7 +66,7 @@ def some_data(output="softmax", rows=ROWS, tested=23):
 
 
 def first_weights(network, lanes, seed=0):
-    return streams.initial_weights(network, FEATURES, range(seed, seed + lanes))
+    return network_streams.initial_weights(network, FEATURES, range(seed, seed + lanes))
 
 
 def a_phase(network, **fields):
@@ -75,7 +77,7 @@ def a_phase(network, **fields):
 
 def keys(network, lanes, seed=0):
     seeds = range(seed, seed + lanes)
-    return streams.noise_keys(network, {"dropout": seeds, "augment": seeds})
+    return network_streams.noise_keys(network, {"dropout": seeds, "augment": seeds})
 
 
 def a_plan(phase, lanes, *, epochs=1, rate=0.05, seed=0):
@@ -90,7 +92,7 @@ def a_plan(phase, lanes, *, epochs=1, rate=0.05, seed=0):
     steps = -(-order.shape[1] // BATCH)
     changes = None
     if phase.augmentation:
-        changes = streams.image_changes(
+        changes = network_streams.image_changes(
             "toy", phase.augmentation, seeds, 0, order.shape[1], FEATURES
         )
     momentum = phase.optimizer.hyperparameters().get("momentum")
@@ -436,7 +438,9 @@ def test_monte_carlo_dropout_averages_probabilities(double, output, units, monke
     )
     network, lanes, samples = a_network(hidden, output, units), 3, 4
     data = some_data(output)
-    drawn = streams.noise_keys(network, {"dropout": range(lanes), "augment": range(lanes)}, "mc")
+    drawn = network_streams.noise_keys(
+        network, {"dropout": range(lanes), "augment": range(lanes)}, "mc"
+    )
     weights = first_weights(network, lanes)
     cohort = begun(double, a_phase(network), lanes, data=data)
     wanted = Sampling(samples, drawn)

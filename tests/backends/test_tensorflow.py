@@ -15,13 +15,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from manyseeds import noise as definition
-from manyseeds import streams
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE
-from manyseeds.backend import Batch, EpochPlan, Settings, Split, Splits
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.randomness import noise as definition
+from manyseeds.randomness import streams
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import network_streams
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import entry
 from manyseeds_tensorflow import noise as ours
 from manyseeds_tensorflow import optimizers as lane_optimizers
@@ -71,7 +73,7 @@ def splits(kind="classes", rows=ROWS, key=None):
 
 def first_weights(net, lanes, seed=0):
     """Weights with biases that are not zero, so that a forgotten bias shows."""
-    weights = streams.initial_weights(net, FEATURES, range(seed, seed + lanes))
+    weights = network_streams.initial_weights(net, FEATURES, range(seed, seed + lanes))
     draw = np.random.default_rng(seed)
     return {
         name: 0.1 * draw.normal(size=value.shape) if name.endswith("bias") else value
@@ -80,7 +82,7 @@ def first_weights(net, lanes, seed=0):
 
 
 def keys_of(net, seeds):
-    return streams.noise_keys(net, {"dropout": seeds, "augment": seeds})
+    return network_streams.noise_keys(net, {"dropout": seeds, "augment": seeds})
 
 
 def plan(net, lanes, epoch=0, rows=ROWS, batch=BATCH, momentum=False):
@@ -177,10 +179,10 @@ def test_activations_and_derivatives_are_the_closed_forms_at_the_kink_too(name, 
 
 
 def test_activations_cover_the_suite():
-    from manyseeds import technique
+    from manyseeds.techniques import registry
 
     known = {
-        technique.technique_name(cls) for cls in technique.techniques() if cls.kind == "activation"
+        registry.technique_name(cls) for cls in registry.techniques() if cls.kind == "activation"
     }
     assert set(ACTIVATIONS) == known - {"softmax"}
 

@@ -11,10 +11,13 @@ pytest.importorskip("tensorflow")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from manyseeds import repeats, streams
-from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Splits
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.backend import repeated_layers as repeats
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
+from manyseeds.randomness import streams
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import network_streams
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import entry
 from manyseeds_tensorflow.device import OpenDevice
 
@@ -96,12 +99,12 @@ def first_weights(net):
     draw = np.random.default_rng(3)
     return {
         name: value + 0.1 * np.abs(draw.normal(size=value.shape))
-        for name, value in streams.initial_weights(net, FEATURES, range(LANES)).items()
+        for name, value in network_streams.initial_weights(net, FEATURES, range(LANES)).items()
     }
 
 
 def keys(net):
-    return streams.noise_keys(net, {"dropout": range(LANES), "augment": range(LANES)})
+    return network_streams.noise_keys(net, {"dropout": range(LANES), "augment": range(LANES)})
 
 
 def plan(net, momentum=False):
@@ -237,7 +240,7 @@ def test_a_nan_lane_of_a_loop_leaves_the_others_bit_identical(single, monkeypatc
 def test_two_hundred_layers_compile_in_seconds_and_train(single):
     lecun = {"name": "lecun_normal"}
     net = network(*(dense(activation="selu", initialiser=lecun) for _ in range(200)))
-    weights = streams.initial_weights(net, FEATURES, range(LANES))
+    weights = network_streams.initial_weights(net, FEATURES, range(LANES))
     cohort = begun(single, net, weights, optimizer="momentum")
     taken = plan(net, momentum=True)
     trace = cohort.train(taken)

@@ -14,13 +14,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from manyseeds import augmentation as definition_of_changes
-from manyseeds import layers, regularisation
-from manyseeds import noise as definition
-from manyseeds.backend import Settings
-from manyseeds.knobs import network_knobs, optimizer_knobs
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.backend.hyperparameters import network_knobs, optimizer_knobs
+from manyseeds.backend.settings import Settings
+from manyseeds.randomness import noise as definition
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import augmentation as definition_of_changes
+from manyseeds.techniques import layers, regularisation
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import clipping, entry, losses, noise, optimizers
 from manyseeds_tensorflow.augmentation import Changes, augmented
 from manyseeds_tensorflow.layers import LaneAlphaDropout, LaneBatchNorm, Step
@@ -152,10 +152,10 @@ def test_ftrl_makes_weights_exactly_zero():
 
 
 def test_the_rules_cover_the_suite():
-    from manyseeds import technique
+    from manyseeds.techniques import registry
 
     known = {
-        technique.technique_name(cls) for cls in technique.techniques() if cls.kind == "optimizer"
+        registry.technique_name(cls) for cls in registry.techniques() if cls.kind == "optimizer"
     }
     assert set(optimizers.RULES) == known
 
@@ -330,7 +330,7 @@ def test_a_certain_and_right_probability_costs_nothing():
 
 
 def test_optimizer_knobs_are_what_the_rules_ask_for():
-    from manyseeds import optimizers as known
+    from manyseeds.techniques import optimizers as known
 
     # FTRL keeps the root of the sum of squares.
     for kind, start in ((known.Adagrad, 0.1), (known.Ftrl, np.sqrt(0.1))):

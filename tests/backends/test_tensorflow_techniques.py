@@ -13,11 +13,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from manyseeds import augmentation, streams
-from manyseeds import noise as definition
-from manyseeds.backend import Batch, EpochPlan, Sampling, Settings, Split, Splits
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
+from manyseeds.randomness import noise as definition
+from manyseeds.randomness import streams
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques import augmentation, network_streams
+from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import entry
 
 ROWS, FEATURES, BATCH, TEST = 20, 9, 8, 2300
@@ -87,7 +89,7 @@ def first_weights(net, lanes):
     draw = np.random.default_rng(3)
     return {
         name: value + 0.1 * np.abs(draw.normal(size=value.shape))
-        for name, value in streams.initial_weights(net, FEATURES, range(lanes)).items()
+        for name, value in network_streams.initial_weights(net, FEATURES, range(lanes)).items()
     }
 
 
@@ -101,7 +103,7 @@ def begun(backend, net, lanes=2, weights=None, **options):
 
 
 def keys(net, lanes):
-    return streams.noise_keys(net, {"dropout": range(lanes), "augment": range(lanes)})
+    return network_streams.noise_keys(net, {"dropout": range(lanes), "augment": range(lanes)})
 
 
 def plan(net, lanes, epoch=0, momentum=False, images=()):
@@ -113,7 +115,7 @@ def plan(net, lanes, epoch=0, momentum=False, images=()):
         momentum=draw.uniform(0.5, 0.95, size=(lanes, STEPS)) if momentum else None,
         noise=keys(net, lanes),
         step=epoch * STEPS,
-        changes=streams.image_changes("task", images, range(lanes), epoch, ROWS, FEATURES)
+        changes=network_streams.image_changes("task", images, range(lanes), epoch, ROWS, FEATURES)
         if images
         else None,
     )

@@ -17,7 +17,7 @@ from manyseeds.datasets import (
 )
 from manyseeds.datasets.files import DEBIAN
 from manyseeds.errors import RequestError
-from manyseeds.recipe import Task
+from manyseeds.suite.recipe import Task
 
 full = pytest.mark.skipif(
     not (DEBIAN / "fashion-mnist").is_dir(),

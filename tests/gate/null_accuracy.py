@@ -25,7 +25,7 @@ from manyseeds.check.accuracy.layer import compare, compare_runs, entries_of
 from manyseeds.check.accuracy.scored import FORM
 from manyseeds.check.findings import LayerResult
 from manyseeds.check.store import Entry
-from manyseeds.ledger import Ledger
+from manyseeds.ledger.ledger import Ledger
 
 SEEDS = 30
 RECIPES = 20

@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from manyseeds.host import cores
+from manyseeds.processes.host import cores
 from tests.gate.null_timing import load, rows
 from tests.gate.planted import COMMAND
 

@@ -28,13 +28,13 @@ from manyseeds.check.numerics.layer import compare, measure
 from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import FOLDER, Baseline
 from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.recipe import Recipe
-from manyseeds.suite_file import parse_suite
-from manyseeds.usage import used
+from manyseeds.suite.reader import parse_suite
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.techniques_used import used
 from tests.gate.plants import PLANTS, Plant
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "from manyseeds.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from manyseeds.cli.main import main; main()")
 FEW = 4
 """Recipes of the accuracy layer that are trained for a plant, at most."""
 

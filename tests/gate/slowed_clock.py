@@ -8,7 +8,7 @@ stands in for `python -m manyseeds.check.timing.clock_process`.
 import sys
 from time import process_time
 
-from manyseeds.backend import backend_entry
+from manyseeds.backend.discovery import backend_entry
 from manyseeds.check.timing import clock_process
 
 SLOWED = ("train", "evaluate", "score")

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from manyseeds.backend import absence, backend_entries
+from manyseeds.backend.discovery import absence, backend_entries
 from manyseeds.conformance.mutations import mutations
 from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.parity import compare

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from manyseeds.ledger import Ledger
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Job, Plan, RowKey
 from manyseeds.model import digest_text
-from manyseeds.plan import Job, Plan, RowKey
-from manyseeds.streams import STREAMS
-from manyseeds.suite import Cell, Suite
-from manyseeds.suite_file import parse_suite, suites_folder
+from manyseeds.randomness.streams import STREAMS
+from manyseeds.suite.files import suites_folder
+from manyseeds.suite.reader import parse_suite
+from manyseeds.suite.suite import Cell, Suite
 
 TRANSFER = (suites_folder() / "transfer.toml").read_text(encoding="utf-8")
 BACKENDS = ("pytorch", "tensorflow", "jax")

@@ -8,10 +8,10 @@ import pytest
 import synthetic
 from pydantic import ValidationError
 
-from manyseeds.chapter import ChapterClaim, chapter_claims
 from manyseeds.report import render
 from manyseeds.report.chapter import chapter_page
-from manyseeds.suite_file import read_suite, suite_names
+from manyseeds.suite.chapter import ChapterClaim, chapter_claims
+from manyseeds.suite.files import read_suite, suite_names
 
 ASKED = {name for claim in chapter_claims() for name in claim.asked}
 

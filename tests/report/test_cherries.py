@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 
-from manyseeds.claims import Difference
 from manyseeds.report.cherries import HEIGHT, WIDTH, cherry_rows, picker
 from manyseeds.report.wording import claim_unit
 from manyseeds.statistics import best_of
+from manyseeds.suite.claims import Difference
 
 SHOWN = claim_unit(
     Difference(name="n", sentence="s", treatment="a", baseline="b", least_effect=0.01)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from manyseeds.claims import Difference, Ratio
 from manyseeds.report.figures import theme
 from manyseeds.report.figures.claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure, told, whole
@@ -24,6 +23,7 @@ from manyseeds.report.figures.specification import specification_figure
 from manyseeds.report.figures.tradeoff import pareto, tradeoff_figure
 from manyseeds.report.wording import unit
 from manyseeds.statistics import cherries_table, confession_table, published_table
+from manyseeds.suite.claims import Difference, Ratio
 
 ACCURACY = unit("test_accuracy")
 BACKENDS = ("jax", "pytorch", "tensorflow")

@@ -20,7 +20,7 @@ from manyseeds.report.subject import subjects
 from manyseeds.report.techniques import techniques_page, uses
 from manyseeds.report.times import computing_seconds
 from manyseeds.statistics import summary_table
-from manyseeds.suite_file import parse_suite
+from manyseeds.suite.reader import parse_suite
 
 PARITY = {
     "steps": 60,
@@ -179,7 +179,7 @@ def test_only_the_formats_asked_for_are_written_and_the_others_are_left_alone(sm
 def test_the_command_writes_the_formats_and_takes_the_parity_file(small, tmp_path):
     parity = tmp_path / "parity.json"
     parity.write_text(json.dumps(PARITY), encoding="utf-8")
-    command = [sys.executable, "-m", "manyseeds.cli", "report", str(small[1].folder)]
+    command = [sys.executable, "-m", "manyseeds.cli.main", "report", str(small[1].folder)]
     command += ["--out", str(tmp_path / "out"), "--format", "md", "--parity", str(parity), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from manyseeds.ledger import RECORD_SCHEMA
-from manyseeds.suite_file import parse_suite
+from manyseeds.ledger.schemas import RECORD_SCHEMA
+from manyseeds.suite.reader import parse_suite
 
 SUITE = """
 name = "s"

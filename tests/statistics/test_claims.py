@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from manyseeds.claims import ClaimMetric, less_is_better
-from manyseeds.ledger import METRICS
+from manyseeds.ledger.schemas import METRICS
 from manyseeds.statistics import claims_table, comparisons_table, published_table
 from manyseeds.statistics.comparisons import against
 from manyseeds.statistics.factor import reached
+from manyseeds.suite.claims import ClaimMetric, less_is_better
 
 
 def two(old, new, backend="jax", case="5-6"):

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from manyseeds.claims import ESTIMANDS
 from manyseeds.errors import RequestError
-from manyseeds.ledger import CURVE_SCHEMA
+from manyseeds.ledger.schemas import CURVE_SCHEMA
 from manyseeds.statistics import claims_table
 from manyseeds.statistics.estimands import claim_pairs
+from manyseeds.suite.claims import ESTIMANDS
 
 CLAIM = """
 [[claims]]

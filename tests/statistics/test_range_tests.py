@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manyseeds.range_test import suggestion
 from manyseeds.statistics import range_test_steps, range_tests_table
+from manyseeds.techniques.range_test import suggestion
 
 STEPS = 200
 RATE = np.geomspace(1e-5, 10, STEPS)

@@ -43,12 +43,12 @@ from manyseeds.check.accuracy.distributions import (
 from manyseeds.check.accuracy.scored import entries_from, entries_of, least_effects
 from manyseeds.check.findings import Direction, Finding, LayerResult
 from manyseeds.check.store import Baseline, Entry
-from manyseeds.claims import less_is_better
 from manyseeds.errors import RequestError
-from manyseeds.ledger import Ledger
+from manyseeds.ledger.ledger import Ledger
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.power import POWER
 from manyseeds.statistics.verdict import LEAST_PAIRS
+from manyseeds.suite.claims import less_is_better
 
 __all__ = ["compare", "compare_runs", "entries_from", "entries_of", "least_effects", "suite_file"]
 

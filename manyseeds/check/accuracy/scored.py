@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.check.store import Entry
-from manyseeds.claims import Calibration, ClaimMetric, Difference, Share
-from manyseeds.ledger import METRICS, Ledger
-from manyseeds.plan import Plan
-from manyseeds.recipe import Recipe
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Plan
+from manyseeds.ledger.schemas import METRICS
 from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
 from manyseeds.statistics.summary import STATUSES
-from manyseeds.suite import Suite
-from manyseeds.suite_file import planned_suite
+from manyseeds.suite.claims import Calibration, ClaimMetric, Difference, Share
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.suite import Suite
 
 FORM = 1
 """Of the entries; one of another form is not read."""
@@ -46,7 +46,7 @@ def entries_of(ledger: Ledger) -> list[Entry]:
     conditions = {
         backend: _conditions(plan, ledger.provenance, backend) for backend in plan.backends()
     }
-    return entries_from(ledger.records(), planned_suite(plan), conditions)
+    return entries_from(ledger.records(), ledger.suite, conditions)
 
 
 def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) -> list[Entry]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from manyseeds.recipe import Recipe
-from manyseeds.usage import models, used
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.techniques_used import models, used
 
 Parts = frozenset[tuple[str, ...]]
 

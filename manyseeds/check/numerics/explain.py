@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyseeds.backend.settings import Device
 from manyseeds.check.findings import Finding
 from manyseeds.check.numerics.layer import compare, differences, measure
 from manyseeds.check.numerics.parting import Differences
 from manyseeds.check.numerics.reasons import with_reasons
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.errors import RequestError, unknown
-from manyseeds.outcome import Outcome
-from manyseeds.settings import Device
+from manyseeds.presentation.command_result import Outcome
 
 AROUND = 3
 """Steps shown on either side of the one at which the trajectories part."""

@@ -20,17 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Backend, Environment, backend_entry
+from manyseeds.backend.discovery import backend_entry
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import Environment
 from manyseeds.check.numerics.fingerprint import of_group, of_tensor
 from manyseeds.check.numerics.recording import Asked, RecordingBackend
 from manyseeds.conformance.process import STREAMS_VARIED, Lifeline, run_module
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError
-from manyseeds.host import crowded, end_with_parent
 from manyseeds.model import frozen
-from manyseeds.recipe import Recipe
-from manyseeds.settings import Settings
-from manyseeds.training import Lanes, seeds_of
+from manyseeds.processes.host import crowded, end_with_parent
+from manyseeds.randomness.lanes import Lanes, seeds_of
+from manyseeds.suite.recipe import Recipe
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from manyseeds.backend import absence, backend_entries, backend_entry
+from manyseeds.backend.discovery import absence, backend_entries, backend_entry
+from manyseeds.backend.settings import Device
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.numerics.cover import covering
 from manyseeds.check.numerics.following import Followed, Request, follow_some, followed, prepared
@@ -30,9 +31,8 @@ from manyseeds.conformance.outcome import LANES, parity_recipes
 from manyseeds.conformance.parity import TOLERANCE
 from manyseeds.conformance.process import Lifeline
 from manyseeds.errors import RequestError, unknown
-from manyseeds.host import cores, processor
-from manyseeds.recipe import Recipe
-from manyseeds.settings import Device
+from manyseeds.processes.host import cores, processor
+from manyseeds.suite.recipe import Recipe
 
 FORMAT = 1
 """Of the fingerprints: those of another cannot be compared."""

@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 import numpy as np
 from pydantic import ValidationError
 
+from manyseeds.backend.settings import Device
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.numerics.layer import Measured, differences, follow_on, steps_of
 from manyseeds.check.numerics.parting import DONE, Arrays, Differences, Parting
@@ -23,10 +24,10 @@ from manyseeds.check.store import Baseline
 from manyseeds.conformance.mutations import changed_at, siblings
 from manyseeds.conformance.parity import TOLERANCE
 from manyseeds.model import Model
-from manyseeds.recipe import Phase, Recipe
-from manyseeds.settings import Device
-from manyseeds.technique import Technique, technique_name
-from manyseeds.usage import Place, models, used
+from manyseeds.suite.recipe import Phase, Recipe
+from manyseeds.suite.techniques_used import Place, models, used
+from manyseeds.techniques.registry import technique_name
+from manyseeds.techniques.technique import Technique
 
 FACTORS = (10.0, 0.1, 1.01, 1 / 1.01, 1 / 0.99, 0.99, 2.0, 0.5)
 UNDONE = 1000.0

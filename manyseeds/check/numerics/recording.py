@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Backend, Cohort, EpochPlan, EpochTrace, Splits
+from manyseeds.backend.protocols import Backend, Cohort
+from manyseeds.backend.values import EpochPlan, EpochTrace, Splits
 from manyseeds.check.numerics.fingerprint import of_bytes, of_group
-from manyseeds.network import Network, Weights
-from manyseeds.recipe import Phase
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.network import Network, Weights
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -21,18 +21,19 @@ from typing import Any
 
 import numpy as np
 
-from manyseeds.backend import Backend, backend_entry
+from manyseeds.backend.discovery import backend_entry
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
 from manyseeds.check.timing.workloads import COMPILE, WORKLOADS, Call, compiled_anew, prepared
 from manyseeds.check.timing.yardstick import Yardstick
 from manyseeds.errors import ManyseedsError
-from manyseeds.host import (
+from manyseeds.processes.host import (
     compiled_folder,
     end_with_parent,
     forget_peak_memory,
     mapped_files,
     peak_memory,
 )
-from manyseeds.settings import Settings
 
 LEAST_SECONDS = 0.004
 """Of a measurement: what is faster is done several times over."""

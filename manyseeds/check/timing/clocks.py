@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from threading import Lock, Semaphore
 from typing import Any
 
+from manyseeds.backend.settings import Settings
 from manyseeds.check.timing.yardstick import ENVIRONMENT
 from manyseeds.errors import RequestError
-from manyseeds.settings import Settings
 
 PROGRAM = (sys.executable, "-m", "manyseeds.check.timing.clock_process")
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyseeds.backend.settings import Device, Settings
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.check.timing.clock_process import COMPILATIONS, PREPARATIONS
@@ -32,8 +33,7 @@ from manyseeds.check.timing.ratios import (
 )
 from manyseeds.check.timing.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
 from manyseeds.errors import RunError
-from manyseeds.host import compiled_folder, idle_cores, processor
-from manyseeds.settings import Device, Settings
+from manyseeds.processes.host import compiled_folder, idle_cores, processor
 from manyseeds.statistics.family import level_among
 
 Floats = NDArray[np.float64]

@@ -15,14 +15,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import Backend, Cohort, EpochPlan, Split, Splits
+from manyseeds.backend.protocols import Backend, Cohort
+from manyseeds.backend.values import EpochPlan, Split, Splits
 from manyseeds.check.timing import yardstick
+from manyseeds.execution.state import State
+from manyseeds.execution.timetable import Timetable, first_weights
 from manyseeds.model import digest
-from manyseeds.network import Network
-from manyseeds.recipe import Phase, Task
-from manyseeds.stack import dense_stack
-from manyseeds.streams import Stream
-from manyseeds.training import Lanes, State, Timetable, first_weights, seeds_of
+from manyseeds.randomness.lanes import Lanes, seeds_of
+from manyseeds.randomness.streams import Stream
+from manyseeds.suite.dense_stack import dense_stack
+from manyseeds.suite.recipe import Phase, Task
+from manyseeds.techniques.network import Network
 
 FEATURES, CLASSES, BATCH = 784, 10, 32
 EPOCH, VALIDATION = 5 * BATCH, 160

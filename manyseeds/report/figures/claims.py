@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from manyseeds.claims import Claim, TimeToTarget
 from manyseeds.report.figures import theme
 from manyseeds.report.rows import Row, rows_of
 from manyseeds.report.wording import Chances, Ratios, Unit, backend_name, claim_unit
 from manyseeds.statistics.pairs import ALL
+from manyseeds.suite.claims import Claim, TimeToTarget
 
 _LINE = 0.165
 """Inches."""

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manyseeds.claims import Claim
 from manyseeds.report.figures import theme
 from manyseeds.report.figures.distribution import axis_label, published_label
 from manyseeds.report.rows import rows_of
 from manyseeds.report.wording import Unit, backend_name, claim_unit
 from manyseeds.statistics.pairs import ALL
+from manyseeds.suite.claims import Claim
 
 _TICKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 200_000)
 

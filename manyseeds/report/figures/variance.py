@@ -14,7 +14,7 @@ from manyseeds.report.wording import Unit, backend_name, unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.variance import BETWEEN, TOGETHER
-from manyseeds.suite import Suite
+from manyseeds.suite.suite import Suite
 
 _PANELS = 4
 _GAP = 0.35

@@ -19,8 +19,9 @@ from manyseeds.check.accuracy.layer import (
 from manyseeds.check.accuracy.scored import FORM
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.errors import RequestError
-from manyseeds.ledger import RECORD_SCHEMA
-from manyseeds.suite_file import parse_suite, read_suite
+from manyseeds.ledger.schemas import RECORD_SCHEMA
+from manyseeds.suite.files import read_suite
+from manyseeds.suite.reader import parse_suite
 from tests.report import synthetic
 from tests.report.synthetic import SMALL, World
 

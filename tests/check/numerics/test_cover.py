@@ -4,7 +4,7 @@ import pytest
 
 from manyseeds.check.numerics.cover import ALWAYS, covering, parts_of
 from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.usage import used
+from manyseeds.suite.techniques_used import used
 
 RECIPES = parity_recipes()
 

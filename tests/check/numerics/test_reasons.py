@@ -13,7 +13,7 @@ from manyseeds.check.store import Baseline
 from manyseeds.conformance import outcome
 from manyseeds.conformance.mutations import changed_at
 from manyseeds.errors import RequestError
-from manyseeds.recipe import Recipe
+from manyseeds.suite.recipe import Recipe
 
 RECIPES = outcome.parity_recipes()
 

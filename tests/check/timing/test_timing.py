@@ -17,7 +17,7 @@ from manyseeds.check.timing.multiples import in_multiples
 from manyseeds.check.timing.ratios import Sides, can_decide, processes_to_settle
 from manyseeds.check.timing.workloads import COMPILE, MEMORY, WORKLOADS
 from manyseeds.errors import RequestError, RunError
-from manyseeds.host import idle_cores
+from manyseeds.processes.host import idle_cores
 
 PROCESSES, ROUNDS = 6, 20
 CONTEXT = {

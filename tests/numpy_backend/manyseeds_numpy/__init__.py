@@ -8,8 +8,9 @@ Only the entry lives here; a framework would be imported when the backend is ope
 
 from __future__ import annotations
 
-from manyseeds.backend import Backend, Settings
-from manyseeds.recipe import Recipe
+from manyseeds.backend.protocols import Backend
+from manyseeds.backend.settings import Settings
+from manyseeds.suite.recipe import Recipe
 from manyseeds_numpy import faults
 
 

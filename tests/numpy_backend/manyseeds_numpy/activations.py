@@ -1,4 +1,4 @@
-"""The activations of `manyseeds.activations` and their derivatives.
+"""The activations of `manyseeds.techniques.activations` and their derivatives.
 
 Those that are two straight lines, from relu to prelu, differ in the slope below 0 alone.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyseeds.activations import SELU_ALPHA, SELU_SCALE, Activation, Elu
+from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE, Activation, Elu
 from manyseeds_numpy.arrays import Array
 
 Slope = Array | float

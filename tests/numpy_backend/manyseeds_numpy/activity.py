@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyseeds.backend import Activity
-from manyseeds.network import Network
+from manyseeds.backend.values import Activity
+from manyseeds.techniques.network import Network
 from manyseeds_numpy.arrays import Array, Weights
 from manyseeds_numpy.layers import Mode
 from manyseeds_numpy.losses import predictions

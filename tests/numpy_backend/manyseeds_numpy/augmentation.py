@@ -1,10 +1,10 @@
-"""Changing the images of a batch, as `manyseeds.augmentation` defines."""
+"""Changing the images of a batch, as `manyseeds.techniques.augmentation` defines."""
 
 from __future__ import annotations
 
 import math
 
-from manyseeds.augmentation import Changes, augmented
+from manyseeds.techniques.augmentation import Changes, augmented
 from manyseeds_numpy.arrays import Array
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.clipping import ClipNorm, Clipping, ClipValue, GlobalClipNorm
-from manyseeds.layers import Dense
+from manyseeds.techniques.clipping import ClipNorm, Clipping, ClipValue, GlobalClipNorm
+from manyseeds.techniques.layers import Dense
 from manyseeds_numpy.arrays import Array, Weights, per_lane
 
 
 def clipped(wanted: Clipping | None, gradients: Weights) -> Weights:
-    """Return the gradients as `manyseeds.clipping` defines."""
+    """Return the gradients as `manyseeds.techniques.clipping` defines."""
     match wanted:
         case ClipValue(limit=limit):
             return {name: np.clip(g, -limit, limit) for name, g in gradients.items()}

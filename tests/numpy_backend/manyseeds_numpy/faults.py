@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyseeds.backend import EpochPlan
+from manyseeds.backend.values import EpochPlan
 from manyseeds.errors import RequestError
 from manyseeds_numpy.arrays import Weights
 

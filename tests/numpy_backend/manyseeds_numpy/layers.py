@@ -1,4 +1,4 @@
-"""Every layer of `manyseeds.layers` forwards, and how a gradient goes back through it."""
+"""Every layer of `techniques.layers` forwards, and how a gradient goes back through it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from manyseeds.activations import Activation, LeakyRelu, PRelu, RRelu
-from manyseeds.layers import (
+from manyseeds.randomness.noise import SELU_FLOOR, alpha_affine, keep_scale, kept, normals, slopes
+from manyseeds.techniques.activations import Activation, LeakyRelu, PRelu, RRelu
+from manyseeds.techniques.layers import (
     ActivationLayer,
     AlphaDropout,
     BatchNorm,
@@ -18,7 +19,6 @@ from manyseeds.layers import (
     Layer,
     Scale,
 )
-from manyseeds.noise import SELU_FLOOR, alpha_affine, keep_scale, kept, normals, slopes
 from manyseeds_numpy.activations import Slope, activate, derivative
 from manyseeds_numpy.arrays import Array, Keys, Weights
 

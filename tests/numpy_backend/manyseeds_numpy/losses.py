@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.network import Loss
+from manyseeds.techniques.network import Loss
 from manyseeds_numpy.activations import logistic
 from manyseeds_numpy.arrays import Array
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from manyseeds.activations import Linear
-from manyseeds.layers import Layer, Skip
-from manyseeds.network import INPUT, Network
+from manyseeds.techniques.activations import Linear
+from manyseeds.techniques.layers import Layer, Skip
+from manyseeds.techniques.network import INPUT, Network
 from manyseeds_numpy.arrays import Array, Weights
 from manyseeds_numpy.layers import Back, Mode
 from manyseeds_numpy.layers import forward as layer_forward

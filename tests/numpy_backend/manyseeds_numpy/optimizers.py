@@ -1,4 +1,4 @@
-"""The optimizers of `manyseeds.optimizers`: the equation of each, for all lanes at once."""
+"""The optimizers of `techniques.optimizers`: the equation of each, for all lanes at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from manyseeds.optimizers import (
+from manyseeds.techniques.optimizers import (
     Adagrad,
     Adam,
     Adamax,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from manyseeds.network import Network
+from manyseeds.techniques.network import Network
 from manyseeds_numpy.arrays import Array, Weights
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.backend import (
+from manyseeds.backend.values import (
     EVALUATION_ROWS,
     SAMPLING_ROWS,
     Metric,
@@ -18,8 +18,8 @@ from manyseeds.backend import (
     Split,
     check_metrics,
 )
-from manyseeds.layers import AlphaDropout, Dropout
-from manyseeds.network import Network
+from manyseeds.techniques.layers import AlphaDropout, Dropout
+from manyseeds.techniques.network import Network
 from manyseeds_numpy.arrays import Array, Weights
 from manyseeds_numpy.layers import Mode
 from manyseeds_numpy.losses import correct, losses, prediction_losses, predictions

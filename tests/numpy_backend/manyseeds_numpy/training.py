@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from manyseeds.backend import (
+from manyseeds.backend.settings import Settings
+from manyseeds.backend.values import (
     Activity,
     Batch,
     Compilation,
@@ -18,14 +19,13 @@ from manyseeds.backend import (
     Metric,
     Sampling,
     Scores,
-    Settings,
     Splits,
     check_structure,
 )
 from manyseeds.errors import RequestError
-from manyseeds.network import Network
-from manyseeds.network import Weights as AnyWeights
-from manyseeds.recipe import Phase
+from manyseeds.suite.recipe import Phase
+from manyseeds.techniques.network import Network
+from manyseeds.techniques.network import Weights as AnyWeights
 from manyseeds_numpy import faults
 from manyseeds_numpy.activity import activities, moments
 from manyseeds_numpy.arrays import Array, Weights

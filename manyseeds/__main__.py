@@ -1,0 +1,5 @@
+"""`python -m manyseeds` is the command `manyseeds`."""
+
+from manyseeds.cli.main import main
+
+main()

@@ -1,0 +1,71 @@
+"""What `manyseeds report` does: write the pages, and return the claims' table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from manyseeds.ledger.runs import chosen_ledgers
+from manyseeds.presentation.command_result import Outcome
+
+
+def report_runs(
+    runs: Sequence[str],
+    *,
+    results: Path = Path("results"),
+    out: Path = Path("reports"),
+    formats: Sequence[str] = (),
+    parity: Path | None = None,
+) -> Outcome:
+    """Make the report of these runs, or of all in a folder.
+
+    Parameters
+    ----------
+    runs, results
+        Runs by name or folder; all in `results` if none.
+    out
+        Folder of the report.
+    formats
+        What to write: "html", "md", "csv", "latex"; () takes the default of `render`.
+    parity
+        JSON that `manyseeds parity --json` printed, for the page of the techniques.
+    """
+    from manyseeds.report import DEFAULT_FORMATS, claims_table, read_parity, render
+
+    chosen = chosen_ledgers(runs, results)
+    found_parity = read_parity(parity) if parity else None
+    pages = render(chosen, out, formats or DEFAULT_FORMATS, found_parity)
+    unfinished = [ledger for ledger in chosen if not ledger.complete()]
+    found = claims_table(chosen)
+    columns = (
+        "suite",
+        "claim",
+        "case",
+        "backend",
+        "pairs",
+        "improvement",
+        "low",
+        "high",
+        "family_low",
+        "family_high",
+        "verdict",
+    )
+    rows = tuple(
+        tuple(_plain(value) for value in row)
+        for row in found[list(columns)].itertuples(index=False, name=None)
+    )
+    notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
+    notes += [f"written: {page}" for page in pages] or [f"written: tables in {out}"]
+    return Outcome("Claims", columns, rows, 1 if unfinished else 0, tuple(notes))
+
+
+def _plain(value: Any) -> Any:
+    """Return a frame's value as JSON has it: no NaN, no NumPy."""
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,89 @@
+"""The table that `manyseeds run` ends with: what was promised and what was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from manyseeds.execution.program_count import most_programs
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.presentation.command_result import Outcome
+from manyseeds.suite.suite import Suite
+
+_COLUMNS = (
+    *("run", "suite", "recipe", "case", "backend", "mode", "vary"),
+    *("promised", "ok", "diverged", "failed", "timed_out", "missing"),
+    *("test_accuracy", "sd", "seconds_per_seed"),
+)
+
+_SHOWN = tuple(name for name in _COLUMNS if name not in {"run", "suite", "timed_out"})
+
+
+def delivered_table(targets: Sequence[Ledger]) -> Outcome:
+    """Return what runs promised and delivered, a row per recipe, backend and kind of training."""
+    rows: list[tuple[Any, ...]] = []
+    status, notes = 0, []
+    for ledger in targets:
+        records, suite = ledger.records(), ledger.suite
+        rows += _delivered_rows(ledger, suite, records)
+        if not ledger.complete():
+            status = 1
+            counts = records["status"].value_counts()
+            found = ", ".join(f"{count} {name}" for name, count in counts.items())
+            remedy = (
+                "A recipe whose rows diverged does not expect it: lower its rate, or give it "
+                "expect_divergence = true in the suite"
+                if set(counts.index) <= {"ok", "diverged"}
+                else f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
+            )
+            notes.append(f"{ledger.folder.name} is incomplete: {found}. {remedy}")
+        notes += _compiled(ledger, suite, records)
+        notes += [
+            f"{u.backend} cannot train {u.recipe}: {u.reason}" for u in ledger.plan.unsupported
+        ]
+    return Outcome("Delivered", _COLUMNS, tuple(rows), status, tuple(notes), _SHOWN)
+
+
+def _compiled(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> Iterator[str]:
+    """Say how many programs each backend compiled, of how many the suite may need."""
+    jobs = records.dropna(subset=["compilations"]).drop_duplicates("job")
+    for backend, rows in jobs.groupby("backend", sort=False):
+        programs, seconds = int(rows["compilations"].sum()), rows["seconds_compile"].sum()
+        most = most_programs(suite, (j for j in ledger.plan.jobs if j.backend == backend))
+        if programs:
+            yield (
+                f"{ledger.plan.suite} on {backend}: {programs} programs compiled, of {most} at "
+                f"most, in {seconds:.1f} s"
+            )
+
+
+def _delivered_rows(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    every = "+".join(suite.varied)
+    groups = [name for name in ROW_KEY if name != "seed"]
+    for cell, group in records.groupby(groups, sort=False):
+        counts = group["status"].value_counts()
+        ok = group[group["status"] == "ok"]
+        seconds = ok[["seconds_train", "seconds_evaluate", "seconds_shared"]].sum(axis=1)
+        *names, vary = cell
+        rows.append(
+            (
+                ledger.folder.name,
+                ledger.plan.suite,
+                *names,
+                "all" if vary == every else vary,
+                len(group),
+                *(int(counts.get(name, 0)) for name in _COLUMNS[8:13]),
+                _or_none(ok["test_accuracy"].mean()),
+                _or_none(ok["test_accuracy"].std()),
+                _or_none((seconds / ok["lanes"]).mean()),
+            )
+        )
+    return rows
+
+
+def _or_none(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -1,0 +1,99 @@
+"""What there is: suites, techniques, data sets and backends, and whether a run could begin here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from manyseeds.backend.discovery import absence, backend_entries
+from manyseeds.datasets import DATASETS
+from manyseeds.errors import ManyseedsError
+from manyseeds.presentation.command_result import Outcome
+from manyseeds.processes.host import compiled_folder
+from manyseeds.suite.files import read_suite, suite_names
+from manyseeds.techniques.registry import technique_name, techniques
+
+
+def listing(kind: str) -> Outcome:
+    """List what there is of a kind."""
+    return {
+        "suites": _list_suites,
+        "techniques": _list_techniques,
+        "datasets": _list_datasets,
+        "backends": _list_backends,
+    }[kind]()
+
+
+def _list_suites() -> Outcome:
+    suites = [read_suite(name).suite for name in suite_names()]
+    rows = tuple(
+        (suite.name, suite.title, len(suite.recipes()), len(suite.cases()), suite.seeds)
+        for suite in suites
+    )
+    return Outcome("Suites", ("name", "title", "recipes", "cases", "seeds"), rows)
+
+
+def _list_techniques() -> Outcome:
+    rows = tuple(
+        (cls.kind, technique_name(cls), (cls.__doc__ or "").split("\n")[0], cls.source)
+        for cls in techniques()
+    )
+    return Outcome("Techniques", ("kind", "name", "definition", "source"), rows)
+
+
+def _list_datasets() -> Outcome:
+    rows = tuple(
+        (d.name, d.title, d.train, d.test, d.features, len(d.classes), d.had, d.licence)
+        for d in DATASETS.values()
+    )
+    columns = ("name", "title", "train", "test", "features", "classes", "had", "licence")
+    return Outcome("Datasets", columns, rows)
+
+
+def _list_backends() -> Outcome:
+    rows = []
+    for name, entry in backend_entries().items():
+        reason = absence(entry)
+        state = f"not installed: {reason}" if reason else "installed"
+        rows.append((name, ", ".join(entry.requires), state))
+    return Outcome("Backends", ("name", "requires", "state"), tuple(rows))
+
+
+def examine() -> Outcome:
+    """Look at everything a run needs."""
+    rows: list[tuple[str, str, str]] = [
+        ("python", "ok", sys.version.split()[0]),
+        ("cores", "ok", str(os.cpu_count())),
+    ]
+    for name, entry in backend_entries().items():
+        reason = absence(entry)
+        versions = ", ".join(f"{module} {_version(module)}" for module in entry.requires)
+        rows.append((f"backend {name}", "absent" if reason else "ok", reason or versions))
+    for name, described in DATASETS.items():
+        try:
+            described.load()
+            rows.append((f"dataset {name}", "ok", described.had))
+        except ManyseedsError as error:
+            rows.append((f"dataset {name}", "absent", str(error)))
+    rows.append(("compiled programs", "ok", _compiled()))
+    usable = any(name.startswith("backend") and state == "ok" for name, state, _ in rows)
+    return Outcome("Doctor", ("what", "state", "detail"), tuple(rows), 0 if usable else 1)
+
+
+def _compiled() -> str:
+    """Say where compiled programs are kept, and how much of them."""
+    folder = compiled_folder()
+    if folder is None:
+        return "not kept: MANYSEEDS_COMPILED is off"
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{size / 2**20:.0f} MiB in {folder}"
+
+
+def _version(module: str) -> str:
+    for package in (module, f"{module}-cpu"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return "?"

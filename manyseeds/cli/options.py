@@ -1,0 +1,88 @@
+"""Options of commands as frozen dataclasses: each field is an option, annotated with how to parse.
+
+>>> @takes(Greeting)  # doctest: +SKIP
+... def greet(asked: Greeting) -> None: ...
+
+makes a function with one parameter per field of `Greeting`, as Typer wants them, which calls
+`greet` with one `Greeting`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+Asked = TypeVar("Asked")
+
+
+class DeviceName(StrEnum):
+    """Where to train."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+    auto = "auto"
+
+
+class PrecisionName(StrEnum):
+    """Precision of training."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results", help="Folder of the runs.", metavar="DIR", envvar="MANYSEEDS_RESULTS"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+Device = Annotated[DeviceName, typer.Option(help="Where to train.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The quick form, on embedded data.")]
+ShowAll = Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend", help="Only this backend; may be repeated. All installed ones if left out."
+    ),
+]
+Recipes = Annotated[
+    list[str] | None, typer.Option("--recipe", help="Only this recipe; may be repeated.")
+]
+Markdown = Annotated[
+    Path | None, typer.Option(help="Also write a summary to this Markdown file.", metavar="FILE")
+]
+Junit = Annotated[
+    Path | None, typer.Option(help="Also write JUnit XML to this file.", metavar="FILE")
+]
+Figures = Annotated[
+    Path | None, typer.Option(help="Draw what moved into this folder.", metavar="DIR")
+]
+
+
+def takes(options: type[Asked]) -> Callable[[Callable[[Asked], None]], Callable[..., None]]:
+    """Return a decorator that gives a function of one `options` object its fields as parameters."""
+
+    def decorate(function: Callable[[Asked], None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(**values: Any) -> None:
+            function(options(**values))
+
+        hints = get_type_hints(options, include_extras=True)
+        signature = inspect.signature(options)
+        command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[
+                each.replace(annotation=hints[name]) for name, each in signature.parameters.items()
+            ],
+            return_annotation=None,
+        )
+        command.__annotations__ = hints
+        return command
+
+    return decorate

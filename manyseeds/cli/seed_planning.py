@@ -1,0 +1,93 @@
+"""The command `plan`: seeds needed, from the spread of runs there are or from one that is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from manyseeds.errors import RequestError
+from manyseeds.ledger.runs import ledgers
+from manyseeds.presentation.command_result import Outcome
+from manyseeds.statistics import claims_table
+from manyseeds.statistics.pairs import ALL
+from manyseeds.statistics.planning import COLUMNS, detection_table, planned_for
+from manyseeds.suite.files import read_suite
+from manyseeds.suite.suite import Suite
+
+
+def plan_seeds(
+    name: str,
+    detect: float,
+    *,
+    quick: bool = False,
+    sd: float | None = None,
+    power: float = 0.8,
+    results: Path = Path("results"),
+) -> Outcome:
+    """Say how many seeds a suite's claims would need to detect an effect.
+
+    Parameters
+    ----------
+    name, quick
+        The suite and its form.
+    detect
+        The improvement to be detected, in the metric's unit (accuracies: shares).
+    sd
+        Standard deviation over seeds of a paired improvement; if None, that of the latest run of
+        this suite and form in `results`.
+    power
+        The chance wanted of detecting it.
+    results
+        Folder of the runs.
+    """
+    if not detect > 0:
+        raise RequestError(f"--detect {detect:g}: expected more than 0")
+    if not 0 < power < 1:
+        raise RequestError(f"--power {power:g}: expected more than 0 and less than 1")
+    if sd is not None and not sd > 0:
+        raise RequestError(f"--sd {sd:g}: expected more than 0")
+    suite = read_suite(name, quick=quick).suite
+    claims = [claim.name for claim in suite.claims if planned_for(claim)]
+    if not claims:
+        raise RequestError(f"suite {suite.name!r} claims no difference: there is none to detect")
+    if sd is None:
+        spreads, origin = _observed(suite, quick, results)
+    else:
+        spreads, origin = dict.fromkeys(claims, sd), "as given"
+    table = detection_table(suite, spreads, detect, power)
+    rows = tuple(
+        tuple(_plain(value) for value in row) for row in table.itertuples(index=False, name=None)
+    )
+    notes = (
+        f"spread over seeds: {origin}",
+        f"for a power of {power:g} at an effect of {detect:g}, corrected for {len(suite.claims)} "
+        "claims; no number: the effect is not beyond the least effect, or the spread is unknown",
+    )
+    return Outcome("Seeds needed", tuple(COLUMNS), rows, 0, notes)
+
+
+def _observed(suite: Suite, quick: bool, results: Path) -> tuple[Mapping[str, float], str]:
+    """Return the spreads of the latest run of a suite, by claim, and its name."""
+    runs = [
+        run for run in ledgers(results) if (run.plan.suite, run.plan.quick) == (suite.name, quick)
+    ]
+    if not runs:
+        form = " --quick" if quick else ""
+        raise RequestError(
+            f"{results} holds no run of {suite.name!r}{form} to take the spread from: give --sd, "
+            f"or train a few seeds first: manyseeds run {suite.name}{form} --seeds 10"
+        )
+    latest = runs[-1]
+    table = claims_table(latest.records(), latest.suite, curves=latest.curves())
+    pooled = table[table["backend"] == ALL].drop_duplicates("claim", keep="last")
+    spreads = {str(n): float(sd) for n, sd in zip(pooled["claim"], pooled["sd"], strict=True)}
+    return spreads, f"{latest.folder.name}, all backends by seed"
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and value >= 1 else value

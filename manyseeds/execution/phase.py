@@ -1,0 +1,224 @@
+"""Drives a cohort through a phase, epoch by epoch.
+
+The driver sees training and validation data only: the type of the cohort it is given has no way
+to the test split. Everything it keeps after a phase is in a frozen `State`, from which another
+recipe with the same first phases can go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds.backend.protocols import TrainingCohort
+from manyseeds.backend.values import EpochPlan, EpochTrace, Scores, Splits
+from manyseeds.execution.best_weights import BestWeights
+from manyseeds.execution.diagnostics import Diagnosis, diagnose, step_diagnoses
+from manyseeds.execution.state import EpochCurves, Seconds, State
+from manyseeds.execution.timetable import Timetable, first_weights
+from manyseeds.randomness.lanes import Lanes
+from manyseeds.suite.recipe import Phase, Recipe
+from manyseeds.techniques.network import Weights
+from manyseeds.techniques.schedules import RangeTest
+
+_CURVES = ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An epoch has ended."""
+
+    phase: str
+    epoch: int
+    epochs: int
+    valid_accuracy: float | None
+
+
+Report = Callable[[Progress], None]
+
+
+def train_phase(
+    cohort: TrainingCohort,
+    recipe: Recipe,
+    state: State,
+    data: Splits,
+    lanes: Lanes,
+    report: Report,
+) -> State:
+    """Train the next phase of a recipe and return the state after it."""
+    phase = recipe.phases[state.phases]
+    before = recipe.phases[state.phases - 1] if state.phases else None
+    weights = first_weights(phase, state, lanes, data.train.inputs.shape[1])
+    new_network = before is not None and before.network.name != phase.network.name
+    cohort.begin(phase, weights)
+    run = _PhaseRun(cohort, phase, state, data, lanes)
+    run.diagnose(0)
+    for epoch in range(phase.epochs):
+        run.epoch(epoch)
+        report(run.progress())
+        if run.stopped.all():
+            break
+    return replace(
+        run.result(),
+        phases=state.phases + 1,
+        source=state.weights if new_network else state.source,
+    )
+
+
+@dataclass
+class _PhaseRun:
+    """The moving parts of one phase."""
+
+    cohort: TrainingCohort
+    phase: Phase
+    state: State
+    data: Splits
+    lanes: Lanes
+    seconds: Seconds = field(default_factory=Seconds)
+    curves: list[EpochCurves] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.timetable = Timetable.of(self.phase, self.state, self.lanes, self.data.train)
+        self.diverged = list(self.state.diverged)
+        self.stopped = np.array([bool(reason) for reason in self.diverged])
+        self.best = BestWeights.start(self.phase.early_stopping, len(self.lanes))
+        self.valid_loss = np.empty((0, len(self.lanes)))
+
+    def epoch(self, epoch: int) -> None:
+        """Train and validate one epoch in all lanes."""
+        plan = self.timetable.plan(epoch, self.valid_loss)
+        started = perf_counter()
+        trace = self.cohort.train(plan)
+        trained = perf_counter()
+        scores = self._validate()
+        ended = perf_counter()
+        self.seconds += Seconds(
+            train=trained - started - trace.compile_seconds,
+            evaluate=ended - trained - scores.compile_seconds,
+        )
+        self._record(plan, trace, scores)
+        if isinstance(self.phase.schedule, RangeTest):
+            steps = step_diagnoses(
+                self.phase.name, self._epochs(), epoch * plan.steps, plan, trace.loss
+            )
+            self.diagnoses.extend(steps)
+        self.diagnose(epoch + 1)
+
+    def diagnose(self, epoch: int) -> None:
+        """Look inside the networks, after so many epochs of the phase, if that is asked for."""
+        if self.phase.diagnostics:
+            plan = self.timetable.plan(epoch, self.valid_loss)
+            network = self.phase.network
+            self.diagnoses.extend(
+                diagnose(
+                    self.cohort,
+                    self.phase.name,
+                    network,
+                    plan,
+                    self._epochs(),
+                    gradients=self.phase.epochs > 0,
+                )
+            )
+
+    def _epochs(self) -> int:
+        """Return the epochs trained so far, over all phases."""
+        return len(self.state.curves) + len(self.curves)
+
+    def _validate(self) -> Scores:
+        classifies = self.phase.network.loss != "mean_squared_error"
+        return self.cohort.evaluate("valid", ("loss", "accuracy") if classifies else ("loss",))
+
+    def _record(self, plan: EpochPlan, trace: EpochTrace, scores: Scores) -> None:
+        loss = trace.loss
+        valid = scores.metrics["loss"]
+        accuracy = scores.metrics.get("accuracy", np.full(len(valid), np.nan))
+        penalty = np.zeros_like(loss) if trace.penalty is None else trace.penalty
+        active = ~self.stopped
+        values = (plan.rate[:, -1], loss.mean(axis=1), penalty.mean(axis=1), valid, accuracy)
+        number = self._epochs() + 1
+        self.curves.append(
+            EpochCurves(
+                self.phase.name,
+                number,
+                {n: np.where(active, v, np.nan) for n, v in zip(_CURVES, values, strict=True)},
+            )
+        )
+        self.valid_loss = np.vstack([self.valid_loss, valid])
+        finite = np.isfinite(loss + penalty).all(axis=1) & np.isfinite(valid)
+        self._stop_diverged(finite, number)
+        improved = self.best.update(valid, active & ~self.stopped)
+        stopping = self.best.out_of_patience() & ~self.stopped
+        # A lane that has stopped goes on training, in lockstep with the others: what it ends with
+        # is set aside.
+        kept = improved if self.best.restores else stopping
+        if kept.any():
+            self.best.keep(self.cohort.weights(), kept, number)
+        self.stopped |= stopping
+
+    def _stop_diverged(self, finite: NDArray[np.bool_], number: int) -> None:
+        for lane in np.flatnonzero(~finite & ~self.stopped):
+            where = f"epoch {number}, phase {self.phase.name!r}"
+            self.diverged[lane] = f"loss not finite from {where} on"
+        self.stopped |= ~finite
+
+    def progress(self) -> Progress:
+        """Return what to tell a person about the epoch that just ended."""
+        accuracy = self.curves[-1].values["valid_accuracy"]
+        seen = accuracy[np.isfinite(accuracy)]
+        return Progress(
+            phase=self.phase.name,
+            epoch=len(self.curves),
+            epochs=self.phase.epochs,
+            valid_accuracy=float(seen.mean()) if seen.size else None,
+        )
+
+    def result(self) -> State:
+        """Return the state after this phase, without the number of phases and the source."""
+        done = self.state
+        # Counted in full where lanes stop early, so that a lane's streams never depend on others.
+        epochs = self.phase.epochs
+        steps = self.timetable.steps * epochs
+        task, network = self.phase.task.name, self.phase.network.name
+        return replace(
+            done,
+            weights=pruned(self.phase, self.best.merged(self.cohort.weights())),
+            epochs_on_task={**done.epochs_on_task, task: done.epochs_on_task.get(task, 0) + epochs},
+            steps_of_network={
+                **done.steps_of_network,
+                network: done.steps_of_network.get(network, 0) + steps,
+            },
+            curves=(*done.curves, *self.curves),
+            diagnoses=(*done.diagnoses, *self.diagnoses),
+            diverged=tuple(self.diverged),
+            best_epoch=self.best.epoch_or(len(done.curves) + len(self.curves)),
+            seconds=done.seconds + self.seconds,
+        )
+
+
+def pruned(phase: Phase, weights: Weights) -> Weights:
+    """Return the weights a phase leaves: those its pruning does not keep are 0."""
+    if phase.pruning is None:
+        return weights
+    kept = phase.pruning.kept
+    return {
+        name: np.where(kept(values), values, 0) if name.endswith("/kernel") else values
+        for name, values in weights.items()
+    }
+
+
+def with_layers(source: Weights, layers: Mapping[str, str], weights: Weights) -> Weights:
+    """Return `source` with its layers as they are in `weights`.
+
+    `layers` maps labels in `weights` to labels in `source`.
+    """
+    changed = dict(source)
+    for name, values in weights.items():
+        label, variable = name.split("/")
+        if label in layers:
+            changed[f"{layers[label]}/{variable}"] = values
+    return changed

@@ -1,0 +1,204 @@
+"""Makes the plan of a run: which rows are promised, and how they are cut into cohorts."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from manyseeds.backend.discovery import absence, backend_entries, backend_entry
+from manyseeds.backend.settings import Device
+from manyseeds.datasets import dataset
+from manyseeds.errors import RequestError, unknown
+from manyseeds.execution.memory import lanes_that_fit
+from manyseeds.execution.request import Options
+from manyseeds.ledger.plan import Job, Mode, Plan, Unsupported
+from manyseeds.processes.host import cores
+from manyseeds.suite.files import SuiteFile, suites_folder
+from manyseeds.suite.recipe import Phase
+from manyseeds.suite.suite import Cell, Suite
+
+MEMORY_SHARE = 0.7
+"""The share of free memory that a cohort may be estimated to need."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what a person should know about how it came out."""
+
+    plan: Plan
+    notices: tuple[str, ...]
+
+
+def make_plan(file: SuiteFile, options: Options) -> Planned:
+    """Promise the rows of a suite."""
+    suite = file.suite
+    cells = _chosen(suite, options.recipes)
+    for phase in (phase for cell in cells for phase in cell.recipe.phases):
+        _check_output(phase)
+    backends, notices = _chosen_backends(options.backends)
+    unsupported = [
+        Unsupported(backend=backend, recipe=cell.recipe.name, reason=reason)
+        for backend in backends
+        for cell in cells
+        if (reason := backend_entry(backend).unsupported(cell.recipe))
+    ]
+    beside = min(options.beside, len(backends), cores())
+    lanes, split = _lanes(suite, cells, options, beside)
+    refused = {(entry.backend, entry.recipe) for entry in unsupported}
+    drafts = [
+        draft
+        for backend in backends
+        for draft in _jobs(suite, cells, options, backend, lanes)
+        if (backend, draft[2].recipe.name) not in refused
+    ]
+    jobs = tuple(
+        Job(id=i, backend=b, recipe=cell.recipe.name, case=cell.case, mode=mode, vary=v, seeds=s)
+        for i, (b, mode, cell, v, s) in enumerate(drafts)
+    )
+    plan = Plan(
+        run=_run_name(suite, file.quick),
+        suite=suite.name,
+        suite_file=_place(file.path),
+        suite_text=file.text,
+        suite_sha256=file.sha256,
+        quick=file.quick,
+        device=options.device,
+        precision=options.precision,
+        deterministic=options.deterministic,
+        tf32=options.tf32,
+        threads=options.threads or (cores() // beside if beside > 1 else None),
+        beside=beside,
+        primary=suite.primary,
+        unsupported=tuple(unsupported),
+        jobs=jobs,
+    )
+    return Planned(plan, (*notices, *split))
+
+
+_Draft = tuple[str, Mode, Cell, str, tuple[int, ...]]
+
+
+def _jobs(
+    suite: Suite, cells: Sequence[Cell], options: Options, backend: str, lanes: int
+) -> Iterator[_Draft]:
+    """Yield one backend's jobs: the suite's rows, its variance study, and the solo rows last.
+
+    Recipes follow each other within a set of seeds, so that shared phases are soon reused.
+    """
+    vary = "+".join(options.vary or suite.varied)
+    seeds = range(options.seeds if options.seeds is not None else suite.seeds)
+    for chunk in _chunks(seeds, lanes):
+        for cell in cells:
+            yield backend, "cohort", cell, vary, chunk
+    if suite.variance and not options.vary:
+        studied = [cell for cell in cells if cell.recipe.name in suite.variance.recipes]
+        for stream in suite.variance.streams:
+            if stream == vary:
+                continue  # the suite's own rows are these
+            for chunk in _chunks(range(min(suite.variance.seeds, len(seeds))), lanes):
+                for cell in studied:
+                    yield backend, "cohort", cell, stream, chunk
+    for seed in range(suite.solo if options.solo is None else options.solo):
+        for cell in cells:
+            yield backend, "solo", cell, vary, (seed,)
+
+
+def _chunks(seeds: range, lanes: int) -> Iterator[tuple[int, ...]]:
+    for start in range(0, len(seeds), lanes):
+        yield tuple(seeds[start : start + lanes])
+
+
+def _chosen(suite: Suite, recipes: Sequence[str]) -> tuple[Cell, ...]:
+    for name in recipes:
+        if name not in suite.recipes():
+            raise RequestError(f"--recipe: {unknown('recipe', name, suite.recipes())}")
+    return tuple(c for c in suite.cells if not recipes or c.recipe.name in recipes)
+
+
+def _check_output(phase: Phase) -> None:
+    """Refuse an output that has no place for the task's classes."""
+    output, classes = phase.network.output, phase.task.classes
+    count = len(dataset(phase.task.dataset).classes if classes is None else classes)
+    place = f"phase {phase.name!r}: network {phase.network.name!r}"
+    if output.activation.name == "softmax":
+        if output.units < count:
+            raise RequestError(
+                f"{place} has {output.units} outputs for the {count} classes of task "
+                f"{phase.task.name!r}: give the output a unit for each"
+            )
+    elif output.units != 1:
+        raise RequestError(
+            f"{place} has {output.units} {output.activation.name} outputs: expected 1 unit"
+        )
+    elif output.activation.name == "logistic" and count != 2:
+        raise RequestError(
+            f"{place} tells two classes apart, task {phase.task.name!r} has {count}: "
+            "choose two, or a softmax output"
+        )
+
+
+def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the backends to use; one that was not asked for by name may be absent, noticed."""
+    if asked:
+        return tuple(dict.fromkeys(backend_entry(name).name for name in asked)), ()
+    entries = backend_entries()
+    absent = {name: absence(entry) for name, entry in entries.items()}
+    present = tuple(name for name in entries if not absent[name])
+    if not present:
+        ways = "; ".join(entry.install for entry in entries.values())
+        raise RequestError(f"no backend is installed. Install one with: {ways}")
+    return present, tuple(
+        f"backend {name!r} is left out: {reason}" for name, reason in absent.items() if reason
+    )
+
+
+def _lanes(
+    suite: Suite, cells: Sequence[Cell], options: Options, beside: int
+) -> tuple[int, tuple[str, ...]]:
+    """Return the lanes of a cohort, fewer than wanted where memory asks for it, and say so."""
+    wanted = options.lanes or suite.lanes
+    budget = options.memory or int(MEMORY_SHARE * _free_memory(options.device) / beside)
+    fitting = min(
+        lanes_that_fit(phase, options.precision, budget)
+        for cell in cells
+        for phase in cell.recipe.phases
+    )
+    if fitting < 1:
+        raise RequestError(
+            f"not even one lane fits into {budget / 2**30:.2f} GiB: free some memory, or raise "
+            "--memory"
+        )
+    if fitting >= wanted:
+        return wanted, ()
+    return fitting, (
+        f"cohorts are split: {wanted} lanes would not fit into {budget / 2**30:.1f} GiB, "
+        f"{fitting} do. The plan keeps this number.",
+    )
+
+
+def _free_memory(device: Device) -> int:
+    """Return the free bytes of the device the lanes will live on."""
+    if device != "cpu" and (tool := shutil.which("nvidia-smi")):
+        query = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        answer = subprocess.run(query, capture_output=True, text=True, check=False)
+        if answer.returncode == 0 and answer.stdout.strip():
+            return int(answer.stdout.split()[0]) * 2**20
+    return int(psutil.virtual_memory().available)
+
+
+def _place(path: Path) -> str:
+    """Return where a resumed run looks for the suite: one that comes along has no folder."""
+    return path.name if path.parent == suites_folder() else str(path.resolve())
+
+
+def _run_name(suite: Suite, quick: bool) -> str:
+    form = "-quick" if quick else ""
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{suite.name}{form}-{now}-{secrets.token_hex(2)}"

@@ -1,0 +1,106 @@
+"""What a person may ask of a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyseeds.backend.settings import Device, Precision
+from manyseeds.errors import RequestError, unknown
+from manyseeds.randomness.streams import STREAMS, Stream
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may ask for beside the suite; None leaves it to the suite.
+
+    Attributes
+    ----------
+    backends
+        Named ones must be installed; () takes all that are.
+    recipes
+        () takes all.
+    vary
+        The streams a seed drives; () as the suite says, with its variance study.
+    threads
+        Of each backend; None: all cores, or its share of them.
+    beside
+        How many backends train at once, each on its share of the cores.
+    memory
+        Bytes a cohort may take; None: a share of what is free.
+    """
+
+    seeds: int | None = None
+    lanes: int | None = None
+    solo: int | None = None
+    backends: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    vary: tuple[Stream, ...] = ()
+    device: Device = "cpu"
+    precision: Precision = "float32"
+    deterministic: bool = True
+    tf32: bool = False
+    threads: int | None = None
+    beside: int = 1
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("seeds", "lanes", "threads", "beside", "memory"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise RequestError(f"--{key} {value}: expected at least 1")
+        if self.solo is not None and self.solo < 0:
+            raise RequestError(f"--solo {self.solo}: expected 0 or more")
+        if self.beside > 1 and self.device != "cpu":
+            raise RequestError(
+                f"--beside {self.beside}: backends would share one GPU, and their seconds and "
+                "memory would be each other's. Leave it out, or train with --device cpu"
+            )
+        for stream in self.vary:
+            if stream not in STREAMS:
+                raise RequestError(f"--vary: {unknown('stream', stream, STREAMS)}")
+            if self.vary.count(stream) > 1:
+                raise RequestError(f"--vary {stream}: is there twice")
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Suites to train, or a run to go on with.
+
+    Attributes
+    ----------
+    suites
+        Names, or paths of TOML files.
+    everything
+        All bundled suites, instead of `suites`.
+    quick
+        The suites' quick forms.
+    results
+        Folder in which each run gets a folder.
+    resume
+        A run to go on with as planned, instead of suites.
+    timeout
+        Seconds without an epoch after which a job is abandoned.
+    options
+        What is asked for beside the suites.
+    """
+
+    suites: tuple[str, ...] = ()
+    everything: bool = False
+    quick: bool = False
+    results: Path = Path("results")
+    resume: str | None = None
+    timeout: float | None = None
+    options: Options = Options()
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
+            raise RequestError(f"--timeout {self.timeout:g}: expected more than 0 seconds")
+        asked = self.suites or self.everything or self.quick or self.options != Options()
+        if self.resume is not None and asked:
+            raise RequestError(
+                "--resume goes on with a run as planned: name no suite with it, and no option "
+                "but --timeout, --results and --json"
+            )
+        if self.everything and self.suites:
+            raise RequestError("--all takes every suite: name none with it")

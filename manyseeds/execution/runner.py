@@ -1,0 +1,159 @@
+"""Carries out a plan in a process per backend, and puts every outcome into the ledger.
+
+Whatever becomes of a job, its rows get a record: a worker that dies or takes too long is
+replaced, and its job's rows are `failed` or `timed_out`, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manyseeds.errors import RequestError
+from manyseeds.execution.dispatcher import Dispatcher, Observer
+from manyseeds.execution.records import diagnostics_rows, unfinished_rows
+from manyseeds.execution.workers import Message, Workers
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Job, Plan
+from manyseeds.ledger.provenance import session
+from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.suite.suite import Suite
+
+
+def run(
+    ledger: Ledger, observer: Observer, workers: Workers, *, timeout: float | None = None
+) -> None:
+    """Train every promised row that is not `ok` or `diverged` yet.
+
+    Parameters
+    ----------
+    ledger
+        Of a plan just made, or of a run to resume.
+    observer
+        Told of everything that happens.
+    workers
+        The processes, which stay open for another run.
+    timeout
+        Seconds a job may go without ending an epoch; then its rows are `timed_out`.
+    """
+    with ledger.writing():
+        plan = ledger.plan
+        suite = ledger.suite
+        datasets = {p.task.dataset for c in suite.cells for p in c.recipe.phases}
+        sessions = [*ledger.provenance, session(datasets)]
+        ledger.write_provenance(sessions)
+        recorder = _Recorder(ledger, plan, suite, observer, sessions)
+        Dispatcher(
+            ledger,
+            workers,
+            observer,
+            request=recorder.request,
+            opened=recorder.opened,
+            ended=recorder.ended,
+            timeout=timeout,
+        ).dispatch(outstanding(ledger), plan.beside)
+        if not outstanding(ledger):
+            _clear(ledger.folder / "checkpoints")
+
+
+def outstanding(ledger: Ledger) -> list[Job]:
+    """Return the jobs with rows that are not `ok` or `diverged` yet, in the plan's order."""
+    delivered = ledger.delivered()
+    done = delivered[delivered["status"].isin(["ok", "diverged"])]
+    rows = set(done[ROW_KEY].itertuples(index=False, name=None))
+    return [job for job in ledger.plan.jobs if not rows.issuperset(job.rows())]
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.glob("*.npz"):
+        path.unlink()
+
+
+class _Recorder:
+    """Says what workers are to train, and puts what became of it into the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        suite: Suite,
+        observer: Observer,
+        sessions: list[dict[str, Any]],
+    ) -> None:
+        self.ledger = ledger
+        self.suite = suite
+        self.observer = observer
+        self.sessions = sessions
+        self._keep = _prefixes_to_keep(plan, suite)
+        self._tried = _attempts(ledger)
+
+    def request(self, job: Job) -> Message:
+        """Return what a worker is sent to train a job."""
+        attempt, keep = self._tried[job.id] + 1, self._keep[_group(job)]
+        return {"job": job.model_dump(mode="json"), "attempt": attempt, "keep": keep}
+
+    def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
+        """Write down what a backend runs on, unless this is known."""
+        told = self.sessions[-1]["backends"]
+        if told.get(backend) != environment:
+            told[backend] = environment
+            self.ledger.write_provenance(self.sessions)
+            self.observer.opened(backend, environment)
+
+    def ended(self, job: Job, answer: Message) -> None:
+        """Put a job's rows into the ledger."""
+        attempt = self._tried[job.id] + 1
+        if answer["type"] == "done":
+            records, curves = answer["records"], answer["curves"]
+            diagnostics = diagnostics_rows(job, attempt, answer["diagnoses"])
+        else:
+            status = answer.get("status", "failed")
+            records = unfinished_rows(self.suite, job, attempt, status, answer["reason"])
+            curves, diagnostics = [], []
+        self.ledger.append(job.id, records, curves, diagnostics)
+        statuses = Counter(str(record["status"]) for record in records)
+        reasons = [record["reason"] for record in records if record["reason"]]
+        self.observer.ended(job, statuses, reasons[0] if reasons else "")
+
+
+def _attempts(ledger: Ledger) -> Counter[int]:
+    """Return how often each job has been tried."""
+    tried: Counter[int] = Counter()
+    delivered = ledger.delivered()
+    for job, attempt in zip(delivered["job"], delivered["attempt"], strict=True):
+        tried[int(job)] = max(tried[int(job)], int(attempt))
+    return tried
+
+
+def _prefixes_to_keep(plan: Plan, suite: Suite) -> Mapping[Any, list[str]]:
+    """Return, per set of lanes, the prefixes of phases that several jobs have."""
+    counts: dict[Any, Counter[str]] = {}
+    for job in plan.jobs:
+        recipe = suite.recipe(job.recipe, job.case)
+        prefixes = {recipe.prefix(n + 1) for n in range(len(recipe.phases))}
+        counts.setdefault(_group(job), Counter()).update(prefixes)
+    return {
+        group: sorted(prefix for prefix, count in counter.items() if count > 1)
+        for group, counter in counts.items()
+    }
+
+
+def _group(job: Job) -> tuple[Any, ...]:
+    return job.backend, job.mode, job.vary, job.seeds
+
+
+def check_unchanged(plan: Plan, text: str) -> None:
+    """Refuse to resume a run whose suite has changed, and show the difference."""
+    import difflib
+
+    if text == plan.suite_text:
+        return
+    difference = difflib.unified_diff(
+        plan.suite_text.splitlines(), text.splitlines(), "as planned", "as it is now", lineterm=""
+    )
+    raise RequestError(
+        f"suite {plan.suite!r} has changed since run {plan.run} was planned; a resumed run keeps "
+        "its promises. Start a new run, or restore the suite:\n" + "\n".join(difference)
+    )

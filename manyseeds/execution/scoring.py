@@ -1,0 +1,160 @@
+"""Scores of a recipe that has been trained: the only place where test data are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from manyseeds.backend.protocols import Backend, Cohort
+from manyseeds.backend.settings import Precision
+from manyseeds.backend.values import Floats, Metric, Sampling, Split, Splits
+from manyseeds.datasets import task_splits
+from manyseeds.execution.calibration import calibration
+from manyseeds.execution.phase import with_layers
+from manyseeds.execution.state import State
+from manyseeds.execution.timetable import noise_keys
+from manyseeds.randomness.lanes import Lanes
+from manyseeds.suite.recipe import Phase, Recipe
+from manyseeds.techniques.folding import folded
+from manyseeds.techniques.layers import ActivationLayer, Dense
+from manyseeds.techniques.network import Network, Weights
+
+ByName = dict[str, Floats]
+
+
+def scores(
+    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+) -> Mapping[str, Floats]:
+    """Score the test split, once, now that training has ended: metrics of the ledger, [lanes].
+
+    Parameters
+    ----------
+    backend, precision
+        As the recipe was trained with.
+    state
+        After the recipe's last phase.
+    """
+    last = recipe.phases[-1]
+    network, weights = last.network, state.weights
+    if recipe.fold:
+        network, weights = folded(network, weights)
+    phase = last.model_copy(update={"network": network, "frozen": ()})
+    data = task_splits(phase.task, precision)
+    cohort = _cohort(backend, phase, weights, data, lanes)
+    found = _named("test", _tested(cohort, network, data.test))
+    if all(lane.split is None for lane in lanes.seeds):  # else lanes have rows of their own
+        found |= _named("fitted", _fitted(backend, phase, weights, data, lanes))
+    if recipe.monte_carlo:
+        keys = noise_keys(last, lanes, "mc")
+        sampling = Sampling(recipe.monte_carlo.samples, keys)
+        found |= _named("mc", _tested(cohort, network, data.test, sampling))
+    found["zero_share"] = _zero_share(weights)
+    found |= _dead_share(state, last) | _normality_error(state, last)
+    return found | _source_scores(backend, recipe, state, lanes, precision)
+
+
+def _cohort(backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes) -> Cohort:
+    cohort = backend.cohort(phase.network, data, len(lanes))
+    cohort.begin(phase, weights)
+    return cohort
+
+
+def _tested(
+    cohort: Cohort, network: Network, test: Split, sampling: Sampling | None = None
+) -> Mapping[str, Floats]:
+    """Return loss and accuracy, and the calibration of a classifier."""
+    if not _classifies(network):
+        return cohort.score(("loss",), sampling=sampling).metrics
+    scored = cohort.score(_metrics(network), probabilities=True, sampling=sampling)
+    assert scored.probabilities is not None
+    errors = calibration(scored.probabilities, test.labels)
+    return {**scored.metrics, "brier": errors["brier"], "ece": errors["ece"]}
+
+
+def _fitted(
+    backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes
+) -> Mapping[str, Floats]:
+    """Score the lanes on the rows they were trained on, nothing dropped."""
+    if rows := phase.task.train:
+        train = Split(data.train.inputs[:rows], data.train.labels[:rows])
+        data = replace(data, train=train, key=f"{data.key} {rows}")
+    cohort = _cohort(backend, phase, weights, data, lanes)
+    return cohort.evaluate("train", _metrics(phase.network)).metrics
+
+
+def _source_scores(
+    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+) -> ByName:
+    """Return how the first task fares where a later phase shares its network's layers."""
+    first = next((n for n, phase in enumerate(recipe.phases) if phase.shared), None)
+    if first is None:
+        return {}
+    source, layers = recipe.phases[first - 1], recipe.phases[first].sources()
+    data = task_splits(source.task, precision)
+    found = {}
+    after = with_layers(state.source, layers, state.weights)
+    for when, weights in (("before", state.source), ("after", after)):
+        metrics = _cohort(backend, source, weights, data, lanes).score(("accuracy",)).metrics
+        found[f"source_accuracy_{when}"] = metrics["accuracy"]
+    return found
+
+
+def _zero_share(weights: Weights) -> Floats:
+    kernels = [v.reshape(len(v), -1) for name, v in weights.items() if name.endswith("/kernel")]
+    zeros = sum((kernel == 0).sum(axis=1) for kernel in kernels)
+    return np.asarray(zeros, np.float64) / sum(kernel.shape[1] for kernel in kernels)
+
+
+def _dead_share(state: State, phase: Phase) -> ByName:
+    """Return the share of hidden units that are dead after the last epoch, if it was diagnosed."""
+    widths = _hidden_units(phase.network)
+    dead = {
+        each.layer: each.values * widths[each.layer]
+        for each in state.diagnoses
+        if each.quantity == "dead" and each.phase == phase.name and each.layer in widths
+    }  # the last epoch's come last
+    if not dead:
+        return {}
+    return {"dead_share": np.sum(list(dead.values()), axis=0) / sum(widths.values())}
+
+
+def _normality_error(state: State, phase: Phase) -> ByName:
+    """Return how far outputs are from mean 0 and sd 1 where they are farthest, if diagnosed."""
+    hidden = _hidden_units(phase.network)
+    seen = {
+        (each.layer, each.quantity): each.values
+        for each in state.diagnoses
+        if each.phase == phase.name and each.layer in hidden
+    }  # the last epoch's come last
+    mode = "training" if any(name == "training_sd" for _, name in seen) else "output"
+    far = [np.abs(v) for (_, name), v in seen.items() if name == f"{mode}_mean"]
+    far += [np.abs(v - 1) for (_, name), v in seen.items() if name == f"{mode}_sd"]
+    return {"normality_error": np.max(far, axis=0)} if far else {}
+
+
+def _hidden_units(network: Network) -> dict[str, int]:
+    """Return how many units each activation of a hidden layer has, by its label."""
+    found, units = {}, 0
+    for layer in network.layers[:-1]:
+        if isinstance(layer, Dense):
+            units = layer.units
+        if isinstance(layer, ActivationLayer) or (
+            isinstance(layer, Dense) and layer.activation.name != "linear"
+        ):
+            found[layer.label] = units
+    return found
+
+
+def _classifies(network: Network) -> bool:
+    return network.loss != "mean_squared_error"
+
+
+def _metrics(network: Network) -> tuple[Metric, ...]:
+    return ("loss", "accuracy") if _classifies(network) else ("loss",)
+
+
+def _named(prefix: str, metrics: Mapping[str, Any]) -> ByName:
+    return {f"{prefix}_{name}": values for name, values in metrics.items()}

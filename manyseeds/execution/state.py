@@ -1,0 +1,90 @@
+"""Where a cohort stands after some phases of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds.backend.values import Floats
+from manyseeds.execution.diagnostics import Diagnosis
+from manyseeds.techniques.network import Weights
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of a whole cohort by account; data, compiling and logging are in none."""
+
+    train: float = 0.0
+    evaluate: float = 0.0
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(
+            self.train + other.train,
+            self.evaluate + other.evaluate,
+        )
+
+
+@dataclass(frozen=True)
+class EpochCurves:
+    """One epoch of all lanes: each value [lanes]; NaN for a lane that had stopped."""
+
+    phase: str
+    epoch: int
+    values: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a cohort stands after some phases.
+
+    Attributes
+    ----------
+    phases
+        How many phases have ended.
+    weights
+        Of the last phase's network.
+    source
+        Weights of the last network that was not this one: what `shared` layers belong to.
+    epochs_on_task, steps_of_network
+        What keys the `order` stream and the noise counters.
+    curves
+        Every epoch so far.
+    diagnoses
+        What was seen inside the networks, where phases ask for it.
+    diverged
+        Per lane: where its loss stopped being finite, or "".
+    best_epoch
+        Per lane: the epoch, counted over all phases, whose weights it has.
+    seconds
+        Spent on all phases.
+    """
+
+    phases: int
+    weights: Weights
+    source: Weights
+    epochs_on_task: Mapping[str, int]
+    steps_of_network: Mapping[str, int]
+    curves: tuple[EpochCurves, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    diverged: tuple[str, ...]
+    best_epoch: NDArray[np.int64]
+    seconds: Seconds
+
+    @classmethod
+    def start(cls, lanes: int) -> State:
+        """Return the state before the first phase."""
+        return cls(
+            phases=0,
+            weights={},
+            source={},
+            epochs_on_task={},
+            steps_of_network={},
+            curves=(),
+            diagnoses=(),
+            diverged=("",) * lanes,
+            best_epoch=np.zeros(lanes, dtype=np.int64),
+            seconds=Seconds(),
+        )

@@ -1,0 +1,118 @@
+"""Train suites, or go on with a run: what the command line, the API and the gate call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Protocol
+
+from manyseeds.datasets import task_splits
+from manyseeds.errors import ManyseedsError, RequestError
+from manyseeds.execution.dispatcher import Observer
+from manyseeds.execution.planner import Planned, make_plan
+from manyseeds.execution.request import Options, TrainingRequest
+from manyseeds.execution.runner import check_unchanged, outstanding, run
+from manyseeds.execution.workers import Workers
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Plan
+from manyseeds.ledger.runs import open_run
+from manyseeds.suite.files import find_suite, read_suite, suite_names, suites_folder
+from manyseeds.suite.suite import Suite
+
+
+class Display(Protocol):
+    """Shows a person what is trained."""
+
+    def notice(self, line: str) -> None:
+        """Show something worth knowing about how a plan came out."""
+
+    def run(self, ledger: Ledger, done: frozenset[int]) -> AbstractContextManager[Observer]:
+        """Show a run whose jobs `done` are already in its ledger."""
+
+
+class InterruptedRunError(ManyseedsError):
+    """A person stopped the run."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        statuses = ledger.records()["status"].value_counts()
+        recorded = int(statuses.sum() - statuses.get("missing", 0))
+        super().__init__(
+            f"stopped. {recorded} of {int(statuses.sum())} trainings are recorded in "
+            f"{ledger.folder}. Go on with: manyseeds run --resume {ledger.folder.name} "
+            f"--results {ledger.folder.parent}"
+        )
+
+
+def train(request: TrainingRequest, display: Display) -> list[Ledger]:
+    """Train suites, or go on with a run, and return their ledgers.
+
+    Raises
+    ------
+    RequestError
+        A suite, an option or a data set is wrong or missing; nothing has been written.
+    InterruptedRunError
+        A person stopped it; what had ended is recorded.
+    """
+    targets = _targets(request, display)
+    with closing(Workers()) as workers:
+        for ledger in targets:
+            _train(ledger, workers, request.timeout, display)
+    return targets
+
+
+def _targets(request: TrainingRequest, display: Display) -> list[Ledger]:
+    if request.resume is not None:
+        return [_resumed(request.resume, request.results)]
+    # All of them are planned before the first is begun: a wrong one leaves no folder behind.
+    names = _names(request)
+    planned = [_planned(name, request.options, request.quick) for name in names]
+    return [_begun(each, request.results, display) for each in planned]
+
+
+def _names(request: TrainingRequest) -> Sequence[str]:
+    if request.everything:
+        return suite_names()
+    if not request.suites:
+        raise RequestError(f"which suite? Known: {', '.join(suite_names())}, or a TOML file")
+    for name in request.suites:
+        find_suite(name)
+    return request.suites
+
+
+def _planned(name: str, options: Options, quick: bool) -> Planned:
+    file = read_suite(name, quick=quick)
+    planned = make_plan(file, options)
+    _load_data(file.suite, planned.plan)
+    return planned
+
+
+def _load_data(suite: Suite, plan: Plan) -> None:
+    """Load every data set once before anything is promised, so that a missing one is said now."""
+    recipes = {suite.recipe(job.recipe, job.case) for job in plan.jobs}
+    for task in {phase.task for recipe in recipes for phase in recipe.phases}:
+        task_splits(task, plan.precision)
+
+
+def _begun(planned: Planned, results: Path, display: Display) -> Ledger:
+    for notice in planned.notices:
+        display.notice(notice)
+    return Ledger.create(results, planned.plan)
+
+
+def _resumed(name: str, results: Path) -> Ledger:
+    ledger = open_run(name, results)
+    path = suites_folder() / ledger.plan.suite_file
+    if path.is_file():  # else the plan's text is all there is
+        check_unchanged(ledger.plan, path.read_text(encoding="utf-8"))
+    return ledger
+
+
+def _train(ledger: Ledger, workers: Workers, timeout: float | None, display: Display) -> None:
+    waiting = {job.id for job in outstanding(ledger)}
+    done = frozenset(job.id for job in ledger.plan.jobs) - waiting
+    try:
+        with display.run(ledger, done) as observer:
+            run(ledger, observer, workers, timeout=timeout)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(ledger) from None

@@ -1,0 +1,1 @@
+"""The ledger: what a run promised and what it delivered, on disk."""

@@ -1,0 +1,73 @@
+"""The columns of records, curves and diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from manyseeds.ledger.plan import RowKey
+
+_TEXT = ("suite", "recipe", "case", "backend", "mode", "vary", "recipe_sha256", "device")
+
+_SEEDS = ("seed", "seed_init", "seed_order", "seed_dropout", "seed_augment", "seed_split")
+
+_COUNTS = ("job", "attempt", "lanes", "epochs", "best_epoch", "compilations", "peak_memory_bytes")
+
+METRICS = (
+    *("train_loss", "train_penalty", "fitted_loss", "fitted_accuracy"),
+    *("valid_loss", "valid_accuracy"),
+    *("test_loss", "test_accuracy", "test_brier", "test_ece"),
+    *("mc_loss", "mc_accuracy", "mc_brier", "mc_ece"),
+    *("source_accuracy_before", "source_accuracy_after", "zero_share", "dead_share"),
+    "normality_error",
+)
+
+SECONDS = ("seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared")
+
+RECORD_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in _TEXT]
+    + [pa.field(name, pa.int64()) for name in _SEEDS + _COUNTS]
+    + [pa.field("status", pa.string()), pa.field("reason", pa.string())]
+    + [pa.field(name, pa.float64()) for name in METRICS + SECONDS]
+)
+"""Columns of a record.
+
+`job` and `lanes` say which cohort a row was trained in. Accuracies are shares in [0, 1]. The
+seconds are those of the whole cohort (divide by `lanes` for one seed's share): `seconds_train`
+and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of tracing and
+compiling, `seconds_shared` of phases that were trained once for several recipes, which every
+row that builds on them repeats. `train_loss` is the mean over the last epoch's steps, without
+`train_penalty`; `fitted_*` are of the whole training split after training, nothing dropped.
+`*_brier` and `*_ece` are calibration errors (`execution.calibration`), `mc_*` those of Monte Carlo
+dropout on the same weights. `source_accuracy_*` is the previous network's test accuracy on its own
+task before and after a phase that shares its layers. `zero_share` is the share of kernel weights
+that are 0. Where a recipe asks for diagnostics, after the last epoch: `dead_share`, the share of
+hidden units that are dead, and `normality_error`, the largest over hidden layers of |mean| and
+|sd - 1| of what their units put out, in training mode where something is dropped.
+"""
+
+CURVE_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("recipe", "case", "backend", "mode", "vary")]
+    + [pa.field("seed", pa.int64()), pa.field("job", pa.int64()), pa.field("attempt", pa.int64())]
+    + [pa.field("phase", pa.string()), pa.field("epoch", pa.int64())]
+    + [
+        pa.field(name, pa.float64())
+        for name in ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy")
+    ]
+)
+"""Columns of a curve: `epoch` counts from 1 over all phases; `rate` is the epoch's last step's."""
+
+DIAGNOSTICS_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in ("recipe", "case", "backend", "mode", "vary")]
+    + [pa.field("seed", pa.int64()), pa.field("job", pa.int64()), pa.field("attempt", pa.int64())]
+    + [pa.field("phase", pa.string()), pa.field("epoch", pa.int64()), pa.field("step", pa.int64())]
+    + [pa.field("layer", pa.string()), pa.field("quantity", pa.string())]
+    + [pa.field("value", pa.float64())]
+)
+"""Columns of diagnostics: see `manyseeds.execution.diagnostics.Diagnosis`."""
+
+ROW_KEY = list(RowKey._fields)
+
+Rows = Sequence[Mapping[str, Any]]

@@ -1,0 +1,1 @@
+"""How results are shown: wording, tables, formats; shared by the report, the gate and parity."""

@@ -1,0 +1,1 @@
+"""Suites: recipes and claims as frozen data, and how they are read from TOML."""

@@ -1,0 +1,65 @@
+"""Suite files: where they are found, and what is kept of one that was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from manyseeds.errors import RequestError, unknown
+from manyseeds.model import digest_text
+from manyseeds.suite.reader import parse_suite
+from manyseeds.suite.suite import Suite
+
+CHAPTER = "chapter.toml"
+"""The file beside the suites that lists the claims of the chapter; it is no suite."""
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A suite as read: the text is what a plan keeps and a resumed run is held to."""
+
+    suite: Suite
+    path: Path
+    text: str
+    quick: bool
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the text."""
+        return digest_text(self.text)
+
+
+def suites_folder() -> Path:
+    """Return the folder of the suites that come along: of the clone, or of the wheel."""
+    clone = Path(__file__).parents[2] / "suites"
+    if (clone.parent / "pyproject.toml").is_file() and clone.is_dir():
+        return clone
+    return Path(str(files("manyseeds") / "_suites"))
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that come along."""
+    return sorted(path.stem for path in suites_folder().glob("*.toml") if path.name != CHAPTER)
+
+
+def find_suite(name: str) -> Path:
+    """Return the file of a suite: a path to a TOML file, or the name of one that comes along."""
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise RequestError(f"no suite file {name}: give a path to a TOML file, or a name")
+        return Path(name)
+    path = suites_folder() / f"{name}.toml"
+    if not path.is_file():
+        raise RequestError(unknown("suite", name, suite_names()))
+    return path
+
+
+def read_suite(name: str, *, quick: bool = False) -> SuiteFile:
+    """Read a suite by name or path, in its full or its quick form."""
+    path = find_suite(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: cannot be read: {error}") from None
+    return SuiteFile(parse_suite(text, str(path), quick=quick), path, text, quick)

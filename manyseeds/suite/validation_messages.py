@@ -1,0 +1,98 @@
+"""Validation errors in words: the file, the key, what was expected, the nearest right name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from manyseeds.errors import unknown
+from manyseeds.model import Model
+from manyseeds.techniques.registry import technique_name
+from manyseeds.techniques.technique import Technique
+
+
+def explained(
+    error: ValidationError, model: type[Model], file: str, key: str, also: Sequence[str] = ()
+) -> str:
+    """Return every complaint of a validation on a line of its own, as `file: key: what`.
+
+    Parameters
+    ----------
+    error
+        What pydantic found.
+    model
+        The class that was validated.
+    file, key
+        Where the value stood.
+    also
+        Keys that are known there besides the model's own fields.
+    """
+    return "\n".join(_line(dict(detail), model, file, key, also) for detail in error.errors())
+
+
+def _line(
+    detail: dict[str, Any], model: type[Model], file: str, key: str, also: Sequence[str]
+) -> str:
+    loc = tuple(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        if str(detail["input"]).startswith("test"):
+            return (
+                f"{_place(file, key, loc)}: nothing is ever selected or scheduled by test data; "
+                "validation data are what selection sees, so leave the key out"
+            )
+        known = [*_fields_at(model, loc[:-1]), *(also if len(loc) == 1 else ())]
+        return f"{_place(file, key, loc[:-1])}: {unknown('key', str(loc[-1]), known)}"
+    where = _place(file, key, loc)
+    if detail["type"] == "union_tag_invalid":
+        known = [tag.strip(" '") for tag in detail["ctx"]["expected_tags"].split(",")]
+        return f"{where}: {unknown('technique', detail['ctx']['tag'], known)}"
+    if detail["type"] == "literal_error":
+        known = [
+            part.strip(" '") for part in detail["ctx"]["expected"].replace(" or ", ",").split(",")
+        ]
+        return f"{where}: {unknown('value', str(detail['input']), known)}"
+    if detail["type"] == "missing":
+        return f"{where}: this key is required and missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = f", not {detail['input']!r}" if _short(detail["input"]) else ""
+    return f"{where}: {message[0].lower()}{message[1:]}{given}"
+
+
+def _short(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | None) and len(repr(value)) < 60
+
+
+def _place(file: str, key: str, loc: Sequence[str | int]) -> str:
+    """Return the file and the path of the key in it, if it is not the whole file."""
+    path = key
+    for part in loc:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return f"{file}: {path.removeprefix('.')}" if path else file
+
+
+def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:
+    """Return the fields of the model that a location leads to."""
+    candidates: list[type[Model]] = [model]
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        tagged = [c for c in candidates if _is_called(c, part)]
+        if tagged:
+            candidates = tagged
+            continue
+        fields = [c.model_fields[part] for c in candidates if part in c.model_fields]
+        candidates = [m for field in fields for m in _models_in(field.annotation)]
+    return sorted({name for c in candidates for name in c.model_fields})
+
+
+def _is_called(model: type[Model], name: str) -> bool:
+    return issubclass(model, Technique) and technique_name(model) == name
+
+
+def _models_in(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

@@ -1,0 +1,1 @@
+"""The techniques of the chapter: one definition each, which every backend computes."""

@@ -1,0 +1,94 @@
+"""Folding batch normalisation into the dense layers around it: the same outputs, a layer less.
+
+With sigma = sqrt(moving variance + epsilon), a batch normalisation is x -> s x + t for each unit,
+s = gamma / sigma and t = beta - s moving mean. Behind a linear dense layer it folds backward
+(W s, s b + t); behind an activation or the input it folds forward into the next dense layer
+(W' = diag(s) W, b' = b + t W). Géron 2019, ch. 11, "the cost of batch normalisation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyseeds.errors import RequestError
+from manyseeds.techniques.layers import BatchNorm, Dense, Layer, Skip
+from manyseeds.techniques.network import Network, Weights
+
+Array = NDArray[np.floating[Any]]
+
+
+def folded(network: Network, weights: Weights) -> tuple[Network, Weights]:
+    """Return the network without its batch normalisation, and its weights [lanes, ...].
+
+    Raises
+    ------
+    RequestError
+        A batch normalisation stands where it folds into no dense layer.
+    """
+    layers, values = list(network.layers), dict(weights)
+    while (index := _first_batch_norm(layers)) is not None:
+        layer = layers[index]
+        assert isinstance(layer, BatchNorm)
+        scale, shift = _affine(layer, values)
+        target, backward = _neighbour(network, layers, index)
+        kernel, bias = f"{target.label}/kernel", f"{target.label}/bias"
+        old = values[kernel]
+        own = values.get(bias, np.zeros((len(old), target.units), old.dtype))
+        if backward:
+            values[kernel] = old * scale[:, None, :]
+            values[bias] = scale * own + shift
+        else:
+            values[kernel] = scale[:, :, None] * old
+            values[bias] = own + np.einsum("lf,lfu->lu", shift, old)
+        layers[layers.index(target)] = target.model_copy(update={"bias": True})
+        del layers[index]
+    whole = network.model_copy(update={"layers": tuple(layers)})
+    return whole, {name: values[name] for name in whole.shapes(1)}
+
+
+def _first_batch_norm(layers: Sequence[Layer]) -> int | None:
+    found = (index for index, layer in enumerate(layers) if isinstance(layer, BatchNorm))
+    return next(found, None)
+
+
+def _affine(layer: BatchNorm, weights: Weights) -> tuple[Array, Array]:
+    """Return s and t, [lanes, units]."""
+    gamma, beta, mean, variance = (
+        weights[f"{layer.label}/{name}"]
+        for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    scale = gamma / np.sqrt(variance + layer.epsilon)
+    return scale, beta - scale * mean
+
+
+def _neighbour(network: Network, layers: Sequence[Layer], index: int) -> tuple[Dense, bool]:
+    """Return the dense layer a batch normalisation folds into, and whether that is below it.
+
+    Dropout and noise are nothing in prediction: they are looked through.
+    """
+    tapped = {layer.of for layer in layers if isinstance(layer, Skip)}
+    below = _first_that_acts(layers[:index][::-1])
+    above = _first_that_acts(layers[index + 1 :])
+    if layers[index].label not in tapped:
+        if isinstance(below, Dense) and _is_linear(below) and below.label not in tapped:
+            return below, True
+        if isinstance(above, Dense):
+            return above, False
+    raise RequestError(
+        f"network {network.name!r}: {layers[index].label!r} stands next to no dense layer that it "
+        "folds into: a linear one right below it, or any right above it"
+    )
+
+
+def _is_linear(layer: Dense) -> bool:
+    return layer.activation.name == "linear"
+
+
+def _first_that_acts(layers: Sequence[Layer]) -> Layer | None:
+    """Return the first layer that does something in prediction."""
+    idle = ("dropout", "alpha_dropout", "gaussian_noise")
+    return next((layer for layer in layers if layer.name not in idle), None)

@@ -1,0 +1,35 @@
+"""Prediction with dropout on, by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from manyseeds.techniques.technique import Technique, by_name
+
+
+class McDropout(Technique):
+    """Predict with dropout on: probabilities are the mean over so many samples.
+
+    Batch normalisation keeps its moving averages. Scored beside the plain prediction, on the same
+    weights. Sample s of test rows 1000 b to 1000 b + 999 takes step s ceil(n / 1000) + b of the
+    noise "mc" (`manyseeds.randomness.streams.noise_keys`).
+    """
+
+    kind: ClassVar[str] = "regularisation"
+    source: ClassVar[str] = "Gal and Ghahramani 2016; Géron 2019, ch. 11"
+    name: Literal["mc_dropout"] = "mc_dropout"
+    samples: int = Field(default=100, ge=1)
+
+
+class McAlphaDropout(McDropout):
+    """As mc_dropout, for networks whose dropout is alpha dropout."""
+
+    source: ClassVar[str] = "Gal and Ghahramani 2016; Klambauer et al. 2017; Géron 2019, ch. 11"
+    name: Literal["mc_alpha_dropout"] = "mc_alpha_dropout"  # type: ignore[assignment]
+
+
+MonteCarlo = Annotated[
+    Annotated[McDropout | McAlphaDropout, Field(discriminator="name")], BeforeValidator(by_name)
+]

@@ -1,0 +1,163 @@
+"""Recipes: frozen and hashable; equal beginnings have equal fingerprints."""
+
+import pytest
+from pydantic import ValidationError
+
+from manyseeds.suite.recipe import Phase, Recipe, Task
+from manyseeds.techniques.early_stopping import EarlyStopping
+from manyseeds.techniques.network import Network
+from manyseeds.techniques.optimizers import Adam
+from manyseeds.techniques.schedules import Power
+
+TASK = Task(name="b", dataset="digits")
+OUTPUT = {"name": "dense", "units": 1, "activation": "logistic"}
+
+
+def network(name="b", units=(8, 8), output=1):
+    hidden = [{"name": "dense", "units": n, "activation": "relu"} for n in units]
+    return Network(name=name, layers=(*hidden, OUTPUT | {"units": output}))
+
+
+def phase(name="train", **fields):
+    given = {"task": TASK, "network": network(), "epochs": 2, "rate": 0.1} | fields
+    return Phase(name=name, **given)
+
+
+def recipe(*phases, name="recipe"):
+    return Recipe(name=name, phases=phases)
+
+
+MOVING = {"name": "one_cycle", "momentum": 0.85}
+PRETRAIN = phase("pretrain", network=network("a"))
+FROZEN = phase("frozen", reuse=("hidden1", "hidden2"), frozen=("hidden1",))
+FINETUNE = phase("finetune", reuse="all")
+
+
+def test_the_fingerprint_is_of_what_is_trained_and_not_of_names():
+    one = recipe(phase("a"), name="one")
+    assert one.fingerprint() == recipe(phase("b"), name="two").fingerprint()
+    assert len(one.fingerprint()) == 64
+    assert one.fingerprint() == one.prefix(1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rate": 0.2},
+        {"epochs": 3},
+        {"batch": 16},
+        {"optimizer": Adam()},
+        {"schedule": Power()},
+        {"network": network("c")},
+        {"network": network(units=(8, 7))},
+        {"task": Task(name="b", dataset="digits", train=10)},
+        {"task": Task(name="c", dataset="digits")},
+        {"early_stopping": EarlyStopping(patience=2)},
+        {"frozen": ("hidden1",)},
+    ],
+)
+def test_whatever_changes_the_training_changes_the_fingerprint(change):
+    assert recipe(phase(**change)).fingerprint() != recipe(phase()).fingerprint()
+
+
+def test_equal_beginnings_have_equal_prefixes_and_different_ends_do_not():
+    one = recipe(PRETRAIN, FROZEN, FINETUNE)
+    two = recipe(PRETRAIN, FROZEN, phase("finetune", reuse="all", rate=0.01))
+    assert one.prefix(1) == two.prefix(1)
+    assert one.prefix(2) == two.prefix(2)
+    assert one.prefix(3) != two.prefix(3)
+    assert len({one.prefix(n) for n in (1, 2, 3)}) == 3
+
+
+def test_recipes_are_frozen_and_hash_by_value():
+    assert len({recipe(phase()), recipe(phase()), recipe(phase(rate=0.2))}) == 2
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe(phase()).name = "other"
+
+
+def test_reuse_all_names_every_layer():
+    assert FINETUNE.reused() == ("hidden1", "hidden2", "output")
+    assert FROZEN.reused() == ("hidden1", "hidden2")
+    assert PRETRAIN.reused() == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"frozen": ("hidden3",)}, "frozen names 'hidden3', no layer with weights of network 'b'"),
+        ({"reuse": ("hiden1",)}, "reuse names 'hiden1'"),
+        ({"frozen": ("hidden1", "hidden2", "output")}, "nothing is left to train"),
+        ({"rate": 0.0}, "greater than 0"),
+        ({"rate": float("inf")}, "finite"),
+        ({"rate": "0.1"}, "valid number"),
+        ({"epochs": -1}, "greater than or equal to 0"),
+        ({"batch": 0}, "greater than or equal to 1"),
+        ({"shared": True}, "shared"),
+        ({"reuse_from": (("hidden1", "hidden2"),)}, "'hidden1', which is not reused"),
+        ({"schedule": MOVING}, "moves a momentum, and the optimizer 'sgd' has none"),
+        ({"schedule": MOVING, "optimizer": "adam"}, "use momentum or nesterov"),
+        ({"schedule": {"name": "warmup", "k": 3, "then": MOVING}}, "moves a momentum"),
+    ],
+)
+def test_phases_that_cannot_be_are_refused(fields, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        phase(**fields)
+
+
+@pytest.mark.parametrize(
+    ("phases", "complaint"),
+    [
+        ((), "at least 1 item"),
+        ((phase("a"), phase("a")), "two phases share a name: a, a"),
+        ((FROZEN,), "the first phase has nothing to reuse"),
+        (
+            (phase("a", network=network("a", units=(8,))), FROZEN),
+            "reuses 'hidden2'",
+        ),
+        (
+            (phase("a", network=network("a", units=(8, 9))), FROZEN),
+            "reuses 'hidden2'",
+        ),
+        (
+            (phase("a", network=network("a", output=2)), FINETUNE),
+            "reuses 'output'",
+        ),
+        (
+            (phase("a"), phase("b", reuse="all", shared=True)),
+            "shared",
+        ),
+    ],
+)
+def test_recipes_that_cannot_be_are_refused(phases, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        recipe(*phases)
+
+
+def dropped(kind):
+    return phase(network=Network(name="b", layers=({"name": kind, "rate": 0.5}, OUTPUT)))
+
+
+def test_monte_carlo_dropout_needs_dropout_of_its_own_kind():
+    for technique, kind, other in (
+        ("mc_dropout", "dropout", "alpha_dropout"),
+        ("mc_alpha_dropout", "alpha_dropout", "dropout"),
+    ):
+        found = Recipe(name="mc", phases=(dropped(kind),), monte_carlo=technique)
+        assert found.monte_carlo.samples == 100
+        with pytest.raises(ValidationError, match=f"{technique} needs a layer '{kind}'"):
+            Recipe(name="mc", phases=(dropped(other),), monte_carlo=technique)
+
+
+def test_what_is_only_scored_is_no_part_of_what_is_trained():
+    plain = recipe(dropped("dropout"))
+    for change in ({"monte_carlo": "mc_dropout"}, {"fold": True}, {"expect_divergence": True}):
+        changed = Recipe(name="other", phases=plain.phases, **change)
+        assert changed.fingerprint() == plain.fingerprint()
+
+
+def test_reused_layers_may_have_had_another_label():
+    mapped = phase("b", reuse=("hidden1", "hidden2"), reuse_from=(("hidden2", "hidden3"),))
+    assert mapped.sources() == {"hidden1": "hidden1", "hidden2": "hidden3"}
+    recipe(phase("a", network=network("a", units=(8, 8, 8))), mapped)
+    with pytest.raises(ValidationError, match="reuses 'hidden3' of phase 'a'"):
+        recipe(phase("a", network=network("a")), mapped)
