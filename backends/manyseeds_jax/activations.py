@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from manyseeds_jax.noise import Words, slopes
 
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 
 
 def leaky_relu(inputs: jax.Array, slope: jax.Array) -> jax.Array:
@@ -32,7 +32,7 @@ PLAIN: Mapping[str, Callable[[jax.Array], jax.Array]] = {
 def activate(
     name: str,
     inputs: jax.Array,
-    knobs: Knobs,
+    hyperparameters: Hyperparameters,
     *,
     noise: Words | None = None,
     slope: Any = None,
@@ -45,7 +45,7 @@ def activate(
         Its name.
     inputs
         [batch, units]
-    knobs
+    hyperparameters
         Its hyperparameters by name, maybe among others.
     noise
         That of a rrelu; without it the slopes are their mean.
@@ -55,10 +55,10 @@ def activate(
     if name in PLAIN:
         return PLAIN[name](inputs)
     if name == "elu":
-        return jax.nn.elu(inputs, knobs["alpha"])
+        return jax.nn.elu(inputs, hyperparameters["alpha"])
     if name == "leaky_relu":
-        slope = knobs["alpha"]
+        slope = hyperparameters["alpha"]
     if name == "rrelu":
-        lower, upper = knobs["lower"], knobs["upper"]
+        lower, upper = hyperparameters["lower"], hyperparameters["upper"]
         slope = slopes(noise, inputs.shape, lower, upper) if noise else (lower + upper) / 2
     return leaky_relu(inputs, slope)

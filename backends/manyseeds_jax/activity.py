@@ -18,8 +18,8 @@ def activity(
         found = model.outputs(weights, batch, shared, _moments)
     else:
         inputs = inputs_of(batch, shared)
-        variables, knobs = weights.variables(), shared.network
-        found = networks.predict(model.layout, variables, inputs, knobs, observe=_moments)
+        variables, hyperparameters = weights.variables(), shared.network
+        found = networks.predict(model.layout, variables, inputs, hyperparameters, observe=_moments)
     output = networks.probabilities(model.network.loss, found.logits)
     return found.observed | {model.network.output.label: _moments(output)}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from manyseeds.backend.row_blocks import Piece, label_type, pieces
+from manyseeds.backend.row_blocks import RowBlock, label_type, row_blocks
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.task_cache import TaskCache
 from manyseeds.backend.values import Compilation, Environment, Splits
 from manyseeds.techniques.network import Network
 from manyseeds_jax import device as devices
@@ -22,7 +22,7 @@ class JaxBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._kept = KeptTasks()
+        self._kept = TaskCache()
 
     def describe(self) -> Environment:
         """Say what this backend runs on."""
@@ -56,7 +56,7 @@ class JaxBackend:
 
         return self._kept.once(data, ("train", labels, lanes.mesh), put)
 
-    def pieces(
+    def row_blocks(
         self,
         data: Splits,
         split: SplitName,
@@ -65,7 +65,7 @@ class JaxBackend:
         rows: int,
         *,
         filled: bool,
-    ) -> tuple[Piece, ...]:
+    ) -> tuple[RowBlock, ...]:
         """Return a split in pieces where the lanes are, put there at most once.
 
         Parameters
@@ -73,13 +73,13 @@ class JaxBackend:
         rows
             Of a piece.
         filled
-            As for `manyseeds.backend.row_blocks.pieces`.
+            As for `manyseeds.backend.row_blocks.row_blocks`.
         """
         labels = label_type(network, self.device.dtype)
 
-        def put() -> tuple[Piece, ...]:
+        def put() -> tuple[RowBlock, ...]:
             wanted = (getattr(data, split), rows, self.device.dtype, labels)
-            return tuple(lanes.share(part) for part in pieces(*wanted, filled=filled))
+            return tuple(lanes.share(part) for part in row_blocks(*wanted, filled=filled))
 
         key = (split, rows, filled, labels, lanes.mesh)
         return self._kept.once(data, key, put)

@@ -14,27 +14,29 @@ from manyseeds.techniques.layers import Dense
 from manyseeds_jax.layout import Layout
 
 Tree = Any
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 
 
-def clipped(kind: str | None, gradient: Tree, knobs: Knobs, layout: Layout) -> Tree:
+def clipped(
+    kind: str | None, gradient: Tree, hyperparameters: Hyperparameters, layout: Layout
+) -> Tree:
     """Return a gradient, by layer and variable, clipped in a way of `techniques.clipping`.
 
     Parameters
     ----------
     kind
         The clipping's name, if there is one.
-    knobs
+    hyperparameters
         Its limit.
     """
     match kind:
         case "clip_value":
-            return _updated(optax.clip(knobs["limit"]), gradient)
+            return _updated(optax.clip(hyperparameters["limit"]), gradient)
         case "global_clip_norm":
-            return _updated(optax.clip_by_global_norm(knobs["limit"]), gradient)
+            return _updated(optax.clip_by_global_norm(hyperparameters["limit"]), gradient)
         case "clip_norm":
             # The global norm of one variable alone.
-            clip = optax.clip_by_global_norm(knobs["limit"])
+            clip = optax.clip_by_global_norm(hyperparameters["limit"])
             limited = partial(_updated, clip)
             return {
                 label: jax.tree.map(layout.each(label, limited), own)
@@ -49,7 +51,10 @@ def _updated(clip: optax.GradientTransformation, gradient: Tree) -> Tree:
 
 
 def constrained(
-    layout: Layout, weights: Tree, knobs: Mapping[str, Knobs], kept: Mapping[str, jax.Array]
+    layout: Layout,
+    weights: Tree,
+    hyperparameters: Mapping[str, Hyperparameters],
+    kept: Mapping[str, jax.Array],
 ) -> Tree:
     """Return weights within their layers' max-norms, with the zeros that are kept put back.
 
@@ -57,7 +62,7 @@ def constrained(
     ----------
     weights
         The trained ones, by layer and variable.
-    knobs
+    hyperparameters
         Of the layers, by label.
     kept
         Which weights of a kernel [fan_in, units] are not kept at zero, by label.
@@ -67,7 +72,7 @@ def constrained(
         label = layer.label
         if isinstance(layer, Dense) and layer.max_norm and label in weights:
             shorten = layout.each(label, within)
-            kernel = shorten(found[label]["kernel"], knobs[label]["radius"])
+            kernel = shorten(found[label]["kernel"], hyperparameters[label]["radius"])
             found[label] = {**found[label], "kernel": kernel}
         if label in kept:
             kernel = jnp.where(kept[label], found[label]["kernel"], 0)

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from manyseeds.backend.hyperparameters import clipping_knobs, network_knobs, optimizer_knobs
-from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.backend.hyperparameters import (
+    clipping_hyperparameters,
+    network_hyperparameters,
+    optimizer_hyperparameters,
+)
+from manyseeds.backend.row_blocks import RowBlock, SamplePlace
 from manyseeds.backend.values import (
     SAMPLING_ROWS,
     Activity,
@@ -74,16 +78,18 @@ class JaxCohort:
         clipping = phase.clipping.name if phase.clipping else None
         layout = Layout.of(phase.network, self._features, phase.frozen)
         self._model = LaneModel(phase.network, layout, phase.frozen, phase.optimizer.name, clipping)
-        knobs = optimizer_knobs(phase.optimizer, self._dtype)
+        hyperparameters = optimizer_hyperparameters(phase.optimizer, self._dtype)
         first = lane_weights(weights, self._variables, layout, phase.frozen, self._dtype)
-        state = optimizers.initial_state(phase.optimizer.name, first.trained, knobs)
+        state = optimizers.initial_state(phase.optimizer.name, first.trained, hyperparameters)
         self._moving = self._lanes.put(Moving(first.trained, first.moving, state))
         kept = _nonzero(first.trained) if phase.keep_zeros else {}
         self._fixed = self._lanes.put(Fixed(first.frozen, kept))
-        numbers = layout.stacked(network_knobs(phase.network, self._dtype), axis=0)
-        self._network_knobs = self._lanes.share(numbers)
-        self._optimizer_knobs = self._lanes.share(knobs)
-        self._clipping_knobs = self._lanes.share(clipping_knobs(phase.clipping, self._dtype))
+        numbers = layout.stacked(network_hyperparameters(phase.network, self._dtype), axis=0)
+        self._network_hyperparameters = self._lanes.share(numbers)
+        self._optimizer_hyperparameters = self._lanes.share(hyperparameters)
+        self._clipping_hyperparameters = self._lanes.share(
+            clipping_hyperparameters(phase.clipping, self._dtype)
+        )
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
@@ -160,13 +166,13 @@ class JaxCohort:
         check_metrics(self._network, metrics, outputs)
         model = self._model
 
-        def evaluate(_: Tree, variables: Variables, shared: tuple[Piece, Tree]) -> Scored:
+        def evaluate(_: Tree, variables: Variables, shared: tuple[RowBlock, Tree]) -> Scored:
             return scoring.evaluated(model, variables, *shared)
 
         fixed, name = self._weights().variables(), ("evaluate", model.shape)
         calls = (
-            call(name, self._lanes, evaluate, ((), fixed, (piece, self._network_knobs)))
-            for piece in self._pieces(split, self._rows, filled=True)
+            call(name, self._lanes, evaluate, ((), fixed, (piece, self._network_hyperparameters)))
+            for piece in self._row_blocks(split, self._rows, filled=True)
         )
         return self._scores(calls, split, metrics, outputs)
 
@@ -174,7 +180,7 @@ class JaxCohort:
         check_metrics(self._network, metrics, outputs)
         model = self._model
 
-        def sample(_: Tree, fixed: Tree, shared: tuple[Piece, Sampled, Tree]) -> Scored:
+        def sample(_: Tree, fixed: Tree, shared: tuple[RowBlock, SamplePlace, Tree]) -> Scored:
             variables, keys = fixed
             return scoring.sampled(model, variables, keys, *shared)
 
@@ -185,11 +191,11 @@ class JaxCohort:
         keys = self._lanes.put(model.layout.stacked(drawn, axis=1))
         fixed, name = (self._weights().variables(), keys), ("sample", model.shape)
         # Not filled up: the noise of a row depends on how many there are.
-        blocks = self._pieces("test", SAMPLING_ROWS, filled=False)
+        blocks = self._row_blocks("test", SAMPLING_ROWS, filled=False)
 
-        def call_block(block: int, piece: Piece) -> Call:
-            how = Sampled(*np.array([sampling.samples, block, len(blocks)], np.int32))
-            shared = (piece, self._lanes.share(how), self._network_knobs)
+        def call_block(block: int, piece: RowBlock) -> Call:
+            how = SamplePlace(*np.array([sampling.samples, block, len(blocks)], np.int32))
+            shared = (piece, self._lanes.share(how), self._network_hyperparameters)
             return call(name, self._lanes, sample, ((), fixed, shared))
 
         return self._scores(starmap(call_block, enumerate(blocks)), "test", metrics, outputs)
@@ -241,14 +247,18 @@ class JaxCohort:
         parts = (changes.affine, changes.gain, changes.offset)
         return LaneChanges(*self._lanes.put(tuple(part.astype(self._dtype) for part in parts)))
 
-    def _pieces(self, split: SplitName, rows: int, *, filled: bool) -> tuple[Piece, ...]:
+    def _row_blocks(self, split: SplitName, rows: int, *, filled: bool) -> tuple[RowBlock, ...]:
         where = (self._network, self._lanes)
-        return self._backend.pieces(self._data, split, *where, rows, filled=filled)
+        return self._backend.row_blocks(self._data, split, *where, rows, filled=filled)
 
     def _shared(self, *, training: bool = False) -> Shared:
         inputs, labels = self._backend.columns(self._data, self._network, self._lanes)
-        moving = (self._optimizer_knobs, self._clipping_knobs) if training else ({}, {})
-        return Shared(inputs, labels, self._network_knobs, *moving)
+        moving = (
+            (self._optimizer_hyperparameters, self._clipping_hyperparameters)
+            if training
+            else ({}, {})
+        )
+        return Shared(inputs, labels, self._network_hyperparameters, *moving)
 
     def _weights(self) -> LaneWeights:
         return LaneWeights(self._moving.trained, self._fixed.frozen, self._moving.averages)

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from manyseeds.backend.lane_shares import dealt
+from manyseeds.backend.lane_shares import lane_shares
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError
@@ -99,7 +99,7 @@ class Lanes:
 
     def __init__(self, device: OpenDevice, lanes: int) -> None:
         self._cpu = device.kind == "cpu"
-        shares = dealt(lanes, len(device.jax_devices))
+        shares = lane_shares(lanes, len(device.jax_devices))
         self.mesh = Mesh(np.array(device.jax_devices[: len(shares)]), ("lanes",))
         self._each = PartitionSpec("lanes")
         self._all = PartitionSpec()

@@ -26,7 +26,7 @@ from manyseeds.techniques.layers import (
     Scale,
     Skip,
 )
-from manyseeds_jax.activations import Knobs, activate
+from manyseeds_jax.activations import Hyperparameters, activate
 from manyseeds_jax.noise import Words, alpha_dropout, dropout, normals
 
 
@@ -52,32 +52,44 @@ class Pass:
     outputs: dict[str, jax.Array] = field(default_factory=dict)
 
 
-def forward(layer: Layer, inputs: jax.Array, knobs: Knobs, given: Pass) -> jax.Array:
+def forward(
+    layer: Layer, inputs: jax.Array, hyperparameters: Hyperparameters, given: Pass
+) -> jax.Array:
     """Return what leaves a layer, [batch, units]; of the output layer its logits."""
     noise = given.noise.get(layer.label)
     match layer:
         case Dense():
-            return _dense(layer, knobs, given)(inputs, knobs, noise)
+            return _dense(layer, hyperparameters, given)(inputs, hyperparameters, noise)
         case ActivationLayer(function=function):
-            return LaneActivation(function, given.dtype, name=layer.label)(inputs, knobs, noise)
+            return LaneActivation(function, given.dtype, name=layer.label)(
+                inputs, hyperparameters, noise
+            )
         case BatchNorm():
-            return _batch_norm(layer, knobs, given)(inputs)
+            return _batch_norm(layer, hyperparameters, given)(inputs)
         case Skip(of=of):
             return inputs + given.outputs[of]
         case Scale():
             return LaneScale(given.dtype, name=layer.label)(inputs)
         case _:
-            return _disturbed(layer, inputs, knobs, noise) if noise else inputs
+            return _disturbed(layer, inputs, hyperparameters, noise) if noise else inputs
 
 
-def _disturbed(layer: Layer, inputs: jax.Array, knobs: Knobs, noise: Words) -> jax.Array:
+def _disturbed(
+    layer: Layer, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words
+) -> jax.Array:
     match layer:
         case Dropout():
-            return dropout(inputs, noise, knobs["threshold"], knobs["scale"])
+            return dropout(inputs, noise, hyperparameters["threshold"], hyperparameters["scale"])
         case AlphaDropout():
-            return alpha_dropout(inputs, noise, knobs["threshold"], knobs["a"], knobs["b"])
+            return alpha_dropout(
+                inputs,
+                noise,
+                hyperparameters["threshold"],
+                hyperparameters["a"],
+                hyperparameters["b"],
+            )
         case _:
-            return inputs + knobs["sd"] * normals(noise, inputs.shape, inputs.dtype)
+            return inputs + hyperparameters["sd"] * normals(noise, inputs.shape, inputs.dtype)
 
 
 class LaneDense(nn.Dense):
@@ -92,9 +104,11 @@ class LaneDense(nn.Dense):
     function: Activation = Linear()
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, knobs: Knobs, noise: Words | None) -> jax.Array:
+    def __call__(
+        self, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words | None
+    ) -> jax.Array:
         """Return [batch, units] of inputs [batch, fan_in]; the noise is that of a rrelu."""
-        return _activated(self, self.function, super().__call__(inputs), knobs, noise)
+        return _activated(self, self.function, super().__call__(inputs), hyperparameters, noise)
 
 
 class LaneActivation(nn.Module):
@@ -104,9 +118,11 @@ class LaneActivation(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, knobs: Knobs, noise: Words | None) -> jax.Array:
+    def __call__(
+        self, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words | None
+    ) -> jax.Array:
         """Return [batch, units] of inputs of the same shape."""
-        return _activated(self, self.function, inputs, knobs, noise)
+        return _activated(self, self.function, inputs, hyperparameters, noise)
 
 
 class LaneScale(nn.Module):
@@ -124,42 +140,47 @@ def _activated(
     module: LaneDense | LaneActivation,
     function: Activation,
     inputs: jax.Array,
-    knobs: Knobs,
+    hyperparameters: Hyperparameters,
     noise: Words | None,
 ) -> jax.Array:
     slope = None
     if function.name == "prelu":
         # One for each unit, where `flax.linen.PReLU` has one for the layer.
         slope = module.param("slope", nn.initializers.zeros, inputs.shape[-1:], module.dtype)
-    return activate(function.name, inputs, knobs, noise=noise, slope=slope)
+    return activate(function.name, inputs, hyperparameters, noise=noise, slope=slope)
 
 
-def _dense(layer: Dense, knobs: Knobs, given: Pass) -> LaneDense:
+def _dense(layer: Dense, hyperparameters: Hyperparameters, given: Pass) -> LaneDense:
     noise = given.noise.get(f"{layer.label}/kernel")
     return LaneDense(
         layer.units,
         use_bias=layer.bias,
         dtype=given.dtype,
         param_dtype=given.dtype,
-        dot_general=partial(_dropped_product, noise, knobs) if noise else None,
+        dot_general=partial(_dropped_product, noise, hyperparameters) if noise else None,
         function=layer.activation,
         name=layer.label,
     )
 
 
 def _dropped_product(
-    noise: Words, knobs: Knobs, inputs: jax.Array, kernel: jax.Array, *axes: Any, **options: Any
+    noise: Words,
+    hyperparameters: Hyperparameters,
+    inputs: jax.Array,
+    kernel: jax.Array,
+    *axes: Any,
+    **options: Any,
 ) -> jax.Array:
     """Return the product with a kernel some of whose weights are dropped: drop connect."""
-    kept = dropout(kernel, noise, knobs["drop_threshold"], knobs["drop_scale"])
+    kept = dropout(kernel, noise, hyperparameters["drop_threshold"], hyperparameters["drop_scale"])
     return lax.dot_general(inputs, kept, *axes, **options)
 
 
-def _batch_norm(layer: BatchNorm, knobs: Knobs, given: Pass) -> nn.BatchNorm:
+def _batch_norm(layer: BatchNorm, hyperparameters: Hyperparameters, given: Pass) -> nn.BatchNorm:
     return nn.BatchNorm(
         use_running_average=layer.label not in given.batch_statistics,
-        momentum=knobs["momentum"],
-        epsilon=knobs["epsilon"],
+        momentum=hyperparameters["momentum"],
+        epsilon=hyperparameters["epsilon"],
         dtype=given.dtype,
         param_dtype=given.dtype,
         use_fast_variance=False,  # its E[x^2] - E[x]^2 cancels

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from manyseeds.backend.repeated_layers import Run, runs
+from manyseeds.backend.repeated_layers import LayerRun, layer_runs
 from manyseeds.techniques.activations import Linear
 from manyseeds.techniques.layers import Layer
 from manyseeds.techniques.network import INPUT, Network
@@ -29,19 +29,19 @@ class Layout:
     the first of one lane's.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[LayerRun, ...]
 
     @classmethod
     def of(cls, network: Network, features: int, frozen: Collection[str]) -> Layout:
         """Return the layout of a network in training, some of whose layers are frozen."""
-        found = runs(network, features, frozen)
+        found = layer_runs(network, features, frozen)
         # Losses, and the probabilities that go with them, are computed from the logits.
         logits = (network.output.model_copy(update={"activation": Linear()}),)
         if found and not found[-1].repeated:
             *found_below, last = found
-            return cls((*found_below, Run(((*last.block, *logits),), last.below)))
+            return cls((*found_below, LayerRun(((*last.block, *logits),), last.below)))
         below = found[-1].blocks[-1][-1].label if found else INPUT
-        return cls((*found, Run((logits,), below)))
+        return cls((*found, LayerRun((logits,), below)))
 
     def name(self) -> Hashable:
         """Return what distinguishes it from other layouts of networks of the same structure."""

@@ -1,7 +1,7 @@
 """A network of Flax modules, its losses and its penalties; one lane, for `jax.vmap`.
 
-Every numeric hyperparameter is a run-time argument ("knobs"): networks of one `structure` share
-a compiled program.
+Every numeric hyperparameter is a run-time argument: networks of one `structure` share a compiled
+program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from manyseeds.backend.repeated_layers import Run
+from manyseeds.backend.repeated_layers import LayerRun
 from manyseeds.randomness.noise import blocks, normal_blocks
 from manyseeds.techniques.layers import BatchNorm, Dense, GaussianNoise, Layer
 from manyseeds.techniques.network import INPUT, Loss
@@ -27,7 +27,7 @@ from manyseeds_jax.layout import Layout
 from manyseeds_jax.variables import MOVING, Variables
 
 Tree = Any
-Knobs = Mapping[str, Mapping[str, Any]]
+Hyperparameters = Mapping[str, Mapping[str, Any]]
 
 
 class Noise(NamedTuple):
@@ -70,11 +70,13 @@ class LaneLayers(nn.Module):
     layers: tuple[Layer, ...]
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, knobs: Knobs, given: Pass) -> jax.Array:
+    def __call__(
+        self, inputs: jax.Array, hyperparameters: Hyperparameters, given: Pass
+    ) -> jax.Array:
         """Return what leaves the last of them, of inputs [batch, units]."""
         values = inputs
         for layer in self.layers:
-            values = forward(layer, values, knobs[layer.label], given)
+            values = forward(layer, values, hyperparameters[layer.label], given)
             given.outputs[layer.label] = values
         return values
 
@@ -83,7 +85,7 @@ class _Arrays(NamedTuple):
     """What a run has: variables, hyperparameters and keys of noise, in a layout."""
 
     variables: Variables
-    knobs: Knobs
+    hyperparameters: Hyperparameters
     keys: Mapping[str, jax.Array]
 
     def of(self, layers: Sequence[Layer]) -> _Arrays:
@@ -94,7 +96,9 @@ class _Arrays(NamedTuple):
             for collection, found in self.variables.items()
         }
         keys = {name: key for name, key in self.keys.items() if name.split("/")[0] in labels}
-        return _Arrays(own, {layer.label: self.knobs[layer.label] for layer in layers}, keys)
+        return _Arrays(
+            own, {layer.label: self.hyperparameters[layer.label] for layer in layers}, keys
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ class _Forward:
         return Outputs(values, observed, moved)
 
     def _once(
-        self, run: Run, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+        self, run: LayerRun, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
     ) -> tuple[jax.Array, tuple[Tree, Tree]]:
         """Return what leaves a block, what was observed in it, and its averages that moved.
 
@@ -144,7 +148,9 @@ class _Forward:
         drawn = _drawn(run.block, own.keys, self.step, *values.shape)
         given = Pass(values.dtype, drawn, self.batch_statistics, outputs)
         module = LaneLayers(run.block)
-        values, found = module.apply(own.variables, values, own.knobs, given, mutable=[MOVING])
+        values, found = module.apply(
+            own.variables, values, own.hyperparameters, given, mutable=[MOVING]
+        )
         averages = found.get(MOVING, {})
         moved = {label: averages[label] for label in averages if label in self.batch_statistics}
         if self.observe is None:
@@ -153,7 +159,7 @@ class _Forward:
         return values, ({label: self.observe(outputs[label]) for label in labels}, moved)
 
     def _repeated(
-        self, run: Run, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+        self, run: LayerRun, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
     ) -> tuple[jax.Array, tuple[Tree, Tree]]:
         """Return the same of a repeated run, block after block: only one of them is compiled."""
         del outputs  # blocks refer to nothing but what enters them
@@ -186,7 +192,7 @@ def predict(
     layout: Layout,
     variables: Variables,
     inputs: jax.Array,
-    knobs: Knobs,
+    hyperparameters: Hyperparameters,
     noise: Noise | None = None,
     observe: Observe | None = None,
 ) -> Outputs:
@@ -195,7 +201,7 @@ def predict(
     Without noise nothing is dropped; where labels have no key, only the others are.
     """
     keys, step = noise or ({}, None)
-    arrays = _Arrays(variables, knobs, keys)
+    arrays = _Arrays(variables, hyperparameters, keys)
     return _Forward(step, frozenset(), observe).through(layout, inputs, arrays)
 
 
@@ -203,7 +209,7 @@ def train(
     layout: Layout,
     variables: Variables,
     inputs: jax.Array,
-    knobs: Knobs,
+    hyperparameters: Hyperparameters,
     noise: Noise,
     frozen: Collection[str],
     observe: Observe | None = None,
@@ -214,10 +220,12 @@ def train(
     """
     labels = {layer.label for layer in layout.layers if isinstance(layer, BatchNorm)}
     forward = _Forward(noise.step, frozenset(labels - set(frozen)), observe)
-    return forward.through(layout, inputs, _Arrays(variables, knobs, noise.keys))
+    return forward.through(layout, inputs, _Arrays(variables, hyperparameters, noise.keys))
 
 
-def penalty(layout: Layout, weights: Mapping[str, Any], knobs: Knobs) -> jax.Array:
+def penalty(
+    layout: Layout, weights: Mapping[str, Any], hyperparameters: Hyperparameters
+) -> jax.Array:
     """Return the sum of the penalties of a network that has some, on weights by layer and name.
 
     |w| is w sign(w), whose derivative at 0 is 0; that of `jax.numpy.abs` is 1 there.
@@ -226,7 +234,7 @@ def penalty(layout: Layout, weights: Mapping[str, Any], knobs: Knobs) -> jax.Arr
     for layer in layout.layers:
         if not isinstance(layer, Dense) or not layer.penalty:
             continue
-        kernel, own = weights[layer.label]["kernel"], knobs[layer.label]
+        kernel, own = weights[layer.label]["kernel"], hyperparameters[layer.label]
         sums = layout.each(layer.label, jnp.sum)
         if "l1" in own:
             parts.append(jnp.sum(own["l1"] * sums(kernel * jnp.sign(kernel))))

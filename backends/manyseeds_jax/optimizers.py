@@ -16,11 +16,11 @@ import numpy as np
 import optax
 
 Tree = Any
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 
 
 def transformation(
-    kind: str, rate: jax.Array, momentum: jax.Array, knobs: Knobs
+    kind: str, rate: jax.Array, momentum: jax.Array, hyperparameters: Hyperparameters
 ) -> optax.GradientTransformation:
     """Return one step of an optimizer.
 
@@ -30,7 +30,7 @@ def transformation(
         The optimizer's name.
     rate, momentum
         Of this step and lane, no axes; optimizers without a momentum ignore it.
-    knobs
+    hyperparameters
         The other hyperparameters by name, no axes.
     """
     match kind:
@@ -44,42 +44,52 @@ def transformation(
                 optax.scale(-1.0),
             )
         case "ftrl":
-            return follow_the_leader(rate, **_without(knobs, "accumulator"))
-    return optax.chain(_SCALINGS[kind](knobs), optax.scale_by_learning_rate(rate))
+            return follow_the_leader(rate, **_without(hyperparameters, "accumulator"))
+    return optax.chain(_SCALINGS[kind](hyperparameters), optax.scale_by_learning_rate(rate))
 
 
-_SCALINGS: Mapping[str, Callable[[Knobs], optax.GradientTransformation]] = {
-    "adagrad": lambda knobs: optax.scale_by_rss(knobs["accumulator"], knobs["epsilon"]),
-    "rmsprop": lambda knobs: optax.scale_by_rms(
-        knobs["rho"], knobs["epsilon"], initial_scale=0.0, eps_in_sqrt=True, bias_correction=False
+_SCALINGS: Mapping[str, Callable[[Hyperparameters], optax.GradientTransformation]] = {
+    "adagrad": lambda hyperparameters: optax.scale_by_rss(
+        hyperparameters["accumulator"], hyperparameters["epsilon"]
     ),
-    "adam": lambda knobs: optax.scale_by_adam(
-        b1=knobs["beta1"], b2=knobs["beta2"], eps=knobs["epsilon"], eps_root=0.0, nesterov=False
+    "rmsprop": lambda hyperparameters: optax.scale_by_rms(
+        hyperparameters["rho"],
+        hyperparameters["epsilon"],
+        initial_scale=0.0,
+        eps_in_sqrt=True,
+        bias_correction=False,
     ),
-    "adamax": lambda knobs: scale_by_adamax(**knobs),
-    "nadam": lambda knobs: scale_by_nadam(**knobs),
-    "nadam_keras3": lambda knobs: scale_by_nadam(**knobs),
+    "adam": lambda hyperparameters: optax.scale_by_adam(
+        b1=hyperparameters["beta1"],
+        b2=hyperparameters["beta2"],
+        eps=hyperparameters["epsilon"],
+        eps_root=0.0,
+        nesterov=False,
+    ),
+    "adamax": lambda hyperparameters: scale_by_adamax(**hyperparameters),
+    "nadam": lambda hyperparameters: scale_by_nadam(**hyperparameters),
+    "nadam_keras3": lambda hyperparameters: scale_by_nadam(**hyperparameters),
 }
 """What each optimizer makes of a gradient before it is multiplied by the rate."""
 
 
-def initial_state(kind: str, parameters: Tree, knobs: Knobs) -> Tree:
+def initial_state(kind: str, parameters: Tree, hyperparameters: Hyperparameters) -> Tree:
     """Return the state of a fresh optimizer on the host, without running or compiling anything.
 
     Parameters
     ----------
     parameters
         The trained weights, [lanes, ...].
-    knobs
+    hyperparameters
         As for `transformation`.
     """
     # By the name of its field in Optax's or our own state; all else starts at 0.
-    accumulator = knobs.get("accumulator", 0)
+    accumulator = hyperparameters.get("accumulator", 0)
     starts = {".sum_of_squares": accumulator, ".root": np.sqrt(accumulator), ".product": 1}
 
     def fresh(parameters: Tree) -> Tree:
         zero = jnp.zeros(())
-        return transformation(kind, zero, zero, knobs).init(parameters)
+        return transformation(kind, zero, zero, hyperparameters).init(parameters)
 
     def start(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> np.ndarray[Any, Any]:
         value = next((starts[str(key)] for key in path if str(key) in starts), 0)
@@ -178,5 +188,5 @@ def follow_the_leader(
     return optax.GradientTransformation(init, update)
 
 
-def _without(knobs: Knobs, name: str) -> dict[str, Any]:
-    return {key: value for key, value in knobs.items() if key != name}
+def _without(hyperparameters: Hyperparameters, name: str) -> dict[str, Any]:
+    return {key: value for key, value in hyperparameters.items() if key != name}

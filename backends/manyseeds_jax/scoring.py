@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
 
-from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.backend.row_blocks import RowBlock, SamplePlace
 from manyseeds.techniques.network import Loss
 from manyseeds_jax import network as networks
-from manyseeds_jax.network import Knobs, Noise
+from manyseeds_jax.network import Hyperparameters, Noise
 from manyseeds_jax.training import LaneModel
 from manyseeds_jax.variables import Variables
 
@@ -24,10 +24,12 @@ class Scored(NamedTuple):
     outputs: jax.Array
 
 
-def evaluated(model: LaneModel, variables: Variables, piece: Piece, knobs: Knobs) -> Scored:
+def evaluated(
+    model: LaneModel, variables: Variables, piece: RowBlock, hyperparameters: Hyperparameters
+) -> Scored:
     """Score a piece as a model predicts."""
     kind = model.network.loss
-    logits = networks.predict(model.layout, variables, piece.inputs, knobs).logits
+    logits = networks.predict(model.layout, variables, piece.inputs, hyperparameters).logits
     outputs = networks.probabilities(kind, logits)
     return _scored(kind, networks.losses(kind, logits, piece.labels), outputs, piece)
 
@@ -36,9 +38,9 @@ def sampled(
     model: LaneModel,
     variables: Variables,
     keys: dict[str, jax.Array],
-    piece: Piece,
-    how: Sampled,
-    knobs: Knobs,
+    piece: RowBlock,
+    how: SamplePlace,
+    hyperparameters: Hyperparameters,
 ) -> Scored:
     """Score a piece by the mean of samples with dropout on.
 
@@ -51,7 +53,7 @@ def sampled(
 
     def add(sample: jax.Array, total: jax.Array) -> jax.Array:
         noise = Noise(keys, (sample * how.blocks + how.block).astype(jnp.uint32))
-        found = networks.predict(model.layout, variables, piece.inputs, knobs, noise)
+        found = networks.predict(model.layout, variables, piece.inputs, hyperparameters, noise)
         return total + networks.probabilities(kind, found.logits)
 
     zeros = jnp.zeros((len(piece.inputs), units), piece.inputs.dtype)
@@ -59,7 +61,7 @@ def sampled(
     return _scored(kind, _losses_of(kind, mean, piece.labels), mean, piece)
 
 
-def _scored(kind: Loss, losses: jax.Array, outputs: jax.Array, piece: Piece) -> Scored:
+def _scored(kind: Loss, losses: jax.Array, outputs: jax.Array, piece: RowBlock) -> Scored:
     """Return the sums over the rows that count."""
     counts = jnp.arange(len(losses)) < piece.counted
     right = networks.correct(kind, outputs, piece.labels) & counts

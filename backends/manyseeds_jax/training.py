@@ -40,8 +40,8 @@ class Shared(NamedTuple):
 
     inputs: jax.Array
     labels: jax.Array
-    network: networks.Knobs
-    optimizer: optimizers.Knobs
+    network: networks.Hyperparameters
+    optimizer: optimizers.Hyperparameters
     clipping: Mapping[str, jax.Array]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.task_cache import TaskCache
 from manyseeds.backend.values import Compilation, Environment, Splits
 from manyseeds.techniques.network import Network
 from manyseeds_pytorch import device
@@ -17,7 +17,7 @@ class PyTorchBackend:
 
     def __init__(self, settings: Settings) -> None:
         self._placement = device.place(settings)
-        self._kept = KeptTasks()
+        self._kept = TaskCache()
         self._pool = ThreadPoolExecutor(self._placement.threads, "manyseeds-lanes")
 
     def describe(self) -> Environment:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -72,7 +71,7 @@ class PyTorchCohort:
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes."""
-        traces = self._each(lambda shard, part: shard.train(_part_of_epoch(epoch, part)))
+        traces = self._each(lambda shard, part: shard.train(epoch.lanes(part)))
         penalties = [trace.penalty for trace in traces if trace.penalty is not None]
         return EpochTrace(
             loss=np.concatenate([trace.loss for trace in traces]),
@@ -101,15 +100,13 @@ class PyTorchCohort:
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch; frozen layers have none."""
-        parts = self._each(lambda shard, part: shard.gradient(_part_of_batch(batch, part)))
+        parts = self._each(lambda shard, part: shard.gradient(batch.lanes(part)))
         return _joined(parts)
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
         """Return what leaves each layer on rows of the training split, by label, in order."""
         return joined_activity(
-            self._each(
-                lambda shard, part: shard.activity(_part_of_batch(batch, part), training=training)
-            )
+            self._each(lambda shard, part: shard.activity(batch.lanes(part), training=training))
         )
 
     def weights(self) -> Weights:
@@ -126,7 +123,7 @@ class PyTorchCohort:
         check_metrics(self._network, metrics, probabilities)
 
         def score(shard: Shard, part: slice) -> Arrays:
-            drawn = sampling and replace(sampling, noise=_part_of(sampling.noise, part))
+            drawn = sampling and sampling.lanes(part)
             return shard.score(split, metrics, probabilities, drawn)
 
         joined = _joined(self._each(score))
@@ -144,28 +141,6 @@ class PyTorchCohort:
         if len(self._shards) == 1:
             return [work_in_thread(self._shards[0], self._parts[0])]
         return list(self._pool.map(work_in_thread, self._shards, self._parts))
-
-
-def _part_of_epoch(epoch: EpochPlan, lanes: slice) -> EpochPlan:
-    """Return some lanes' part of a plan."""
-    return replace(
-        epoch,
-        order=epoch.order[lanes],
-        rate=epoch.rate[lanes],
-        momentum=None if epoch.momentum is None else epoch.momentum[lanes],
-        noise=_part_of(epoch.noise, lanes),
-        changes=epoch.changes and epoch.changes[lanes],
-    )
-
-
-def _part_of_batch(batch: Batch, lanes: slice) -> Batch:
-    """Return some lanes' part of a batch."""
-    return replace(
-        batch,
-        rows=batch.rows[lanes],
-        noise=_part_of(batch.noise, lanes),
-        changes=batch.changes and batch.changes[lanes],
-    )
 
 
 def _part_of(arrays: Mapping[str, NDArray[Any]], lanes: slice) -> Arrays:

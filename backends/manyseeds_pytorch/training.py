@@ -103,7 +103,7 @@ class Shard:
         names = list(training.learning)
         self._collect({names[place]: room for place, room in optimizer.rooms.items()})
         losses, added = [], []
-        for step in range(epoch.steps):
+        for step in range(epoch.step_count):
             part = slice(step * epoch.batch, (step + 1) * epoch.batch)
             batch = self._batch(order[:, part], changes and changes.of(part))
             pace = Pace(

@@ -31,9 +31,9 @@ def activity(
 
     They are [lanes, 3], of repeated layers [lanes, repetitions, 3].
 
-    `shared` is the data, the layers' knobs and the step in the noise counter.
+    `shared` is the data, the layers' hyperparameters and the step in the noise counter.
     """
-    data, knobs, number = shared
+    data, hyperparameters, number = shared
     labels = [layer.label for layer in network.network.layers]
     active = training_layers(network.network, still.labels()) if training else ()
 
@@ -41,7 +41,7 @@ def activity(
         inputs, _ = batch_of(seen, data)
         weights = {**still.frozen, **moving.averages, **moving.weights}
         step = Step(number, seen.rows.shape[1], seen.keys)
-        given = Given(weights, knobs, step, active)
+        given = Given(weights, hyperparameters, step, active)
         notes = network(given, inputs, note=Note(_moments, MOMENTS)).notes
         return {label: notes[label] for label in labels}
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend.repeated_layers import runs
-from manyseeds.backend.row_blocks import Piece, label_type, pieces
+from manyseeds.backend.repeated_layers import layer_runs
+from manyseeds.backend.row_blocks import RowBlock, label_type, row_blocks
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.task_cache import KeptTasks
+from manyseeds.backend.task_cache import TaskCache
 from manyseeds.backend.values import Compilation, Environment, Splits
 from manyseeds.techniques.network import Network
 from manyseeds_tensorflow import device as devices
@@ -30,7 +30,7 @@ class TensorFlowBackend:
 
     def __init__(self, settings: Settings) -> None:
         self.device = devices.open_device(settings)
-        self._kept = KeptTasks()
+        self._kept = TaskCache()
         self._programs: dict[Hashable, LaneProgram] = {}
         self.threads = devices.threads(settings) if self.device.kind == "cpu" else 1
         self.pool = ThreadPoolExecutor(self.threads, "manyseeds-lanes")
@@ -64,7 +64,9 @@ class TensorFlowBackend:
         group = scored = 1
         if self.device.kind == "cuda":
             group, scored = lanes, _lanes_scored(network, features, lanes)
-        cut = tuple((len(run.block), len(run.blocks)) for run in runs(network, features, frozen))
+        cut = tuple(
+            (len(run.block), len(run.blocks)) for run in layer_runs(network, features, frozen)
+        )
         dtype = str(self.device.dtype)
         key = (network.structure(), features, dtype, group, scored, cut)
         if key not in self._programs:
@@ -90,15 +92,15 @@ class TensorFlowBackend:
 
         return self._kept.once(data, ("train", labels), put)
 
-    def pieces(
+    def row_blocks(
         self, data: Splits, split: SplitName, network: Network, rows: int
-    ) -> tuple[Piece, ...]:
+    ) -> tuple[RowBlock, ...]:
         """Return a split in pieces of so many rows on the device, put there at most once."""
         labels = label_type(network, self.device.dtype)
 
-        def put() -> tuple[Piece, ...]:
-            parts = pieces(getattr(data, split), rows, self.device.dtype, labels)
-            return tuple(Piece(*self._put(part)) for part in parts)
+        def put() -> tuple[RowBlock, ...]:
+            parts = row_blocks(getattr(data, split), rows, self.device.dtype, labels)
+            return tuple(RowBlock(*self._put(part)) for part in parts)
 
         return self._kept.once(data, (split, rows, labels), put)
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from manyseeds.techniques import layers
-from manyseeds_tensorflow.layers import Knobs, LaneDense, Step, lane_layers
+from manyseeds_tensorflow.layers import Hyperparameters, LaneDense, Step, lane_layers
 
 Tensors = dict[str, tf.Tensor]
 Likes = dict[str, tf.TensorSpec]
@@ -25,7 +25,7 @@ class Given:
     weights
         By "layer/variable": kernels [lanes, in, out], others [lanes, 1, units]; of repeated layers
         [lanes, repetitions, ...].
-    knobs
+    hyperparameters
         Of the layers, by label; of repeated layers [repetitions].
     step
         Where layers are in training, the step they are in.
@@ -34,7 +34,7 @@ class Given:
     """
 
     weights: Mapping[str, tf.Tensor]
-    knobs: Mapping[str, Knobs]
+    hyperparameters: Mapping[str, Hyperparameters]
     step: Step | None = None
     active: Collection[str] = ()
 
@@ -45,16 +45,20 @@ class Given:
         if step:
             keys = {name: key for name, key in step.keys.items() if name.split("/")[0] in labels}
             step = replace(step, keys=keys)
-        return Given(weights, {label: self.knobs[label] for label in labels}, step, self.active)
+        return Given(
+            weights, {label: self.hyperparameters[label] for label in labels}, step, self.active
+        )
 
     def at(self, index: tf.Tensor) -> Given:
         """Return what is given to one repetition of layers that are all repeated."""
         weights = {name: _of(value, index) for name, value in self.weights.items()}
-        knobs = tf.nest.map_structure(lambda knob: tf.gather(knob, index), self.knobs)
+        hyperparameters = tf.nest.map_structure(
+            lambda hyperparameter: tf.gather(hyperparameter, index), self.hyperparameters
+        )
         step = self.step
         if step:
             step = replace(step, keys={name: _of(key, index) for name, key in step.keys.items()})
-        return Given(weights, knobs, step, self.active)
+        return Given(weights, hyperparameters, step, self.active)
 
 
 class Passed(NamedTuple):
@@ -162,7 +166,7 @@ class LaneBlock:
         """Return what a layer makes of values, but for what a skip connection adds."""
         step = given.step if layer.label in given.active else None
         for part in self._parts[layer.label]:
-            values = part(values, knobs=given.knobs[layer.label], step=step)
+            values = part(values, hyperparameters=given.hyperparameters[layer.label], step=step)
             if step and step.recall and isinstance(part, LaneDense):
                 values = step.recall.product(f"{layer.label}/{LINEAR}", values)
         return values

@@ -14,11 +14,11 @@ import tensorflow as tf
 from manyseeds.techniques.network import Network
 from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 Tensors = dict[str, tf.Tensor]
 
 
-def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
+def clipped(kind: str, gradient: Tensors, hyperparameters: Hyperparameters) -> Tensors:
     """Return the gradient as the optimizer sees it.
 
     Parameters
@@ -28,10 +28,10 @@ def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
     gradient
         By the name of its variable, [lanes, ...]; a repeated layer's has a norm for each
         repetition.
-    knobs
+    hyperparameters
         The clipping's, no axes.
     """
-    limit = knobs["limit"]
+    limit = hyperparameters["limit"]
     if kind == "clip_value":
         return {name: tf.clip_by_value(g, -limit, limit) for name, g in gradient.items()}
     squares = {name: lane_sums(tf.square(g)) for name, g in gradient.items()}
@@ -43,7 +43,9 @@ def clipped(kind: str, gradient: Tensors, knobs: Knobs) -> Tensors:
     return {name: g * (share if g.shape.rank == 3 else deep) for name, g in gradient.items()}
 
 
-def constrained(network: Network, weights: Tensors, knobs: Mapping[str, Knobs]) -> Tensors:
+def constrained(
+    network: Network, weights: Tensors, hyperparameters: Mapping[str, Hyperparameters]
+) -> Tensors:
     """Return the trained weights with each unit's incoming weights within its max-norm."""
     rescaled = {}
     for layer in network.dense():
@@ -51,7 +53,7 @@ def constrained(network: Network, weights: Tensors, knobs: Mapping[str, Knobs]) 
         if layer.max_norm and name in weights:
             kernel = weights[name]
             squares = tf.reduce_sum(tf.square(kernel), axis=-2, keepdims=True)
-            radius = for_variables(knobs[layer.label]["radius"])
+            radius = for_variables(hyperparameters[layer.label]["radius"])
             rescaled[name] = kernel * _share(squares, radius)
     return weights | rescaled
 

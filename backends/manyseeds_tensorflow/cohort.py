@@ -9,10 +9,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from manyseeds.backend.hyperparameters import clipping_knobs, network_knobs, optimizer_knobs
-from manyseeds.backend.lane_shares import dealt
-from manyseeds.backend.repeated_layers import runs
-from manyseeds.backend.row_blocks import Piece, Sampled
+from manyseeds.backend.hyperparameters import (
+    clipping_hyperparameters,
+    network_hyperparameters,
+    optimizer_hyperparameters,
+)
+from manyseeds.backend.lane_shares import lane_shares
+from manyseeds.backend.repeated_layers import layer_runs
+from manyseeds.backend.row_blocks import RowBlock, SamplePlace
 from manyseeds.backend.values import (
     SAMPLING_ROWS,
     Activity,
@@ -57,7 +61,7 @@ class TensorFlowCohort:
         self._data = data
         self._lanes = lanes
         self._features = data.train.inputs.shape[1]
-        self._parts = [Part(part) for part in dealt(lanes, backend.threads)]
+        self._parts = [Part(part) for part in lane_shares(lanes, backend.threads)]
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
@@ -65,11 +69,11 @@ class TensorFlowCohort:
         dtype, features, frozen = self._device.dtype, self._features, phase.frozen
         lanes = len(self._parts[0].lanes)
         self._program = self._backend.program(phase.network, features, lanes, frozen)
-        self._stacks = Stacks.of(runs(phase.network, features, frozen))
-        knobs = {
-            "network": self._stacks.stacked(network_knobs(phase.network, dtype), axis=0),
-            "optimizer": optimizer_knobs(phase.optimizer, dtype),
-            "clipping": clipping_knobs(phase.clipping, dtype),
+        self._stacks = Stacks.of(layer_runs(phase.network, features, frozen))
+        hyperparameters = {
+            "network": self._stacks.stacked(network_hyperparameters(phase.network, dtype), axis=0),
+            "optimizer": optimizer_hyperparameters(phase.optimizer, dtype),
+            "clipping": clipping_hyperparameters(phase.clipping, dtype),
         }
         clipping = phase.clipping.name if phase.clipping else None
         self._kinds = Kinds(phase.optimizer.name, clipping)
@@ -77,9 +81,9 @@ class TensorFlowCohort:
         arrays = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
         stacked = self._stacks.stacked(arrays)
         with tf.device(self._device.name):
-            self._knobs = tf.nest.map_structure(tf.constant, knobs)
+            self._hyperparameters = tf.nest.map_structure(tf.constant, hyperparameters)
             for part in self._parts:
-                part.begin(phase, stacked, self._knobs["optimizer"])
+                part.begin(phase, stacked, self._hyperparameters["optimizer"])
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes, without a word to the host in between."""
@@ -90,7 +94,7 @@ class TensorFlowCohort:
 
             def take(part: Part, put: Plan, steps: int) -> tuple[Moving, Tensors]:
                 clock = Clock(rows, noise, taken, tf.constant(steps))
-                shared = (data, self._knobs, clock)
+                shared = (data, self._hyperparameters, clock)
                 moved: tuple[Moving, Tensors] = self._program.train(
                     self._kinds, part.moving, part.still, put, shared
                 )
@@ -106,11 +110,11 @@ class TensorFlowCohort:
             )
 
         def train(part: Part, put: Plan) -> dict[str, Floats]:
-            part.moving, trace = take(part, put, epoch.steps)
+            part.moving, trace = take(part, put, epoch.step_count)
             return {name: values.numpy().astype(np.float64) for name, values in trace.items()}
 
         traces = self._each(train, puts)
-        self._taken += epoch.steps
+        self._taken += epoch.step_count
         trace = {name: self._joined([each[name] for each in traces]) for name in traces[0]}
         return EpochTrace(trace["loss"], trace.get("penalty"), seconds, int(seconds > 0))
 
@@ -139,7 +143,7 @@ class TensorFlowCohort:
         seen = self._seen(batch.rows, batch.noise, batch.changes)
 
         def gradient(part: Part, _: None) -> Tensors:
-            shared = (self._columns(), self._knobs, tf.constant(batch.step, tf.uint32))
+            shared = (self._columns(), self._hyperparameters, tf.constant(batch.step, tf.uint32))
             arguments = (part.moving.bare(), part.still, part.put(seen))
             found: Tensors = self._program.counted(
                 "gradient", arguments, lambda: self._program.gradient(*arguments, shared)
@@ -155,7 +159,7 @@ class TensorFlowCohort:
 
         def moments(part: Part, _: None) -> dict[str, Floats]:
             step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns(), self._knobs["network"], step)
+            shared = (self._columns(), self._hyperparameters["network"], step)
             moving, still = part.moving.bare(), part.still
             arguments = (moving, still, part.put(seen))
             found = self._program.counted(
@@ -193,12 +197,12 @@ class TensorFlowCohort:
         """
         lanes, total = epoch.order.shape
         batch = min(epoch.batch, len(self._data.train))
-        rows = np.minimum(batch, total - np.arange(epoch.steps) * batch)
+        rows = np.minimum(batch, total - np.arange(epoch.step_count) * batch)
 
         def by_step(array: NDArray[Any]) -> NDArray[Any]:
             missing = [(0, 0), (0, batch - rows[-1])] + [(0, 0)] * (array.ndim - 2)
             full = np.pad(array, missing, "edge")
-            return full.reshape(lanes, epoch.steps, batch, *array.shape[2:])
+            return full.reshape(lanes, epoch.step_count, batch, *array.shape[2:])
 
         seen, dtype = (
             self._seen(epoch.order, epoch.noise, epoch.changes, by_step),
@@ -219,17 +223,17 @@ class TensorFlowCohort:
         rows = len(getattr(self._data, split))
         at_once = min(SAMPLING_ROWS, rows) if sampling else EVALUATION_ROWS[self._device.kind]
         with tf.device(self._device.name):
-            pieces = self._backend.pieces(self._data, split, self._network, at_once)
-            call = self._sample(sampling, len(pieces)) if sampling else self._predict
+            blocks = self._backend.row_blocks(self._data, split, self._network, at_once)
+            call = self._sample(sampling, len(blocks)) if sampling else self._predict
             first = self._parts[0]
             seconds = self._program.compile_seconds(
                 "sample" if sampling else "score",
-                (first.weights(), pieces[0]),
-                lambda: call(first, 0, pieces[0]),
+                (first.weights(), blocks[0]),
+                lambda: call(first, 0, blocks[0]),
             )
 
         def score(part: Part, _: None) -> list[tuple[NDArray[Any], ...]]:
-            scored = (call(part, *each) for each in enumerate(pieces))
+            scored = (call(part, *each) for each in enumerate(blocks))
             return [tuple(each.numpy() for each in found[:wanted]) for found in scored]
 
         wanted = 3 if probabilities else 2
@@ -246,11 +250,11 @@ class TensorFlowCohort:
         joined = np.concatenate([p[2] for p in parts], axis=1)[:, :rows] if probabilities else None
         return Scores(means, joined, seconds, int(seconds > 0))
 
-    def _predict(self, part: Part, index: int, piece: Piece) -> tuple[tf.Tensor, ...]:
+    def _predict(self, part: Part, index: int, piece: RowBlock) -> tuple[tf.Tensor, ...]:
         """Score a piece of a split as the network predicts."""
         del index
         scores: tuple[tf.Tensor, ...] = self._program.score(
-            part.weights(), (piece, self._knobs["network"])
+            part.weights(), (piece, self._hyperparameters["network"])
         )
         return scores
 
@@ -260,10 +264,10 @@ class TensorFlowCohort:
         noise = {label: key for label, key in sampling.noise.items() if label in dropping}
         keys = self._stacks.stacked(noise)
 
-        def call(part: Part, index: int, piece: Piece) -> tuple[tf.Tensor, ...]:
-            how = Sampled(*map(tf.constant, (sampling.samples, index, blocks)))
+        def call(part: Part, index: int, piece: RowBlock) -> tuple[tf.Tensor, ...]:
+            how = SamplePlace(*map(tf.constant, (sampling.samples, index, blocks)))
             scores: tuple[tf.Tensor, ...] = self._program.sample(
-                part.weights(), part.put(keys), (piece, how, self._knobs["network"])
+                part.weights(), part.put(keys), (piece, how, self._hyperparameters["network"])
             )
             return scores
 

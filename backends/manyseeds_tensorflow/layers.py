@@ -1,8 +1,8 @@
 """Keras layers over stacked lanes: what passes through them is [lanes, batch, units].
 
 Where Keras has a layer of its own, it fixes its hyperparameters when it is made and draws its own
-noise; in these every numeric hyperparameter is a run-time argument ("knobs"), and the noise is the
-shared one. Each takes the knobs of its layer, and the step in training, None in prediction.
+noise; in these every numeric hyperparameter is a run-time argument, and the noise is the shared
+one. Each takes the hyperparameters of its layer, and the step in training, None in prediction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from manyseeds_tensorflow import noise
 from manyseeds_tensorflow.activations import ACTIVATIONS
 from manyseeds_tensorflow.recall import Recall
 
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,17 @@ class LaneDense(keras.layers.EinsumDense):
         self.drops = layer.drop_connect is not None
         self.noise = f"{layer.label}/kernel"
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units], linear."""
         if step is None or not self.drops:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
         drawn = step.halves_of_kernel(self.noise, kernel)
-        kernel = noise.dropped(kernel, drawn, knobs["drop_threshold"], knobs["drop_scale"])
+        kernel = noise.dropped(
+            kernel, drawn, hyperparameters["drop_threshold"], hyperparameters["drop_scale"]
+        )
         outputs = tf.matmul(inputs, kernel)
         return outputs if self.bias is None else outputs + self.bias
 
@@ -109,10 +113,12 @@ class LaneActivation(LabelledLayer):
         if isinstance(self.function, PRelu):
             self.slope = self.add_weight((shape[0], 1, shape[2]), "zeros", name="slope")
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return what the activation makes of [lanes, batch, units]."""
         function = self.function
-        own = {name: knobs[name] for name in function.hyperparameters()}
+        own = {name: hyperparameters[name] for name in function.hyperparameters()}
         if isinstance(function, PRelu):
             own["slope"] = self.slope.value
         if isinstance(function, RRelu) and step is not None:
@@ -131,17 +137,19 @@ class LaneBatchNorm(LabelledLayer):
         self.mean = self.add_weight(units, "zeros", trainable=False, name="moving_mean")
         self.variance = self.add_weight(units, "ones", trainable=False, name="moving_variance")
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units] normalised; in training the averages move."""
         mean, variance = self.mean.value, self.variance.value
         if step is not None:
-            momentum = knobs["momentum"]
+            momentum = hyperparameters["momentum"]
             moving, moments = (mean, variance), _moments(inputs, step.rows)
             for average, old, new in zip((self.mean, self.variance), moving, moments, strict=True):
                 average.assign(momentum * old + (1 - momentum) * new)
             mean, variance = moments
         return tf.nn.batch_normalization(
-            inputs, mean, variance, self.beta.value, self.gamma.value, knobs["epsilon"]
+            inputs, mean, variance, self.beta.value, self.gamma.value, hyperparameters["epsilon"]
         )
 
 
@@ -163,35 +171,43 @@ def _moments(inputs: tf.Tensor, rows: tf.Tensor | int) -> tuple[tf.Tensor, tf.Te
 class LaneDropout(LabelledLayer):
     """Inverted dropout with the shared noise, where `keras.layers.Dropout` draws its own."""
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units] with elements dropped in training."""
         if step is None:
             return inputs
         drawn = step.halves(self.label, inputs)
-        return noise.dropped(inputs, drawn, knobs["threshold"], knobs["scale"])
+        return noise.dropped(inputs, drawn, hyperparameters["threshold"], hyperparameters["scale"])
 
 
 class LaneAlphaDropout(LabelledLayer):
     """Alpha dropout with the shared noise."""
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units] with elements dropped to selu's floor in training."""
         if step is None:
             return inputs
-        kept = noise.kept(step.halves(self.label, inputs), knobs["threshold"])
+        kept = noise.kept(step.halves(self.label, inputs), hyperparameters["threshold"])
         floor = tf.constant(SELU_FLOOR, inputs.dtype)
-        return knobs["a"] * tf.where(kept, inputs, floor) + knobs["b"]
+        return hyperparameters["a"] * tf.where(kept, inputs, floor) + hyperparameters["b"]
 
 
 class LaneNoise(LabelledLayer):
     """White noise from the shared bits, where `keras.layers.GaussianNoise` draws its own."""
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units] with noise in training."""
         if step is None:
             return inputs
         key, number, rows = step.keys[self.label], step.number, step.rows
-        return inputs + knobs["sd"] * noise.normals(key, number, rows, inputs.shape, inputs.dtype)
+        return inputs + hyperparameters["sd"] * noise.normals(
+            key, number, rows, inputs.shape, inputs.dtype
+        )
 
 
 class LaneScale(LabelledLayer):
@@ -201,9 +217,11 @@ class LaneScale(LabelledLayer):
         """Make the multiplier."""
         self.multiplier = self.add_weight((shape[0], 1, 1), "ones", name="multiplier")
 
-    def call(self, inputs: tf.Tensor, knobs: Knobs, step: Step | None = None) -> tf.Tensor:
+    def call(
+        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+    ) -> tf.Tensor:
         """Return [lanes, batch, units] times the factor."""
-        del knobs, step
+        del hyperparameters, step
         return inputs * self.multiplier.value
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from manyseeds.techniques.layers import Dense
 from manyseeds.techniques.network import Loss, Network
-from manyseeds_tensorflow.layers import Knobs
+from manyseeds_tensorflow.layers import Hyperparameters
 from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
 
 
@@ -74,22 +74,26 @@ def has_penalty(network: Network) -> bool:
 
 
 def penalty(
-    network: Network, weights: Mapping[str, tf.Tensor], knobs: Mapping[str, Knobs]
+    network: Network,
+    weights: Mapping[str, tf.Tensor],
+    hyperparameters: Mapping[str, Hyperparameters],
 ) -> tf.Tensor:
     """Return the sum of the penalties of a network that has some, [lanes].
 
     Keras' regularisers hold their factors in float32, and sum over the lanes.
     """
-    terms = [_penalty(layer, weights, knobs[layer.label]) for layer in network.dense()]
+    terms = [_penalty(layer, weights, hyperparameters[layer.label]) for layer in network.dense()]
     return tf.add_n([term for term in terms if term is not None])
 
 
-def _penalty(layer: Dense, weights: Mapping[str, tf.Tensor], knobs: Knobs) -> tf.Tensor | None:
+def _penalty(
+    layer: Dense, weights: Mapping[str, tf.Tensor], hyperparameters: Hyperparameters
+) -> tf.Tensor | None:
     if layer.penalty is None:
         return None
     kernel = weights[f"{layer.label}/kernel"]
     each = {"l1": tf.abs, "l2": tf.square}
     # One sum for both: a penalty's numbers are its factors.
     names = layer.penalty.hyperparameters()
-    terms = [for_variables(knobs[name]) * each[name](kernel) for name in names]
+    terms = [for_variables(hyperparameters[name]) * each[name](kernel) for name in names]
     return over_repetitions(lane_sums(tf.add_n(terms)))[:, 0, 0]

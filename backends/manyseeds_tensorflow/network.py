@@ -1,7 +1,7 @@
 """A network over stacked lanes: its layers as blocks, those that are repeated as loops.
 
-Every numeric hyperparameter is a run-time argument ("knobs"): networks of one `structure` share
-a compiled program.
+Every numeric hyperparameter is a run-time argument: networks of one `structure` share a compiled
+program.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from manyseeds.backend.repeated_layers import runs
+from manyseeds.backend.repeated_layers import layer_runs
 from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout
 from manyseeds.techniques.network import INPUT, Network
 from manyseeds_tensorflow.blocks import Given, LaneBlock, Tensors
@@ -68,7 +68,7 @@ class LaneNetwork:
         dtype: str,
         frozen: Collection[str] = (),
     ) -> None:
-        found = runs(network, features, frozen)
+        found = layer_runs(network, features, frozen)
         self.network, self.lanes = standing(network, found), lanes
         self._blocks: list[tuple[LaneBlock | RepeatedBlock, str]] = []
         width = features

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 Slots = tuple[tf.Tensor, ...]
 
 
@@ -26,7 +26,7 @@ class Now:
         Of steps since the phase began, with this one; no axes, in the weights' precision.
     rate, momentum
         Of this step, [lanes, 1, 1]; optimizers without a momentum ignore it.
-    knobs
+    hyperparameters
         The other hyperparameters by name, no axes.
     product
         Of the scheduled momenta of all steps, with this one, [lanes, 1, 1]; none where the
@@ -36,7 +36,7 @@ class Now:
     number: tf.Tensor
     rate: tf.Tensor
     momentum: tf.Tensor
-    knobs: Knobs
+    hyperparameters: Hyperparameters
     product: Slots = ()
 
     def along(self, rank: int) -> Now:
@@ -69,9 +69,9 @@ class Rule:
         the product of all.
     """
 
-    slots: tuple[Callable[[Knobs], Any], ...]
+    slots: tuple[Callable[[Hyperparameters], Any], ...]
     step: Callable[[Now], Update]
-    scheduled: Callable[[tf.Tensor, Knobs], tf.Tensor] | None = None
+    scheduled: Callable[[tf.Tensor, Hyperparameters], tf.Tensor] | None = None
 
 
 def _sgd(now: Now) -> Update:
@@ -103,7 +103,7 @@ def _adagrad(now: Now) -> Update:
 
     def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
         s = kept[0] + tf.square(g)
-        return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)
 
     return update
 
@@ -114,7 +114,7 @@ def _rmsprop(now: Now) -> Update:
 
     def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
         s = rho * kept[0] + rest * tf.square(g)
-        return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)
+        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)
 
     return update
 
@@ -133,13 +133,13 @@ def _adam(now: Now) -> Update:
 
 def _adamax(now: Now) -> Update:
     """Kingma and Ba 2015, Algorithm 2, as Keras."""
-    (beta1, rest), beta2 = _shares(now, "beta1"), now.knobs["beta2"]
+    (beta1, rest), beta2 = _shares(now, "beta1"), now.hyperparameters["beta2"]
     rate = now.rate / _correction(now, "beta1")
 
     def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
         m = beta1 * kept[0] + rest * g
         u = tf.maximum(beta2 * kept[1], tf.abs(g))
-        return theta - rate * m / (u + now.knobs["epsilon"]), (m, u)
+        return theta - rate * m / (u + now.hyperparameters["epsilon"]), (m, u)
 
     return update
 
@@ -147,7 +147,7 @@ def _adamax(now: Now) -> Update:
 def _nadam(now: Now) -> Update:
     """Dozat 2016; with decay 1 as Keras, which has no other."""
     moved, root = _moments(now), _root(now)
-    here, following = (_nadam_momentum(now.number + ahead, now.knobs) for ahead in (0, 1))
+    here, following = (_nadam_momentum(now.number + ahead, now.hyperparameters) for ahead in (0, 1))
     (product,) = now.product
     of_average = following / (1 - product * following)
     of_gradient = (1 - here) / (1 - product)
@@ -159,14 +159,14 @@ def _nadam(now: Now) -> Update:
     return update
 
 
-def _nadam_momentum(number: tf.Tensor, knobs: Knobs) -> tf.Tensor:
+def _nadam_momentum(number: tf.Tensor, hyperparameters: Hyperparameters) -> tf.Tensor:
     base = tf.constant(0.96, number.dtype)
-    return knobs["beta1"] * (1 - tf.pow(base, knobs["decay"] * number) / 2)
+    return hyperparameters["beta1"] * (1 - tf.pow(base, hyperparameters["decay"] * number) / 2)
 
 
 def _ftrl(now: Now) -> Update:
     """McMahan et al. 2013, Algorithm 1, as Keras."""
-    l1, twice_l2, inverse = now.knobs["l1"], 2 * now.knobs["l2"], 1 / now.rate
+    l1, twice_l2, inverse = now.hyperparameters["l1"], 2 * now.hyperparameters["l2"], 1 / now.rate
 
     def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
         # Of the sum of squares its root is kept: a root of every weight is what takes the time.
@@ -179,12 +179,12 @@ def _ftrl(now: Now) -> Update:
 
 def _shares(now: Now, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the shares that a moving average has of what it was and of what is new."""
-    return now.knobs[name], 1 - now.knobs[name]
+    return now.hyperparameters[name], 1 - now.hyperparameters[name]
 
 
 def _correction(now: Now, name: str) -> tf.Tensor:
     """Return the share that a moving average of this many steps from zero has of the truth."""
-    return 1 - tf.pow(now.knobs[name], now.number)
+    return 1 - tf.pow(now.hyperparameters[name], now.number)
 
 
 def _moments(now: Now) -> Callable[[tf.Tensor, Slots], tuple[tf.Tensor, tf.Tensor]]:
@@ -197,20 +197,20 @@ def _root(now: Now) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return what the average of squares is divided by: its unbiased root, and epsilon."""
     # The correction is one number for all weights: to multiply by it is faster than to divide.
     unbiased = 1 / _correction(now, "beta2")
-    return lambda s: tf.sqrt(s * unbiased) + now.knobs["epsilon"]
+    return lambda s: tf.sqrt(s * unbiased) + now.hyperparameters["epsilon"]
 
 
-def _zero(knobs: Knobs) -> float:
-    del knobs
+def _zero(hyperparameters: Hyperparameters) -> float:
+    del hyperparameters
     return 0.0
 
 
-def _accumulator(knobs: Knobs) -> Any:
-    return knobs["accumulator"]
+def _accumulator(hyperparameters: Hyperparameters) -> Any:
+    return hyperparameters["accumulator"]
 
 
-def _root_of_accumulator(knobs: Knobs) -> tf.Tensor:
-    return tf.sqrt(knobs["accumulator"])
+def _root_of_accumulator(hyperparameters: Hyperparameters) -> tf.Tensor:
+    return tf.sqrt(hyperparameters["accumulator"])
 
 
 RULES: Mapping[str, Rule] = {
@@ -228,11 +228,14 @@ RULES: Mapping[str, Rule] = {
 """By the optimizer's name."""
 
 
-def first_slots(rule: Rule, weights: Mapping[str, tf.Tensor], knobs: Knobs) -> dict[str, Slots]:
+def first_slots(
+    rule: Rule, weights: Mapping[str, tf.Tensor], hyperparameters: Hyperparameters
+) -> dict[str, Slots]:
     """Return what an optimizer keeps of every variable before its first step."""
     return {
         name: tuple(
-            tf.fill(value.shape, tf.cast(start(knobs), value.dtype)) for start in rule.slots
+            tf.fill(value.shape, tf.cast(start(hyperparameters), value.dtype))
+            for start in rule.slots
         )
         for name, value in weights.items()
     }

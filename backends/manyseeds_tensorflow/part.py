@@ -35,7 +35,12 @@ class Part:
         self.moving = Moving({}, {}, {})
         self.still = Still({}, {})
 
-    def begin(self, phase: Phase, weights: Mapping[str, Array], knobs: optimizers.Knobs) -> None:
+    def begin(
+        self,
+        phase: Phase,
+        weights: Mapping[str, Array],
+        hyperparameters: optimizers.Hyperparameters,
+    ) -> None:
         """Start a phase with these lanes of `laid_out`, stacked weights, and a fresh optimizer."""
         rule = optimizers.RULES[phase.optimizer.name]
         put = self.put(dict(weights))
@@ -47,7 +52,7 @@ class Part:
         self.moving = Moving(
             weights=trained,
             averages=averages,
-            slots=optimizers.first_slots(rule, trained, knobs),
+            slots=optimizers.first_slots(rule, trained, hyperparameters),
             product=(one,) if rule.scheduled else (),
         )
         self.still = Still(frozen, _nonzero(trained) if phase.keep_zeros else {})

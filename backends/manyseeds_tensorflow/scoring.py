@@ -28,14 +28,14 @@ def score(
 ) -> tuple[tf.Tensor, ...]:
     """Score a piece: sum of losses, number right and outputs, by lane.
 
-    `shared` is the piece and the layers' knobs.
+    `shared` is the piece and the layers' hyperparameters.
     """
-    (inputs, labels, count), knobs = shared
+    (inputs, labels, count), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
     kind = network.network.loss
 
     def scored(weights: Tensors) -> tuple[tf.Tensor, ...]:
-        logits = network(Given(weights, knobs), inputs).logits
+        logits = network(Given(weights, hyperparameters), inputs).logits
         found = probabilities(kind, logits)
         return _sums(kind, losses(kind, logits, labels), found, labels, count)
 
@@ -47,16 +47,16 @@ def sample(
 ) -> tuple[tf.Tensor, ...]:
     """Score a piece by the mean of samples with dropout on; returned is what `score` does.
 
-    `shared` is the piece, how it is sampled, and the layers' knobs.
+    `shared` is the piece, how it is sampled, and the layers' hyperparameters.
     """
-    (inputs, labels, count), (samples, block, blocks), knobs = shared
+    (inputs, labels, count), (samples, block, blocks), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
     kind, active = network.network.loss, dropping_layers(network.network)
 
     def scored(weights: Tensors, keys: Tensors) -> tuple[tf.Tensor, ...]:
         def add(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             step = Step(tf.cast(index * blocks + block, tf.uint32), count, keys)
-            logits = network(Given(weights, knobs, step, active), inputs).logits
+            logits = network(Given(weights, hyperparameters, step, active), inputs).logits
             return index + 1, total + probabilities(kind, logits)
 
         units = network.network.output.units

@@ -1,4 +1,4 @@
-"""Repeated layers as one: their variables, knobs and noise stacked, and what comes of them apart.
+"""Repeated layers as one: their variables, hyperparameters and noise are stacked.
 
 A compiled program knows but the first of every repetition, which stands for all.
 """
@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from manyseeds.backend.repeated_layers import Run
+from manyseeds.backend.repeated_layers import LayerRun
 from manyseeds.techniques.network import Network
 
 Tree = Any
 
 
-def standing(network: Network, found: Sequence[Run]) -> Network:
+def standing(network: Network, found: Sequence[LayerRun]) -> Network:
     """Return the network of the layers that stand for all."""
     layers = [layer for run in found for layer in run.block]
     return network.model_copy(update={"layers": (*layers, network.output)})
@@ -38,7 +38,7 @@ class Stacks:
     members: Mapping[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, found: Sequence[Run]) -> Stacks:
+    def of(cls, found: Sequence[LayerRun]) -> Stacks:
         """Return the stacks of a network's runs."""
         return cls(
             {layer.label: run.labels(layer) for run in found if run.repeated for layer in run.block}

@@ -23,6 +23,6 @@ def over_repetitions(sums: tf.Tensor) -> tf.Tensor:
     return sums if sums.shape.rank == 3 else tf.reduce_sum(sums, axis=1)
 
 
-def for_variables(knob: tf.Tensor) -> tf.Tensor:
+def for_variables(hyperparameter: tf.Tensor) -> tf.Tensor:
     """Return a number, or one for each repetition, as it goes with variables [..., rows, units]."""
-    return knob[:, None, None] if len(knob.shape) else knob
+    return hyperparameter[:, None, None] if len(hyperparameter.shape) else hyperparameter

@@ -132,13 +132,13 @@ class Trainer:
         The networks of a group of lanes.
     data
         Inputs and labels of the training split.
-    knobs
+    hyperparameters
         Of the layers by label under "network"; of the "optimizer"; of the "clipping".
     """
 
     network: LaneNetwork
     data: Tree
-    knobs: Mapping[str, Any]
+    hyperparameters: Mapping[str, Any]
 
     def epoch(
         self, kinds: Kinds, clock: Clock, moving: Moving, still: Still, plan: Plan
@@ -165,18 +165,18 @@ class Trainer:
     def slope(self, moving: Moving, still: Still, seen: Seen, when: Step) -> Slope:
         """Pass a batch forwards, in training mode, and backwards."""
         inputs, labels = batch_of(seen, self.data)
-        definition, knobs = self.network.network, self.knobs["network"]
+        definition, hyperparameters = self.network.network, self.hyperparameters["network"]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(moving.weights)
             weights = {**still.frozen, **moving.averages, **moving.weights}
             active = training_layers(definition, still.labels())
-            given = Given(weights, knobs, when, active)
+            given = Given(weights, hyperparameters, when, active)
             forward = self.network(given, inputs, trained=moving.weights)
             each = losses(definition.loss, forward.logits, labels)
             sums = sum_of(each, tf.range(inputs.shape[1]) < when.rows)
             trace = {"loss": sums / tf.cast(when.rows, sums.dtype)}
             if has_penalty(definition):
-                trace["penalty"] = penalty(definition, weights, knobs)
+                trace["penalty"] = penalty(definition, weights, hyperparameters)
             whole = tf.add_n(list(trace.values()))
         return Slope(trace, tape.gradient(whole, moving.weights), forward.averages)
 
@@ -184,14 +184,19 @@ class Trainer:
         self, kinds: Kinds, moving: Moving, plan: Plan, taken: tf.Tensor, index: tf.Tensor
     ) -> optimizers.Now:
         """Return a step of a plan as the optimizer sees it."""
-        scheduled, knobs = optimizers.RULES[kinds.optimizer].scheduled, self.knobs["optimizer"]
+        scheduled, hyperparameters = (
+            optimizers.RULES[kinds.optimizer].scheduled,
+            self.hyperparameters["optimizer"],
+        )
         number = tf.cast(taken, plan.rate.dtype)
-        product = () if scheduled is None else (moving.product[0] * scheduled(number, knobs),)
+        product = (
+            () if scheduled is None else (moving.product[0] * scheduled(number, hyperparameters),)
+        )
         rate, momentum = (
             tf.reshape(tf.gather(each, index, axis=1), [-1, 1, 1])
             for each in (plan.rate, plan.momentum)
         )
-        return optimizers.Now(number, rate, momentum, knobs, product)
+        return optimizers.Now(number, rate, momentum, hyperparameters, product)
 
     def _moved(
         self, kinds: Kinds, moving: Moving, still: Still, slope: Slope, now: optimizers.Now
@@ -199,7 +204,7 @@ class Trainer:
         """Clip, let the optimizer move what is trained, and see to what holds after its step."""
         gradient = slope.gradient
         if kinds.clipping:
-            gradient = clipping.clipped(kinds.clipping, gradient, self.knobs["clipping"])
+            gradient = clipping.clipped(kinds.clipping, gradient, self.hyperparameters["clipping"])
         rule, ranks = optimizers.RULES[kinds.optimizer], {g.shape.rank for g in gradient.values()}
         updates = {rank: rule.step(now.along(rank)) for rank in sorted(ranks)}
         moved = {
@@ -207,7 +212,9 @@ class Trainer:
             for name, theta in moving.weights.items()
         }
         weights, slots = ({name: pair[i] for name, pair in moved.items()} for i in (0, 1))
-        weights = clipping.constrained(self.network.network, weights, self.knobs["network"])
+        weights = clipping.constrained(
+            self.network.network, weights, self.hyperparameters["network"]
+        )
         weights = clipping.without_zeros(weights, still.nonzero)
         return Moving(weights, slope.averages, slots, now.product)
 
@@ -222,11 +229,11 @@ def train(
 ) -> tuple[Moving, Tensors]:
     """Take the plan's steps in all lanes.
 
-    `shared` is what all lanes have in common: the data, the knobs and the clock. Returned is what
-    has moved, and the losses and penalties of the steps, [lanes, steps] each, by name.
+    `shared` is what all lanes have in common: the data, the hyperparameters and the clock. Returned
+    is what has moved, and the losses and penalties of the steps, [lanes, steps] each, by name.
     """
-    data, knobs, clock = shared
-    epoch = partial(Trainer(network, data, knobs).epoch, kinds, clock)
+    data, hyperparameters, clock = shared
+    epoch = partial(Trainer(network, data, hyperparameters).epoch, kinds, clock)
     like = (moving, dict.fromkeys(traced(network), plan.rate))
     moved: tuple[Moving, Tensors] = by_groups(epoch, (moving, still, plan), like, network.lanes)
     return moved
@@ -237,10 +244,10 @@ def gradient(
 ) -> Tensors:
     """Return the gradient of one batch in all lanes, before clipping, by variable.
 
-    `shared` is the data, the knobs and the step in the noise counter.
+    `shared` is the data, the hyperparameters and the step in the noise counter.
     """
-    data, knobs, number = shared
-    trainer = Trainer(network, data, knobs)
+    data, hyperparameters, number = shared
+    trainer = Trainer(network, data, hyperparameters)
 
     def slope(moving: Moving, still: Still, seen: Seen) -> Tensors:
         when = Step(number, seen.rows.shape[1], seen.keys)

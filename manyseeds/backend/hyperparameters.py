@@ -18,11 +18,13 @@ from manyseeds.techniques.network import Network
 from manyseeds.techniques.optimizers import Optimizer
 from manyseeds.techniques.technique import Technique
 
-Knobs = Mapping[str, Any]
+Hyperparameters = Mapping[str, Any]
 """By name: arrays of no axes."""
 
 
-def network_knobs(network: Network, dtype: np.dtype[Any]) -> Mapping[str, Knobs]:
+def network_hyperparameters(
+    network: Network, dtype: np.dtype[Any]
+) -> Mapping[str, Hyperparameters]:
     """Return the hyperparameters of every layer, by its label.
 
     Those of a layer, of its activation, its penalty (l1, l2) and its constraint (radius) have their
@@ -30,16 +32,18 @@ def network_knobs(network: Network, dtype: np.dtype[Any]) -> Mapping[str, Knobs]
     `scale`, for alpha dropout `a` and `b`; that of drop connect is `drop_threshold` and
     `drop_scale`: see `manyseeds.randomness.noise`.
     """
-    return {layer.label: _knobs(layer, dtype) for layer in network.layers}
+    return {layer.label: _hyperparameters(layer, dtype) for layer in network.layers}
 
 
-def _knobs(layer: Layer, dtype: np.dtype[Any]) -> Knobs:
+def _hyperparameters(layer: Layer, dtype: np.dtype[Any]) -> Hyperparameters:
     match layer:
         case Dense():
             parts = (layer.activation, layer.penalty, layer.max_norm)
-            knobs = {name: each for part in parts for name, each in _own(part, dtype).items()}
+            hyperparameters = {
+                name: each for part in parts for name, each in _own(part, dtype).items()
+            }
             dropped = layer.drop_connect
-            return knobs | (_dropping(dropped.rate, dtype, "drop_") if dropped else {})
+            return hyperparameters | (_dropping(dropped.rate, dtype, "drop_") if dropped else {})
         case ActivationLayer():
             return _own(layer.function, dtype)
         case Dropout():
@@ -64,11 +68,11 @@ def _dropping(rate: float, dtype: np.dtype[Any], prefix: str = "") -> dict[str, 
     }
 
 
-def optimizer_knobs(optimizer: Optimizer, dtype: np.dtype[Any]) -> Knobs:
+def optimizer_hyperparameters(optimizer: Optimizer, dtype: np.dtype[Any]) -> Hyperparameters:
     """Return the hyperparameters that do not change from step to step: not rate and momentum."""
     return {name: v for name, v in _own(optimizer, dtype).items() if name != "momentum"}
 
 
-def clipping_knobs(clipping: Clipping | None, dtype: np.dtype[Any]) -> Knobs:
+def clipping_hyperparameters(clipping: Clipping | None, dtype: np.dtype[Any]) -> Hyperparameters:
     """Return the limit of a clipping, if there is one."""
     return _own(clipping, dtype)

@@ -1,4 +1,4 @@
-"""Dealing a cohort's lanes out to threads that must all hold the same number of them."""
+"""A cohort's lanes in equal shares, one for each thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def dealt(lanes: int, threads: int) -> NDArray[np.int64]:
-    """Return the lanes of every thread that gets any, [threads, share].
+def lane_shares(lanes: int, threads: int) -> NDArray[np.int64]:
+    """Return the lanes of each thread that gets any, [threads, share].
 
     Every share has the same size, so that one compiled program serves them all: copies of the last
     lane fill up the last shares, and the first `lanes` of what the threads return together are the

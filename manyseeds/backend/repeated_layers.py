@@ -20,7 +20,7 @@ LONGEST = 64
 
 
 @dataclass(frozen=True)
-class Run:
+class LayerRun:
     """Layers in a row: a block of them, which comes once or many times.
 
     Attributes
@@ -51,7 +51,9 @@ class Run:
         return tuple(block[place].label for block in self.blocks)
 
 
-def runs(network: Network, features: int, frozen: Collection[str] = ()) -> tuple[Run, ...]:
+def layer_runs(
+    network: Network, features: int, frozen: Collection[str] = ()
+) -> tuple[LayerRun, ...]:
     """Cut the layers below the output into runs; from the input upwards.
 
     Parameters
@@ -63,7 +65,7 @@ def runs(network: Network, features: int, frozen: Collection[str] = ()) -> tuple
     """
     stack = _Stack.of(network, features, frozen)
     labels = [INPUT, *(layer.label for layer in stack.layers)]
-    found: list[Run] = []
+    found: list[LayerRun] = []
     start = 0
     while start < len(stack.layers):
         length, times = stack.repetition(start)
@@ -71,9 +73,9 @@ def runs(network: Network, features: int, frozen: Collection[str] = ()) -> tuple
         blocks = tuple(stack.layers[at : at + length] for at in range(start, end, length))
         before = found[-1] if found else None
         if times == 1 and before and not before.repeated:
-            found[-1] = Run(((*before.block, *blocks[0]),), before.below)
+            found[-1] = LayerRun(((*before.block, *blocks[0]),), before.below)
         else:
-            found.append(Run(blocks, labels[start]))
+            found.append(LayerRun(blocks, labels[start]))
         start = end
     return tuple(found)
 

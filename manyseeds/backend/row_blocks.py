@@ -1,4 +1,4 @@
-"""A split in pieces of one shape: what a backend that compiles programs scores at a time."""
+"""A split in blocks of rows of one shape: what a backend that compiles programs scores at once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Array = Any
 """Of a framework or, before it is put on the device, of NumPy."""
 
 
-class Piece(NamedTuple):
-    """Rows that are scored together; pieces of one shape share a program, whatever their split.
+class RowBlock(NamedTuple):
+    """Rows that are scored together; blocks of one shape share a program, whatever their split.
 
     Attributes
     ----------
     inputs, labels
-        [rows, features] and [rows] or [rows, units]; a piece that is filled up ends with zeros.
+        [rows, features] and [rows] or [rows, units]; a block that is filled up ends with zeros.
     counted
         How many rows count.
     """
@@ -30,15 +30,15 @@ class Piece(NamedTuple):
     counted: Array
 
 
-class Sampled(NamedTuple):
-    """How a piece is scored with dropout on, as `manyseeds.backend.values.Sampling` defines it.
+class SamplePlace(NamedTuple):
+    """How a block is scored with dropout on, as `manyseeds.backend.values.Sampling` defines it.
 
     Attributes
     ----------
     samples
         How many.
     block, blocks
-        Which block of the split the piece is, and how many blocks there are.
+        Which block of the split it is, and how many blocks there are.
     """
 
     samples: Array
@@ -51,24 +51,24 @@ def label_type(network: Network, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.int32) if network.loss == "sparse_cross_entropy" else dtype
 
 
-def pieces(
+def row_blocks(
     split: Split,
     rows: int,
     dtype: np.dtype[Any],
     labels: np.dtype[Any],
     *,
     filled: bool = True,
-) -> Iterator[Piece]:
-    """Yield a split in pieces on the host.
+) -> Iterator[RowBlock]:
+    """Yield a split in blocks of rows on the host.
 
     Parameters
     ----------
     rows
-        Of a piece.
+        Of a block.
     dtype, labels
         The types of inputs and labels.
     filled
-        The last piece is filled up, not smaller.
+        The last block is filled up, not smaller.
     """
     for start in range(0, len(split), rows):
         part = slice(start, start + rows)
@@ -77,4 +77,4 @@ def pieces(
         missing = rows - count if filled else 0
         padding = [[(0, missing)] + [(0, 0)] * (each.ndim - 1) for each in columns]
         inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
-        yield Piece(inputs, known, np.asarray(count, np.int32))
+        yield RowBlock(inputs, known, np.asarray(count, np.int32))

@@ -11,16 +11,16 @@ from manyseeds.backend.values import Splits
 
 Kept = TypeVar("Kept")
 
-KEPT_TASKS = 3
+CACHED_TASKS = 3
 """How many tasks' data stay."""
 
 
-class KeptTasks:
-    """What was made of the data of the latest `KEPT_TASKS` tasks."""
+class TaskCache:
+    """What was made of the data of the latest `CACHED_TASKS` tasks."""
 
     def __init__(self) -> None:
         self._tasks: cachetools.LRUCache[str, dict[Hashable, Any]]
-        self._tasks = cachetools.LRUCache(KEPT_TASKS)
+        self._tasks = cachetools.LRUCache(CACHED_TASKS)
 
     def once(self, data: Splits, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """Return what is kept of a task under a key, made now if it is not there."""

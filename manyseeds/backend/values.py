@@ -6,7 +6,7 @@ In every array the first axis is the lane, and everything is NumPy.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -25,6 +25,8 @@ SAMPLING_ROWS = 1000
 """Rows of a split that one step of noise serves in Monte Carlo dropout."""
 
 Floats = NDArray[np.float64]
+Which = slice | NDArray[np.int64]
+"""Some of the lanes."""
 
 Metric = Literal["loss", "accuracy"]
 
@@ -95,9 +97,32 @@ class EpochPlan:
     changes: Changes | None = None
 
     @property
-    def steps(self) -> int:
+    def step_count(self) -> int:
         """Batches in this plan, the last smaller one included."""
         return -(-int(self.order.shape[1]) // self.batch)
+
+    def steps(self, first: int, stop: int) -> EpochPlan:
+        """Return the plan of some of its steps, from `first` up to `stop`."""
+        rows, steps = slice(first * self.batch, stop * self.batch), slice(first, stop)
+        return replace(
+            self,
+            order=self.order[:, rows],
+            rate=self.rate[:, steps],
+            momentum=None if self.momentum is None else self.momentum[:, steps],
+            step=self.step + first,
+            changes=None if self.changes is None else self.changes[:, rows],
+        )
+
+    def lanes(self, which: Which) -> EpochPlan:
+        """Return the plan of some of its lanes."""
+        return replace(
+            self,
+            order=self.order[which],
+            rate=self.rate[which],
+            momentum=None if self.momentum is None else self.momentum[which],
+            noise={label: keys[which] for label, keys in self.noise.items()},
+            changes=None if self.changes is None else self.changes[which],
+        )
 
 
 @dataclass(frozen=True)
@@ -204,6 +229,20 @@ class Batch:
     step: int = 0
     changes: Changes | None = None
 
+    @classmethod
+    def of(cls, plan: EpochPlan) -> Batch:
+        """Return all rows of a plan as one batch, with the noise of its first step."""
+        return cls(plan.order, plan.noise, plan.step, plan.changes)
+
+    def lanes(self, which: Which) -> Batch:
+        """Return the batch of some of its lanes."""
+        return replace(
+            self,
+            rows=self.rows[which],
+            noise={label: keys[which] for label, keys in self.noise.items()},
+            changes=None if self.changes is None else self.changes[which],
+        )
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -240,3 +279,8 @@ class Sampling:
 
     samples: int
     noise: Mapping[str, NDArray[np.uint32]]
+
+    def lanes(self, which: Which) -> Sampling:
+        """Return the sampling of some of its lanes."""
+        noise = {label: keys[which] for label, keys in self.noise.items()}
+        return replace(self, noise=noise)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajec
             followed = _driven(state)
         else:
             followed = _follow_phase(cohort, phase, state, data, lanes, share)
-            state = _after(state, phase, cohort, share)
+            state = state.after(phase, pruned(phase, cohort.weights()), epochs=1, steps=share)
         # What the phase leaves, its pruning included.
         followed |= {f"weights/{name}": np.asarray(v) for name, v in state.weights.items()}
         found |= {f"{phase.name}/{name}": values for name, values in followed.items()}
@@ -68,7 +67,7 @@ def _follow_phase(
     timetable = Timetable.of(phase, state, lanes, data.train)
     losses, penalties, gradients = [], [], []
     for plan in single_steps(timetable, steps, cohort):
-        batch = Batch(rows=plan.order, noise=plan.noise, step=plan.step, changes=plan.changes)
+        batch = Batch.of(plan)
         gradients.append(cohort.gradient(batch))
         trace = cohort.train(plan)
         losses.append(trace.loss)
@@ -118,27 +117,4 @@ def single_steps(timetable: Timetable, steps: int, cohort: TrainingCohort) -> It
                 loss = cohort.evaluate("valid", ("loss",)).metrics["loss"]
                 valid_loss = np.vstack([valid_loss, loss])
             plan = timetable.plan(epoch, valid_loss)
-        rows = slice(step * plan.batch, (step + 1) * plan.batch)
-        here = slice(step, step + 1)
-        yield replace(
-            plan,
-            order=plan.order[:, rows],
-            rate=plan.rate[:, here],
-            momentum=None if plan.momentum is None else plan.momentum[:, here],
-            step=plan.step + step,
-            changes=None if plan.changes is None else plan.changes[:, rows],
-        )
-
-
-def _after(state: State, phase: Phase, cohort: TrainingCohort, steps: int) -> State:
-    task, network = phase.task.name, phase.network.name
-    return replace(
-        state,
-        phases=state.phases + 1,
-        weights=pruned(phase, cohort.weights()),
-        epochs_on_task={**state.epochs_on_task, task: state.epochs_on_task.get(task, 0) + 1},
-        steps_of_network={
-            **state.steps_of_network,
-            network: state.steps_of_network.get(network, 0) + steps,
-        },
-    )
+        yield plan.steps(step, step + 1)

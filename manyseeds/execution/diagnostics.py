@@ -86,7 +86,7 @@ def diagnose(
     if any(layer.name in _ONLY_IN_TRAINING for layer in network.layers):
         found |= _activity(cohort.activity(rows, training=True), "training", dead=False)
     if gradients:
-        found |= _gradient_norms(cohort.gradient(_first_batch(plan)))
+        found |= _gradient_norms(cohort.gradient(Batch.of(plan.steps(0, 1))))
     found |= _zero_shares(cohort.weights())
     for (layer, quantity), values in found.items():
         yield Diagnosis(phase, epoch, None, layer, quantity, values)
@@ -108,12 +108,6 @@ def step_diagnoses(
     for quantity, values in series.items():
         for step in range(values.shape[1]):
             yield Diagnosis(phase, epoch, first_step + step, "", quantity, values[:, step])
-
-
-def _first_batch(plan: EpochPlan) -> Batch:
-    rows = slice(0, plan.batch)
-    changes = None if plan.changes is None else plan.changes[:, rows]
-    return Batch(plan.order[:, rows], plan.noise, plan.step, changes)
 
 
 def _activity(

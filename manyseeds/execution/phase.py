@@ -62,11 +62,7 @@ def train_phase(
         report(run.progress())
         if run.stopped.all():
             break
-    return replace(
-        run.result(),
-        phases=state.phases + 1,
-        source=state.weights if new_network else state.source,
-    )
+    return replace(run.result(), source=state.weights if new_network else state.source)
 
 
 @dataclass
@@ -104,7 +100,7 @@ class _PhaseRun:
         self._record(plan, trace, scores)
         if isinstance(self.phase.schedule, RangeTest):
             steps = step_diagnoses(
-                self.phase.name, self._epochs(), epoch * plan.steps, plan, trace.loss
+                self.phase.name, self._epochs(), epoch * plan.step_count, plan, trace.loss
             )
             self.diagnoses.extend(steps)
         self.diagnose(epoch + 1)
@@ -178,25 +174,21 @@ class _PhaseRun:
         )
 
     def result(self) -> State:
-        """Return the state after this phase, without the number of phases and the source."""
-        done = self.state
-        # Counted in full where lanes stop early, so that a lane's streams never depend on others.
-        epochs = self.phase.epochs
-        steps = self.timetable.steps * epochs
-        task, network = self.phase.task.name, self.phase.network.name
+        """Return the state after this phase, but for its source."""
+        before, epochs = self.state, self.phase.epochs
+        after = before.after(
+            self.phase,
+            pruned(self.phase, self.best.merged(self.cohort.weights())),
+            epochs=epochs,
+            steps=self.timetable.steps * epochs,
+        )
         return replace(
-            done,
-            weights=pruned(self.phase, self.best.merged(self.cohort.weights())),
-            epochs_on_task={**done.epochs_on_task, task: done.epochs_on_task.get(task, 0) + epochs},
-            steps_of_network={
-                **done.steps_of_network,
-                network: done.steps_of_network.get(network, 0) + steps,
-            },
-            curves=(*done.curves, *self.curves),
-            diagnoses=(*done.diagnoses, *self.diagnoses),
+            after,
+            curves=(*before.curves, *self.curves),
+            diagnoses=(*before.diagnoses, *self.diagnoses),
             diverged=tuple(self.diverged),
-            best_epoch=self.best.epoch_or(len(done.curves) + len(self.curves)),
-            seconds=done.seconds + self.seconds,
+            best_epoch=self.best.epoch_or(self._epochs()),
+            seconds=before.seconds + self.seconds,
         )
 
 

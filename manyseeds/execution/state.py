@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyseeds.backend.values import Floats
 from manyseeds.execution.diagnostics import Diagnosis
+from manyseeds.suite.recipe import Phase
 from manyseeds.techniques.network import Weights
 
 
@@ -72,6 +73,24 @@ class State:
     diverged: tuple[str, ...]
     best_epoch: NDArray[np.int64]
     seconds: Seconds
+
+    def after(self, phase: Phase, weights: Weights, *, epochs: int, steps: int) -> State:
+        """Return the state after a phase of so many epochs and steps, with these weights.
+
+        Both are counted in full where lanes stop early, so that no lane's streams depend on another
+        lane.
+        """
+        task, network = phase.task.name, phase.network.name
+        return replace(
+            self,
+            phases=self.phases + 1,
+            weights=weights,
+            epochs_on_task={**self.epochs_on_task, task: self.epochs_on_task.get(task, 0) + epochs},
+            steps_of_network={
+                **self.steps_of_network,
+                network: self.steps_of_network.get(network, 0) + steps,
+            },
+        )
 
     @classmethod
     def start(cls, lanes: int) -> State:

@@ -15,7 +15,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def steps(name: str, count: int, backend: str, lanes: str) -> Work:
         state = State.start(len(seeds))
         cohort.begin(phase, first_weights(phase, state, seeds, data.train.inputs.shape[1]))
         epoch = Timetable.of(phase, state, seeds, data.train).plan(0, np.empty((0, len(seeds))))
-        plan = _first_steps(epoch, count)
+        plan = epoch.steps(0, count)
         cohort.train(plan)
         return lambda: cohort.train(plan)
 
@@ -85,18 +85,6 @@ def steps(name: str, count: int, backend: str, lanes: str) -> Work:
         return {"seconds": time.perf_counter() - started}
 
     return work
-
-
-def _first_steps(epoch: Any, count: int) -> Any:
-    """Return the plan of an epoch's first steps."""
-    rows = slice(0, count * epoch.batch)
-    return replace(
-        epoch,
-        order=epoch.order[:, rows],
-        rate=epoch.rate[:, :count],
-        momentum=None if epoch.momentum is None else epoch.momentum[:, :count],
-        changes=None if epoch.changes is None else epoch.changes[:, rows],
-    )
 
 
 def prediction(name: str, count: int, backend: str) -> Work:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyseeds.backend.repeated_layers import FEWEST, runs
+from manyseeds.backend.repeated_layers import FEWEST, layer_runs
 from manyseeds.suite.dense_stack import dense_stack
 from manyseeds.techniques.layers import Skip
 from manyseeds.techniques.network import INPUT, Network
@@ -25,7 +25,7 @@ def times(found):
 
 
 def test_equal_layers_are_one_run_below_and_above_others():
-    found = runs(stack([300, [100, 99]]), 784)
+    found = layer_runs(stack([300, [100, 99]]), 784)
     # The first layer of 100 units takes 300.
     assert times(found) == [(2, 1), (1, 98)]
     assert found[0].below == INPUT
@@ -34,29 +34,31 @@ def test_equal_layers_are_one_run_below_and_above_others():
 
 
 def test_few_repetitions_are_none():
-    assert times(runs(stack([[100, FEWEST]]), 100)) == [(1, FEWEST)]
-    assert times(runs(stack([[100, FEWEST - 1]]), 100)) == [(FEWEST - 1, 1)]
+    assert times(layer_runs(stack([[100, FEWEST]]), 100)) == [(1, FEWEST)]
+    assert times(layer_runs(stack([[100, FEWEST - 1]]), 100)) == [(FEWEST - 1, 1)]
 
 
 def test_a_block_may_have_many_layers():
-    found = runs(stack([[50, 20]], after=["batch_norm", {"name": "dropout", "rate": 0.1}]), 50)
+    found = layer_runs(
+        stack([[50, 20]], after=["batch_norm", {"name": "dropout", "rate": 0.1}]), 50
+    )
     assert times(found) == [(3, 20)]
 
 
 def test_a_skip_connection_stays_within_its_block():
-    found = runs(stack([[100, 200]], skip=10), 100)
+    found = layer_runs(stack([[100, 200]], skip=10), 100)
     # The stem; ten layers and their connection; what is left of layers.
     assert times(found) == [(1, 1), (11, 19), (1, 9)]
     assert found[1].block[-1].of == found[1].below == "stem"
 
 
 def test_a_frozen_layer_is_unlike_the_others():
-    assert times(runs(stack([[100, 20]]), 100, {"hidden10"})) == [(1, 9), (1, 1), (1, 10)]
+    assert times(layer_runs(stack([[100, 20]]), 100, {"hidden10"})) == [(1, 9), (1, 1), (1, 10)]
 
 
 def test_what_is_read_from_above_is_in_no_run():
     layers = [{"name": "dense", "units": 9, "label": f"d{i}"} for i in range(20)]
-    found = runs(network(*layers, {"name": "skip", "of": "d12"}), 9)
+    found = layer_runs(network(*layers, {"name": "skip", "of": "d12"}), 9)
     assert times(found) == [(1, 13), (8, 1)]
 
 
@@ -92,7 +94,7 @@ def test_blocks_are_equal_closed_and_all_there_is(parts, frozen, data):
         widths[f"l{number}"] = width
     net = network(*layers)
     still = {f"l{number}" for number in frozen}
-    found = runs(net, 5, still)
+    found = layer_runs(net, 5, still)
     assert [layer for run in found for block in run.blocks for layer in block] == list(
         net.layers[:-1]
     )

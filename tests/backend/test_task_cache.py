@@ -2,11 +2,11 @@
 
 from types import SimpleNamespace
 
-from manyseeds.backend.task_cache import KEPT_TASKS, KeptTasks
+from manyseeds.backend.task_cache import CACHED_TASKS, TaskCache
 
 
 def test_a_thing_is_made_once_a_task_and_key():
-    kept, made = KeptTasks(), []
+    kept, made = TaskCache(), []
     task, other = SimpleNamespace(key="a"), SimpleNamespace(key="b")
 
     def make():
@@ -21,8 +21,8 @@ def test_a_thing_is_made_once_a_task_and_key():
 
 
 def test_the_task_used_longest_ago_goes_first():
-    kept = KeptTasks()
-    tasks = [SimpleNamespace(key=str(number)) for number in range(KEPT_TASKS + 1)]
+    kept = TaskCache()
+    tasks = [SimpleNamespace(key=str(number)) for number in range(CACHED_TASKS + 1)]
     for task in tasks[:-1]:
         kept.once(task, "train", object)
     first = kept.once(tasks[0], "train", object)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.task_cache import KEPT_TASKS
+from manyseeds.backend.task_cache import CACHED_TASKS
 from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
 from manyseeds.randomness import noise as definition
@@ -153,14 +153,14 @@ CURVES = {
 
 @pytest.mark.parametrize("name", CURVES)
 def test_activation_and_derivative_are_the_closed_form_also_at_the_kink(double, name):
-    knobs = {
+    hyperparameters = {
         "leaky_relu": {"alpha": 0.2},
         "elu": {"alpha": 0.7},
         "rrelu": {"lower": jnp.asarray(0.1), "upper": jnp.asarray(0.4)},
     }.get(name, {})
 
     def function(point):
-        return activate(name, point, knobs, slope=jnp.asarray(0.3))
+        return activate(name, point, hyperparameters, slope=jnp.asarray(0.3))
 
     points = jnp.asarray(POINTS)
     assert points.dtype == np.float64
@@ -548,12 +548,12 @@ def test_a_phase_of_another_structure_is_refused(single):
 
 
 def test_data_stay_on_the_device_and_only_the_latest_are_kept(single):
-    for seed in range(KEPT_TASKS + 2):
+    for seed in range(CACHED_TASKS + 2):
         trained(single, SMALL, [1], data=examples(seed=seed))
     before = single._kept.of(examples(seed=seed))
     trained(single, SMALL, [1], data=examples(seed=seed))
     placed = single._kept.of(examples(seed=seed))
-    assert len(single._kept) == KEPT_TASKS
+    assert len(single._kept) == CACHED_TASKS
     assert all(before[key] is placed[key] for key in before)
 
 

@@ -460,18 +460,18 @@ def test_each_lane_is_clipped_by_its_own_gradient_penalties_included(double, kin
 def test_optimizer_is_pytorchs_where_that_is_the_canonical_equation(double, kind, theirs, options):
     torch = pytest.importorskip("torch")
     table = phase(PLAIN, optimizer=kind).optimizer.hyperparameters()
-    knobs = {name: np.asarray(value) for name, value in table.items()}
+    hyperparameters = {name: np.asarray(value) for name, value in table.items()}
     generator = np.random.default_rng(5)
     first = generator.normal(size=4)
     parameter = torch.nn.Parameter(torch.tensor(first))
     optimizer = getattr(torch.optim, theirs)([parameter], lr=0.03, **options)
-    state = optimizers.initial_state(kind, {"w": first[None]}, knobs)
+    state = optimizers.initial_state(kind, {"w": first[None]}, hyperparameters)
     state, ours = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], state), {"w": jnp.asarray(first)}
     for _ in range(20):
         gradient = generator.normal(size=4)
         parameter.grad = torch.tensor(gradient)
         optimizer.step()
-        step = optimizers.transformation(kind, jnp.asarray(0.03), jnp.asarray(0.0), knobs)
+        step = optimizers.transformation(kind, jnp.asarray(0.03), jnp.asarray(0.0), hyperparameters)
         updates, state = step.update({"w": jnp.asarray(gradient)}, state, ours)
         ours = {"w": ours["w"] + updates["w"]}
     # PyTorch keeps nadam's product of momenta in float32.

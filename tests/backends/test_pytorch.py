@@ -9,7 +9,7 @@ import pytest
 
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.task_cache import KEPT_TASKS
+from manyseeds.backend.task_cache import CACHED_TASKS
 from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
 from manyseeds.randomness import noise as reference
@@ -637,7 +637,7 @@ def test_data_stay_on_the_device_by_key(double):
     assert double._kept.of(data)[network.loss] is kept
     for number in range(3):
         double.cohort(network, some_data(key=f"other{number}"), 1)
-    assert len(double._kept) == KEPT_TASKS
+    assert len(double._kept) == CACHED_TASKS
     assert not double._kept.of(data)
 
 

@@ -141,7 +141,7 @@ PHASES = {
 def test_a_lane_does_not_depend_on_the_others(double, name):
     phase = a_phase(a_network(), **PHASES[name])
     plan = a_plan(phase, 9, epochs=18, rate=0.01)  # Two shards, 4 and 5, where there are threads.
-    assert plan.steps >= 60
+    assert plan.step_count >= 60
     many = begun(double, phase, 9)
     trace = many.train(plan)
     alone = begun(double, phase, 1, first_weights(phase.network, 1, seed=6))
@@ -317,7 +317,7 @@ def test_every_step_sees_its_own_examples_changed(double):
     mean = np.zeros((2, FEATURES))
     images = some_data().train.inputs.reshape(-1, SIDE, SIDE)
     for lane in range(2):
-        for step in range(plan.steps):
+        for step in range(plan.step_count):
             part = slice(step * BATCH, (step + 1) * BATCH)
             rows = images[plan.order[lane, part]]
             seen = augmentation.augmented(rows, plan.changes[lane, part])

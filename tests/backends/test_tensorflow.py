@@ -163,14 +163,16 @@ CLOSED_FORMS = {
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("xla", [True, False])
 def test_activations_and_derivatives_are_the_closed_forms_at_the_kink_too(name, xla):
-    values, slopes, knobs = CLOSED_FORMS[name]
+    values, slopes, hyperparameters = CLOSED_FORMS[name]
 
     @tf.function(jit_compile=xla)
     def both(points):
-        knob = {key: tf.constant(value, tf.float64) for key, value in knobs.items()}
+        hyperparameter = {
+            key: tf.constant(value, tf.float64) for key, value in hyperparameters.items()
+        }
         with tf.GradientTape() as tape:
             tape.watch(points)
-            result = ACTIVATIONS[name](points, **knob)
+            result = ACTIVATIONS[name](points, **hyperparameter)
         return result, tape.gradient(result, points)
 
     result, slope = both(tf.constant(POINTS))
@@ -293,7 +295,7 @@ def test_optimizers_follow_their_equations_with_a_rate_of_each_lane_and_step(dou
     for epoch in range(epochs):
         epoch_plan = plan(net, lanes, epoch, momentum=kind in ("momentum", "nesterov"))
         trace = cohort.train(epoch_plan)
-        for step, lane in np.ndindex(epoch_plan.steps, lanes):
+        for step, lane in np.ndindex(epoch_plan.step_count, lanes):
             rows = epoch_plan.order[lane, step * BATCH : (step + 1) * BATCH]
             inputs = data.inputs[rows]
             error = inputs @ theta["output/kernel"][lane] + theta["output/bias"][lane]
@@ -326,7 +328,7 @@ def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
         number=tf.constant(1.0, tf.float64),
         rate=tf.fill([2, 1, 1], tf.constant(0.03, tf.float64)),
         momentum=tf.fill([2, 1, 1], tf.constant(momentum, tf.float64)),
-        knobs={},
+        hyperparameters={},
     )
     plain = keras.optimizers.SGD(
         lambda: tf.constant(0.03, tf.float64), momentum=momentum, nesterov=kind == "nesterov"

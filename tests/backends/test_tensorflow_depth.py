@@ -172,7 +172,7 @@ def test_a_loop_trains_as_its_layers_one_by_one(double, monkeypatch, case):
         return cohort.weights() | {"loss": trace.loss}
 
     monkeypatch.setattr(repeats, "FEWEST", 2)
-    found = [(len(run.block), len(run.blocks)) for run in repeats.runs(net, FEATURES, frozen)]
+    found = [(len(run.block), len(run.blocks)) for run in repeats.layer_runs(net, FEATURES, frozen)]
     assert [pair for pair in found if pair[1] > 1] == cut
     same(*looped_and_unrolled(monkeypatch, 2, train))
 

@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from manyseeds.backend.hyperparameters import network_knobs, optimizer_knobs
+from manyseeds.backend.hyperparameters import network_hyperparameters, optimizer_hyperparameters
 from manyseeds.backend.settings import Settings
 from manyseeds.randomness import noise as definition
 from manyseeds.suite.recipe import Phase, Task
@@ -98,18 +98,18 @@ KERAS_OPTIMIZERS = {
 
 def steps_of(kind, numbers, start, rate, steps):
     """The weights after steps down the slope sin(theta), by our rule."""
-    rule, knobs = optimizers.RULES[kind], constants(numbers)
+    rule, hyperparameters = optimizers.RULES[kind], constants(numbers)
     theta, product = tf.constant(start), tf.ones([2, 1, 1], tf.float64)
-    kept = optimizers.first_slots(rule, {"theta": theta}, knobs)["theta"]
+    kept = optimizers.first_slots(rule, {"theta": theta}, hyperparameters)["theta"]
     for step in range(steps):
         number = tf.constant(step + 1.0, tf.float64)
         if rule.scheduled:
-            product *= rule.scheduled(number, knobs)
+            product *= rule.scheduled(number, hyperparameters)
         now = optimizers.Now(
             number=number,
             rate=tf.fill([2, 1, 1], tf.constant(rate, tf.float64)),
             momentum=tf.zeros([2, 1, 1], tf.float64),
-            knobs=knobs,
+            hyperparameters=hyperparameters,
             product=(product,),
         )
         theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
@@ -210,8 +210,8 @@ def test_max_norm_is_keras_along_the_incoming_weights():
     net = Network.model_validate(
         {"name": "n", "layers": [{"name": "dense", "units": 5, "max_norm": {"radius": 1.0}}]}
     )
-    knobs = {"output": constants({"radius": 1.0})}
-    found = clipping.constrained(net, {"output/kernel": tf.constant(kernel)}, knobs)
+    hyperparameters = {"output": constants({"radius": 1.0})}
+    found = clipping.constrained(net, {"output/kernel": tf.constant(kernel)}, hyperparameters)
     np.testing.assert_allclose(found["output/kernel"][0], wanted, rtol=1e-6)
     for within in (0, 3, 4):
         np.testing.assert_array_equal(found["output/kernel"][0, :, within], kernel[0, :, within])
@@ -255,15 +255,17 @@ def test_alpha_dropout_keeps_mean_and_variance():
     inputs = np.random.default_rng(6).normal(size=(1, 1000, 1000))
     stack = [{"name": "alpha_dropout", "rate": 0.3}, {"name": "dense", "units": 1}]
     net = Network.model_validate({"name": "n", "layers": stack})
-    knobs = network_knobs(net, np.dtype("float64"))["alpha_dropout1"]
+    hyperparameters = network_hyperparameters(net, np.dtype("float64"))["alpha_dropout1"]
     step = Step(tf.constant(0, tf.uint32), 1000, {"alpha_dropout1": tf.constant(KEYS[:1])})
     layer = LaneAlphaDropout("alpha_dropout1", dtype="float64")
-    found = layer(tf.constant(inputs), knobs=knobs, step=step).numpy()
+    found = layer(tf.constant(inputs), hyperparameters=hyperparameters, step=step).numpy()
     assert found.mean() == pytest.approx(0, abs=5e-3)
     assert found.var() == pytest.approx(1, abs=5e-3)
     dropped = ~definition.kept(KEYS[:1], 0, 1000, 1000, 0.3)
     assert np.unique(found[dropped]).size == 1
-    np.testing.assert_array_equal(layer(tf.constant(inputs), knobs=knobs), inputs)
+    np.testing.assert_array_equal(
+        layer(tf.constant(inputs), hyperparameters=hyperparameters), inputs
+    )
 
 
 def test_batch_norm_is_keras_in_both_modes_with_rows_that_do_not_count():
@@ -278,9 +280,12 @@ def test_batch_norm_is_keras_in_both_modes_with_rows_that_do_not_count():
         value = draw.normal(size=5)
         variable.assign(value[None, None])
         same.assign(value)
-    knobs, step = constants(options), Step(tf.constant(0, tf.uint32), tf.constant(rows), {})
+    hyperparameters, step = (
+        constants(options),
+        Step(tf.constant(0, tf.uint32), tf.constant(rows), {}),
+    )
     for _ in range(3):
-        found = ours(tf.constant(inputs), knobs=knobs, step=step)[0, :rows]
+        found = ours(tf.constant(inputs), hyperparameters=hyperparameters, step=step)[0, :rows]
         wanted = theirs(inputs[0, :rows], training=True)
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
     for variable, same in (
@@ -289,7 +294,9 @@ def test_batch_norm_is_keras_in_both_modes_with_rows_that_do_not_count():
     ):
         np.testing.assert_allclose(variable.numpy()[0, 0], same.numpy(), rtol=1e-9)
     np.testing.assert_allclose(
-        ours(tf.constant(inputs), knobs=knobs)[0], theirs(inputs[0], training=False), rtol=1e-9
+        ours(tf.constant(inputs), hyperparameters=hyperparameters)[0],
+        theirs(inputs[0], training=False),
+        rtol=1e-9,
     )
 
 
@@ -302,7 +309,7 @@ def test_penalties_are_keras_and_flat_at_zero():
     weights = {"output/kernel": tf.constant(kernel)}
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        found = losses.penalty(net, weights, network_knobs(net, np.dtype("float64")))
+        found = losses.penalty(net, weights, network_hyperparameters(net, np.dtype("float64")))
     for lane in range(2):
         wanted = keras.regularizers.L1L2(l1, l2)(kernel[lane])
         assert float(found[lane]) == pytest.approx(float(wanted), rel=1e-6)
@@ -335,6 +342,8 @@ def test_optimizer_knobs_are_what_the_rules_ask_for():
     # FTRL keeps the root of the sum of squares.
     for kind, start in ((known.Adagrad, 0.1), (known.Ftrl, np.sqrt(0.1))):
         rule = optimizers.RULES[kind().name]
-        knobs = optimizer_knobs(kind(), np.dtype("float64"))
-        slots = optimizers.first_slots(rule, {"w": tf.zeros([2, 3, 4], tf.float64)}, knobs)["w"]
+        hyperparameters = optimizer_hyperparameters(kind(), np.dtype("float64"))
+        slots = optimizers.first_slots(
+            rule, {"w": tf.zeros([2, 3, 4], tf.float64)}, hyperparameters
+        )["w"]
         np.testing.assert_array_equal(slots[0], np.full((2, 3, 4), start))

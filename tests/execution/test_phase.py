@@ -80,7 +80,7 @@ class Scripted:
     def train(self, plan):
         self.epochs += 1
         self.plan = plan
-        loss = np.ones((self.losses.shape[1], plan.steps))
+        loss = np.ones((self.losses.shape[1], plan.step_count))
         if self.train_loss is not None:
             loss[:, -1] = self.train_loss[self.epochs - 1]
         return EpochTrace(loss=loss)

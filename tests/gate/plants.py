@@ -261,8 +261,8 @@ _IN_JAX = (
     _jax(
         "Adam: ε × 10",
         "optimizers",
-        'eps=knobs["epsilon"], eps_root',
-        'eps=10 * knobs["epsilon"], eps_root',
+        'eps=hyperparameters["epsilon"], eps_root',
+        'eps=10 * hyperparameters["epsilon"], eps_root',
         "adam",
     ),
     _jax(
@@ -292,8 +292,8 @@ _IN_JAX = (
     _jax(
         "ELU: α off by 1 %",
         "activations",
-        'jax.nn.elu(inputs, knobs["alpha"])',
-        'jax.nn.elu(inputs, 1.01 * knobs["alpha"])',
+        'jax.nn.elu(inputs, hyperparameters["alpha"])',
+        'jax.nn.elu(inputs, 1.01 * hyperparameters["alpha"])',
         "elu",
     ),
     _jax(
@@ -326,9 +326,9 @@ _IN_TENSORFLOW = (
         "AdaGrad: ε outside the root",
         "optimizers",
         "        s = kept[0] + tf.square(g)\n"
-        '        return theta - now.rate * g / tf.sqrt(s + now.knobs["epsilon"]), (s,)',
+        '        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)',
         "        s = kept[0] + tf.square(g)\n"
-        '        return theta - now.rate * g / (tf.sqrt(s) + now.knobs["epsilon"]), (s,)',
+        '        return theta - now.rate * g / (tf.sqrt(s) + now.hyperparameters["epsilon"]), (s,)',
         "adagrad",
     ),
     _tensorflow(
@@ -349,15 +349,15 @@ _IN_TENSORFLOW = (
     _tensorflow(
         "batch normalisation: ε × 10",
         "layers",
-        'self.gamma.value, knobs["epsilon"]',
-        'self.gamma.value, 10 * knobs["epsilon"]',
+        'self.gamma.value, hyperparameters["epsilon"]',
+        'self.gamma.value, 10 * hyperparameters["epsilon"]',
         "batch_norm",
     ),
     _tensorflow(
         "drop connect without rescaling",
         "layers",
-        'knobs["drop_threshold"], knobs["drop_scale"]',
-        'knobs["drop_threshold"], 1.0',
+        'hyperparameters["drop_threshold"], hyperparameters["drop_scale"]',
+        'hyperparameters["drop_threshold"], 1.0',
         "drop_connect",
     ),
     _tensorflow(

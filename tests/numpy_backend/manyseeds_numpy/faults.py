@@ -51,7 +51,7 @@ def opening() -> None:
 
 def training(phase: str, step: int, epoch: EpochPlan, weights: Weights) -> None:
     """Do what is asked for at a step of an epoch."""
-    number = str(epoch.step // epoch.steps)
+    number = str(epoch.step // epoch.step_count)
     if step == 0:
         _trace(f"{phase} {number} {len(epoch.order)}")
         for (seconds,) in _asked("slow"):
@@ -59,7 +59,7 @@ def training(phase: str, step: int, epoch: EpochPlan, weights: Weights) -> None:
         for _, lane in (arguments for arguments in _asked("nan") if arguments[0] == phase):
             for values in weights.values():
                 values[int(lane)] = np.nan
-    if step == epoch.steps // 2:
+    if step == epoch.step_count // 2:
         if [phase, number] in _asked("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         if [phase, number] in _asked("hang"):

@@ -123,10 +123,10 @@ class NumpyCohort:
     @np.errstate(all="ignore")
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes."""
-        loss, penalty = np.zeros((2, self._lanes, epoch.steps))
-        for step in range(epoch.steps):
+        loss, penalty = np.zeros((2, self._lanes, epoch.step_count))
+        for step in range(epoch.step_count):
             faults.training(self._phase.name, step, epoch, self._weights)
-            found = self._gradients(_batch(epoch, step))
+            found = self._gradients(Batch.of(epoch.steps(step, step + 1)))
             loss[:, step] = found.loss
             if found.penalty is not None:
                 penalty[:, step] = found.penalty
@@ -186,7 +186,7 @@ class NumpyCohort:
         for lane in range(self._lanes):
             here = slice(lane, lane + 1)
             weights = {name: values[here] for name, values in self._weights.items()}
-            alone = _lane(batch, here)
+            alone = batch.lanes(here)
             inputs, mode = self._data.train.inputs[alone.rows], Mode()
             if training:
                 inputs, mode = self._inputs(alone), self._training(alone)
@@ -217,17 +217,3 @@ class NumpyCohort:
         noise = {label: batch.noise[label] for label in self._network.noises(1, 1)}
         learning = frozenset(self._network.labels()) - frozenset(self._phase.frozen)
         return Mode(noise, batch.step, learning)
-
-
-def _batch(epoch: EpochPlan, step: int) -> Batch:
-    """Return one step of a plan."""
-    rows = slice(step * epoch.batch, (step + 1) * epoch.batch)
-    changes = None if epoch.changes is None else epoch.changes[:, rows]
-    return Batch(epoch.order[:, rows], epoch.noise, epoch.step + step, changes)
-
-
-def _lane(batch: Batch, lane: slice) -> Batch:
-    """Return some lanes of a batch."""
-    noise = {label: keys[lane] for label, keys in batch.noise.items()}
-    changes = None if batch.changes is None else batch.changes[lane]
-    return Batch(batch.rows[lane], noise, batch.step, changes)
