@@ -10,8 +10,8 @@ from matplotlib.ticker import FuncFormatter
 
 from manyseeds.check.findings import LAYERS, Finding, Layer
 from manyseeds.conformance.parity import TOLERANCE
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import backend_name
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import backend_name
 
 MOST = 25
 """Lines of a panel at most."""

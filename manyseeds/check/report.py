@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from manyseeds.check.findings import STATES, Finding, LayerResult
 from manyseeds.presentation.command_result import Outcome
-from manyseeds.report.templating import markdown_escaped
+from manyseeds.presentation.markdown import markdown_escaped
 
 SHOWN = 40
 """Rows printed at most; files have all of them."""

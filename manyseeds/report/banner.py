@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from manyseeds.presentation.wording import backend_name, listed
 from manyseeds.report.subject import Subject
-from manyseeds.report.wording import backend_name, listed
 from manyseeds.statistics.summary import STATUSES
 
 _WORDS = {"timed_out": "timed out"}

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.report.findings import sentences
-from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import (
+from manyseeds.presentation.wording import (
     NONE,
     SPACE,
     Unit,
@@ -25,6 +23,8 @@ from manyseeds.report.wording import (
     seconds,
     unit,
 )
+from manyseeds.report.findings import sentences
+from manyseeds.report.rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.summary import STATUSES
 from manyseeds.suite.claims import Claim

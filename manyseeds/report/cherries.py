@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from manyseeds.presentation.wording import SPACE, Unit, backend_name, number, percent
 from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import SPACE, Unit, backend_name, number, percent
 from manyseeds.statistics.pairs import ALL
 
 WIDTH, HEIGHT = 600, 160

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from manyseeds.presentation.theme import Drawn
+from manyseeds.presentation.wording import case_name, claim_unit, unit
 from manyseeds.report.figures.claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.curves import curves_figure
@@ -20,12 +22,10 @@ from manyseeds.report.figures.profile import MOST, profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
 from manyseeds.report.figures.range_tests import range_tests_figure
 from manyseeds.report.figures.specification import specification_figure
-from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.figures.tradeoff import tradeoff_figure
 from manyseeds.report.figures.variance import variance_figure
 from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
-from manyseeds.report.wording import case_name, claim_unit, unit
 from manyseeds.statistics import range_test_steps
 from manyseeds.statistics.estimands import least_effect
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases

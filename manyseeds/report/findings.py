@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from manyseeds.report.reading import SURE_PAIRS
-from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import (
+from manyseeds.presentation.wording import (
     MINUS,
     SPACE,
     Chances,
@@ -21,6 +19,8 @@ from manyseeds.report.wording import (
     percent,
     unit,
 )
+from manyseeds.report.reading import SURE_PAIRS
+from manyseeds.report.rows import Row, rows_of
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import LEAST_PAIRS

@@ -10,13 +10,13 @@ from typing import get_args
 
 import pandas as pd
 
+from manyseeds.presentation.wording import NONE, duration
 from manyseeds.report.page import ClaimView, Page
 from manyseeds.report.protocol import Protocol, seeds
 from manyseeds.report.subject import Subject
 from manyseeds.report.techniques import Use
 from manyseeds.report.templating import html, markdown
 from manyseeds.report.times import computing_seconds
-from manyseeds.report.wording import NONE, duration
 from manyseeds.statistics.verdict import Verdict
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)

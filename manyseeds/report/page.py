@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from manyseeds.presentation.theme import Drawn
+from manyseeds.presentation.wording import Unit, backend_name, claim_unit, duration, unit
 from manyseeds.report.banner import incomplete
 from manyseeds.report.cells import (
     CaseView,
@@ -23,7 +25,6 @@ from manyseeds.report.cells import (
 )
 from manyseeds.report.cherries import CherryRow, Picker, cherry_rows, picker
 from manyseeds.report.drawings import Drawings
-from manyseeds.report.figures.theme import Drawn
 from manyseeds.report.findings import varied
 from manyseeds.report.metrics import MetricView, metric_views
 from manyseeds.report.origin import RunView, provenance, run_views
@@ -32,7 +33,6 @@ from manyseeds.report.results import Results
 from manyseeds.report.subject import Subject
 from manyseeds.report.templating import html, markdown
 from manyseeds.report.times import computing_seconds
-from manyseeds.report.wording import Unit, backend_name, claim_unit, duration, unit
 from manyseeds.suite.claims import Claim
 
 __all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manyseeds.presentation.wording import listed
 from manyseeds.report.subject import Subject
-from manyseeds.report.wording import listed
 from manyseeds.statistics.scores import ordinary
 
 _LONGEST = 80

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from manyseeds.report.wording import SPACE
+from manyseeds.presentation.wording import SPACE
 from manyseeds.statistics.verdict import LEAST_PAIRS
 
 SURE_PAIRS = 30

@@ -7,7 +7,7 @@ import re
 
 from markupsafe import Markup
 
-from manyseeds.report.figures.theme import GRID, INK, MUTED, PALETTE, PAPER, Drawn
+from manyseeds.presentation.theme import GRID, INK, MUTED, PALETTE, PAPER, Drawn
 
 _LARGEST = 300_000
 """Bytes; a larger drawing is inlined as PNG."""

@@ -10,6 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from manyseeds.presentation.markdown import markdown_escaped
 from manyseeds.report.reading import NOTES, VERDICTS
 from manyseeds.report.svg import inlined
 
@@ -27,16 +28,6 @@ def markdown(template: str, **values: object) -> str:
     """Return a page as Markdown; every value is escaped."""
     text = _markdown().get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
-
-
-def markdown_escaped(value: object) -> object:
-    """Return a text that Markdown and HTML leave as it is; other values as they are."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    text = " ".join(value.split(" ")).replace("\r", " ").replace("\n", " ")
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*|\[\]#~!])", r"\\\1", text)
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
 
 
 @cache

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
+from manyseeds.presentation.wording import claim_unit
 from manyseeds.report.cherries import HEIGHT, WIDTH, cherry_rows, picker
-from manyseeds.report.wording import claim_unit
 from manyseeds.statistics import best_of
 from manyseeds.suite.claims import Difference
 

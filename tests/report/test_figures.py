@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import unit
 from manyseeds.report.figures.claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure, told, whole
 from manyseeds.report.figures.layers import layers_figure
@@ -21,7 +22,6 @@ from manyseeds.report.figures.profile import profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
 from manyseeds.report.figures.specification import specification_figure
 from manyseeds.report.figures.tradeoff import pareto, tradeoff_figure
-from manyseeds.report.wording import unit
 from manyseeds.statistics import cherries_table, confession_table, published_table
 from manyseeds.suite.claims import Difference, Ratio
 

@@ -15,9 +15,9 @@ from conftest import OVER_ALL
 from synthetic import SMALL, World
 
 from manyseeds.errors import RequestError, RunError
+from manyseeds.presentation.wording import unit
 from manyseeds.report import claims_table, render, summary_table, variance_table
 from manyseeds.report.figures.forest import forest_figure
-from manyseeds.report.wording import unit
 
 WORLD = World(text=SMALL, curves=False)
 

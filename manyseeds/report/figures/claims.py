@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Chances, Ratios, Unit, backend_name, claim_unit
 from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import Chances, Ratios, Unit, backend_name, claim_unit
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim, TimeToTarget
 

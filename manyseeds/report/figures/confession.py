@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name, claim_unit
 from manyseeds.report.figures.distribution import axis_label, published_label
 from manyseeds.report.rows import rows_of
-from manyseeds.report.wording import Unit, backend_name, claim_unit
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim
 

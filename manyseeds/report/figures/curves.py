@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
 
 _MEASURES = {
     "valid_accuracy": ("Validation accuracy, %", 100.0),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, claim_unit, ordinal
 from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.wording import Unit, claim_unit, ordinal
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.pairs import ALL, Pairs

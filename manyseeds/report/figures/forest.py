@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit, backend_name
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name
 from manyseeds.statistics.pairs import ALL
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import backend_name
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import backend_name
 
 _QUANTITIES = {
     "output_mean": "Mean output",

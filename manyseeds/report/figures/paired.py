@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit, backend_name, unit
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name, unit
 from manyseeds.statistics.bootstrap import Floats, mean_intervals
 from manyseeds.statistics.pairs import Pairs
 from manyseeds.suite.claims import Claim, Reference, references

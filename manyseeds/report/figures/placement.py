@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
 from manyseeds.statistics.bootstrap import Floats
 
 _WIDE, _HIGH = 0.62, 1.25

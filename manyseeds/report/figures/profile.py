@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.profiles import performance_profile, performance_ratios
 

@@ -15,8 +15,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 from scipy.stats import gaussian_kde
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit, backend_name
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name
 from manyseeds.statistics.bootstrap import Floats, Intervals, mean_intervals
 
 _LEAST = 10

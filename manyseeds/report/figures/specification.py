@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import NONE, Unit, backend_name
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import NONE, Unit, backend_name
 from manyseeds.statistics.specification import choices
 
 _LINE = 0.155

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from manyseeds.report.figures import theme
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name
 from manyseeds.report.figures.placement import Labels
-from manyseeds.report.wording import Unit, backend_name
 from manyseeds.statistics.bootstrap import Floats
 
 _HEIGHT = 3.7

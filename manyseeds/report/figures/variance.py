@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from manyseeds.report.figures import theme
-from manyseeds.report.wording import Unit, backend_name, unit
+from manyseeds.presentation import theme
+from manyseeds.presentation.wording import Unit, backend_name, unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.variance import BETWEEN, TOGETHER

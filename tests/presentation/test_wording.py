@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manyseeds.report.amended import changes
-from manyseeds.report.drawings import file_names
-from manyseeds.report.figures.theme import spread
-from manyseeds.report.templating import markdown_escaped
-from manyseeds.report.wording import (
+from manyseeds.presentation.markdown import markdown_escaped
+from manyseeds.presentation.theme import spread
+from manyseeds.presentation.wording import (
     duration,
     number,
     ordinal,
@@ -21,6 +19,8 @@ from manyseeds.report.wording import (
     signed,
     unit,
 )
+from manyseeds.report.amended import changes
+from manyseeds.report.drawings import file_names
 
 
 def test_accuracies_are_shown_in_per_cent_and_differences_in_points():

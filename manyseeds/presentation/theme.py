@@ -23,7 +23,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from manyseeds.report.wording import backend_name
+from manyseeds.presentation.wording import backend_name
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 
