@@ -8,6 +8,7 @@ import typer
 
 from manyseeds.cli.gate_commands import baseline, check, compare
 from manyseeds.cli.inventory_commands import doctor, list_
+from manyseeds.cli.pack_command import pack
 from manyseeds.cli.parity_command import parity
 from manyseeds.cli.plan_command import plan
 from manyseeds.cli.report_command import report
@@ -22,7 +23,7 @@ app = typer.Typer(
     help="How much of a deep-learning claim is luck? Train it from many seeds and see.",
     epilog="Exit status: 0 all promised rows ok · 1 rows or gates not · 2 the request was wrong.",
 )
-for command in (run, report, parity, plan, check, baseline, compare):
+for command in (run, report, parity, plan, check, baseline, compare, pack):
     app.command()(command)
 app.command("list")(list_)
 app.command()(doctor)

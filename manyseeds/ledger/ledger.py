@@ -7,6 +7,9 @@
     results/<run>/diagnostics/*.parquet  what was seen inside the networks, where recipes ask
     results/<run>/checkpoints/*.npz    weights after shared phases, removed when the run is whole
 
+`manyseeds pack` makes one file of each kind, `records.parquet` and so on, from a whole run
+(`manyseeds.ledger.packing`); everything reads both.
+
 Files are written beside, flushed to disk and renamed, never changed after. Parquet pages carry
 checksums. A row that is trained again has a further record with a higher `attempt`; the last one
 counts. A promised row without a record reads as `missing`: no row ever disappears.
@@ -16,14 +19,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
@@ -31,8 +32,8 @@ from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger.atomic_write import write_atomically
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.planned_suite import planned_suite
-from manyseeds.ledger.schemas import CURVE_SCHEMA, DIAGNOSTICS_SCHEMA, RECORD_SCHEMA, ROW_KEY, Rows
-from manyseeds.ledger.tables import read_table, write_table
+from manyseeds.ledger.schemas import RECORD_SCHEMA, ROW_KEY, Rows
+from manyseeds.ledger.tables import Tables, write_rows
 from manyseeds.suite.suite import Suite
 
 
@@ -41,7 +42,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._frames: dict[str, tuple[list[tuple[str, int, int]], pd.DataFrame]] = {}
+        self._tables = Tables(folder)
 
     @classmethod
     def create(cls, results: Path, plan: Plan) -> Ledger:
@@ -127,15 +128,15 @@ class Ledger:
         name = f"{job:05d}-{attempt:02d}.parquet"
         with _explained(self.folder):
             if curves:
-                write_table(self.folder / "curves" / name, curves, CURVE_SCHEMA)
+                write_rows(self.folder / "curves" / name, curves, "curves")
             if diagnostics:
                 (self.folder / "diagnostics").mkdir(exist_ok=True)  # not in older runs
-                write_table(self.folder / "diagnostics" / name, diagnostics, DIAGNOSTICS_SCHEMA)
-            write_table(self.folder / "records" / name, records, RECORD_SCHEMA)
+                write_rows(self.folder / "diagnostics" / name, diagnostics, "diagnostics")
+            write_rows(self.folder / "records" / name, records, "records")
 
     def delivered(self) -> pd.DataFrame:
         """Return the last attempt of every row that has a record, in the plan's order."""
-        return _last_attempts(self._read("records", RECORD_SCHEMA))
+        return _last_attempts(self._tables.frame("records"))
 
     def records(self) -> pd.DataFrame:
         """Return one row per promised row, in the plan's order; without a record: `missing`."""
@@ -154,11 +155,11 @@ class Ledger:
 
     def curves(self) -> pd.DataFrame:
         """Return the curves of each row's last attempt."""
-        return self._of_last_attempts(self._read("curves", CURVE_SCHEMA))
+        return self._of_last_attempts(self._tables.frame("curves"))
 
     def diagnostics(self) -> pd.DataFrame:
         """Return the diagnostics of each row's last attempt."""
-        return self._of_last_attempts(self._read("diagnostics", DIAGNOSTICS_SCHEMA))
+        return self._of_last_attempts(self._tables.frame("diagnostics"))
 
     def complete(self) -> bool:
         """Return whether every promised row is ok, or diverged where its recipe expects that."""
@@ -172,21 +173,6 @@ class Ledger:
     def _of_last_attempts(self, rows: pd.DataFrame) -> pd.DataFrame:
         last = self.delivered()[[*ROW_KEY, "attempt"]]
         return rows.merge(last, on=[*ROW_KEY, "attempt"]).reset_index(drop=True)
-
-    def _read(self, kind: str, schema: pa.Schema) -> pd.DataFrame:
-        """Read all files of a kind; those read before are read again only if one has changed.
-
-        The frame is kept, and not to be changed.
-        """
-        paths = sorted((self.folder / kind).glob("*.parquet"))
-        seen = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
-        if kind not in self._frames or self._frames[kind][0] != seen:
-            with ThreadPoolExecutor() as pool:
-                tables = list(pool.map(lambda path: read_table(path, schema), paths))
-            table = pa.concat_tables([schema.empty_table(), *tables], promote_options="default")
-            integers = {pa.int64(): pd.Int64Dtype()}
-            self._frames[kind] = seen, table.to_pandas(types_mapper=integers.get)
-        return self._frames[kind][1]
 
 
 def _last_attempts(records: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -71,3 +71,12 @@ DIAGNOSTICS_SCHEMA = pa.schema(
 ROW_KEY = list(RowKey._fields)
 
 Rows = Sequence[Mapping[str, Any]]
+
+Kind = Literal["records", "curves", "diagnostics"]
+"""The kinds of table in a ledger."""
+
+SCHEMAS: Mapping[Kind, pa.Schema] = {
+    "records": RECORD_SCHEMA,
+    "curves": CURVE_SCHEMA,
+    "diagnostics": DIAGNOSTICS_SCHEMA,
+}

@@ -1,41 +1,106 @@
-"""Parquet tables of a ledger: written whole, read with their checksums verified."""
+"""Parquet tables of a ledger: written whole, read with their checksums verified.
+
+A run has one file per job, `records/00003-01.parquet` for instance, until it is packed; then it has
+one file per kind of table, `records.parquet`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manyseeds.errors import RunError
 from manyseeds.ledger.atomic_write import write_atomically
+from manyseeds.ledger.schemas import SCHEMAS, Kind
+
+REMEDIES: Mapping[Kind, str] = {
+    "records": "Delete it and resume the run to train its rows again.",
+    "curves": "Delete it: its rows' records are kept, their curves are lost.",
+    "diagnostics": "Delete it: its rows' records are kept, their diagnostics are lost.",
+}
+"""What to do about a damaged file."""
+
+PACKED_REMEDY = "Restore it from version control or a backup, or train the run again."
+
+_PACKED_LEVEL = 12
+"""Of zstd, for a file that is written once and kept."""
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as one Parquet file whose pages carry checksums."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+class Tables:
+    """The tables in a run's folder, each read once and again only when its files have changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._frames: dict[Kind, tuple[list[tuple[str, int, int]], pd.DataFrame]] = {}
+
+    def files(self, kind: Kind) -> list[Path]:
+        """Return the files of a kind: the packed one if there is one, else those of the jobs."""
+        packed = packed_file(self._folder, kind)
+        return [packed] if packed.exists() else loose_files(self._folder, kind)
+
+    def table(self, kind: Kind) -> pa.Table:
+        """Return all rows of a kind, in the order of the jobs."""
+        with ThreadPoolExecutor() as pool:
+            tables = list(pool.map(lambda path: read_table(path, kind), self.files(kind)))
+        return pa.concat_tables([SCHEMAS[kind].empty_table(), *tables], promote_options="default")
+
+    def frame(self, kind: Kind) -> pd.DataFrame:
+        """Return all rows of a kind as a frame that must not be changed: it is kept."""
+        files = self.files(kind)
+        stamps = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+        if kind not in self._frames or self._frames[kind][0] != stamps:
+            integers = {pa.int64(): pd.Int64Dtype()}
+            self._frames[kind] = stamps, self.table(kind).to_pandas(types_mapper=integers.get)
+        return self._frames[kind][1]
+
+
+def packed_file(folder: Path, kind: Kind) -> Path:
+    """Return where a packed run keeps a kind of table."""
+    return folder / f"{kind}.parquet"
+
+
+def loose_files(folder: Path, kind: Kind) -> list[Path]:
+    """Return the files of a kind that jobs have written, in their order."""
+    return sorted((folder / kind).glob("*.parquet"))
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], kind: Kind) -> None:
+    """Write a job's rows of a kind as one file."""
+    write_table(path, pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind]))
+
+
+def write_table(path: Path, table: pa.Table, *, packed: bool = False) -> None:
+    """Write a table as one Parquet file whose pages carry checksums."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    level = _PACKED_LEVEL if packed else None
+    pq.write_table(
+        table, sink, compression="zstd", compression_level=level, write_page_checksum=True
+    )
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read one Parquet file, refusing a damaged one with what to do about it."""
+def read_table(path: Path, kind: Kind) -> pa.Table:
+    """Read one Parquet file.
+
+    Raises
+    ------
+    RunError
+        It is damaged, or has columns that its kind does not know.
+    """
     try:
-        # Not `read_table`: it is slower, and a folder "a=b" on the way would add a column.
+        # Not `pq.read_table`: it is slower, and a folder "a=b" on the way would add a column.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
         # The names and types of columns have no checksum.
-        stray = [field.name for field in table.schema if field not in list(schema)]
-        if stray:
+        if stray := [field.name for field in table.schema if field not in list(SCHEMAS[kind])]:
             raise pa.ArrowInvalid(f"unknown columns {', '.join(map(repr, stray))}")
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        remedy = {
-            "records": "Delete it and resume the run to train its rows again.",
-            "curves": "Delete it: its rows' records are kept, their curves are lost.",
-            "diagnostics": "Delete it: its rows' records are kept, their diagnostics are lost.",
-        }[path.parent.name]
+        remedy = PACKED_REMEDY if path.parent.name != kind else REMEDIES[kind]
         raise RunError(f"{path} is damaged ({error}). {remedy}") from None
     return table
