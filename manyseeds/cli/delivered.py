@@ -1,4 +1,4 @@
-"""The table that `manyseeds run` ends with: what was promised and what was delivered."""
+"""The table at the end of `manyseeds run`: rows promised and rows delivered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = tuple(name for name in _COLUMNS if name not in {"run", "suite", "timed_
 
 
 def delivered_table(targets: Sequence[Ledger]) -> Outcome:
-    """Return what runs promised and delivered, a row per recipe, backend and kind of training."""
+    """Return the rows promised and delivered by recipe, backend and mode."""
     rows: list[tuple[Any, ...]] = []
     status, notes = 0, []
     for ledger in targets:
@@ -32,14 +32,14 @@ def delivered_table(targets: Sequence[Ledger]) -> Outcome:
         if not ledger.complete():
             status = 1
             counts = records["status"].value_counts()
-            found = ", ".join(f"{count} {name}" for name, count in counts.items())
+            counted = ", ".join(f"{count} {name}" for name, count in counts.items())
             remedy = (
-                "A recipe whose rows diverged does not expect it: lower its rate, or give it "
+                "Rows diverged whose recipe does not expect it: lower the rate, or set "
                 "expect_divergence = true in the suite"
                 if set(counts.index) <= {"ok", "diverged"}
                 else f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
             )
-            notes.append(f"{ledger.folder.name} is incomplete: {found}. {remedy}")
+            notes.append(f"{ledger.folder.name} is incomplete: {counted}. {remedy}")
         notes += _compiled(ledger, suite, records)
         notes += [
             f"{u.backend} cannot train {u.recipe}: {u.reason}" for u in ledger.plan.unsupported
@@ -48,7 +48,7 @@ def delivered_table(targets: Sequence[Ledger]) -> Outcome:
 
 
 def _compiled(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> Iterator[str]:
-    """Say how many programs each backend compiled, of how many the suite may need."""
+    """Yield how many programs each backend compiled, and how many the suite needs at most."""
     jobs = records.dropna(subset=["compilations"]).drop_duplicates("job")
     for backend, rows in jobs.groupby("backend", sort=False):
         programs, seconds = int(rows["compilations"].sum()), rows["seconds_compile"].sum()

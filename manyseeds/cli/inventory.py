@@ -1,4 +1,4 @@
-"""What there is: suites, techniques, data sets and backends, and whether a run could begin here."""
+"""Lists suites, techniques, data sets and backends, and examines the installation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from manyseeds.techniques.registry import technique_name, techniques
 
 
 def listing(kind: str) -> Outcome:
-    """List what there is of a kind."""
+    """Return the table of `manyseeds list KIND`."""
     return {
         "suites": _list_suites,
         "techniques": _list_techniques,
@@ -61,7 +61,7 @@ def _list_backends() -> Outcome:
 
 
 def examine() -> Outcome:
-    """Look at everything a run needs."""
+    """Return the table of `manyseeds doctor`: whether everything a run needs is there."""
     rows: list[tuple[str, str, str]] = [
         ("python", "ok", sys.version.split()[0]),
         ("cores", "ok", str(os.cpu_count())),
@@ -82,10 +82,10 @@ def examine() -> Outcome:
 
 
 def _compiled() -> str:
-    """Say where compiled programs are kept, and how much of them."""
+    """Return the size and folder of the compiled programs."""
     folder = compiled_folder()
     if folder is None:
-        return "not kept: MANYSEEDS_COMPILED is off"
+        return "not saved: MANYSEEDS_COMPILED is off"
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return f"{size / 2**20:.0f} MiB in {folder}"
 

@@ -1,4 +1,4 @@
-"""The command `plan`: seeds needed, from the spread of runs there are or from one that is given."""
+"""Plans the number of seeds from the spread of an earlier run, or from a given one."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def plan_seeds(
     power: float = 0.8,
     results: Path = Path("results"),
 ) -> Outcome:
-    """Say how many seeds a suite's claims would need to detect an effect.
+    """Return how many seeds a suite's claims need to detect an effect.
 
     Parameters
     ----------
     name, quick
-        The suite and its form.
+        The suite, and whether in its quick form.
     detect
-        The improvement to be detected, in the metric's unit (accuracies: shares).
+        The improvement to detect, in the metric's unit (accuracies are shares).
     sd
-        Standard deviation over seeds of a paired improvement; if None, that of the latest run of
+        Standard deviation over seeds of a paired improvement; None takes that of the latest run of
         this suite and form in `results`.
     power
-        The chance wanted of detecting it.
+        The wanted probability of detecting it.
     results
         Folder of the runs.
     """
@@ -54,7 +54,7 @@ def plan_seeds(
     if sd is None:
         spreads, origin = _observed(suite, quick, results)
     else:
-        spreads, origin = dict.fromkeys(claims, sd), "as given"
+        spreads, origin = dict.fromkeys(claims, sd), "given by --sd"
     table = detection_table(suite, spreads, detect, power)
     rows = tuple(
         tuple(_plain(value) for value in row) for row in table.itertuples(index=False, name=None)
@@ -68,7 +68,7 @@ def plan_seeds(
 
 
 def _observed(suite: Suite, quick: bool, results: Path) -> tuple[Mapping[str, float], str]:
-    """Return the spreads of the latest run of a suite, by claim, and its name."""
+    """Return the spread of each claim in the latest run of a suite, and that run's name."""
     runs = [
         run for run in ledgers(results) if (run.plan.suite, run.plan.quick) == (suite.name, quick)
     ]

@@ -1,4 +1,4 @@
-"""Early stopping: each lane's best epoch, and the weights it ends with."""
+"""Early stopping: tracks each lane's best epoch and the weights it will end with."""
 
 from __future__ import annotations
 
@@ -15,12 +15,26 @@ from manyseeds.techniques.network import Weights
 
 @dataclass
 class BestWeights:
-    """Each lane's best validation loss, and the weights it ends with where it stops early."""
+    """Each lane's best validation loss so far, and its saved weights.
+
+    Attributes
+    ----------
+    rule
+        The phase's early stopping; None where it has none.
+    loss
+        Best validation loss, [lanes].
+    waited
+        Epochs since then, [lanes].
+    saved_at
+        The epoch whose weights are saved, [lanes]; 0 where none are.
+    weights
+        Saved weights, [lanes, ...] by variable.
+    """
 
     rule: EarlyStopping | None
     loss: Floats
     waited: NDArray[np.int64]
-    kept: NDArray[np.int64]
+    saved_at: NDArray[np.int64]
     weights: dict[str, NDArray[Any]]
 
     @classmethod
@@ -35,33 +49,33 @@ class BestWeights:
         return self.rule is not None and self.rule.restore_best
 
     def update(self, loss: Floats, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Note an epoch's validation losses and return which lanes improved."""
+        """Take in an epoch's validation losses and return which lanes improved, [lanes]."""
         improved = active & (loss < self.loss)
         self.loss = np.where(improved, loss, self.loss)
         self.waited = np.where(improved, 0, self.waited + active)
         return improved
 
-    def keep(self, weights: Weights, lanes: NDArray[np.bool_], epoch: int) -> None:
-        """Set these lanes' weights aside, as they are after an epoch."""
+    def save(self, weights: Weights, lanes: NDArray[np.bool_], epoch: int) -> None:
+        """Save the weights that these lanes have after an epoch."""
         for name, values in weights.items():
             if name not in self.weights:
                 self.weights[name] = np.array(values)
             self.weights[name][lanes] = values[lanes]
-        self.kept[lanes] = epoch
+        self.saved_at[lanes] = epoch
 
     def out_of_patience(self) -> NDArray[np.bool_]:
-        """Return which lanes have waited long enough."""
+        """Return which lanes have used up their patience, [lanes]."""
         if self.rule is None:
             return np.zeros(len(self.loss), dtype=bool)
         return self.waited >= self.rule.patience
 
     def merged(self, last: Weights) -> Weights:
-        """Return the weights the phase ends with."""
+        """Return the weights the phase ends with: the saved ones, else `last`."""
         merged = {name: np.array(values) for name, values in last.items()}
         for name, values in self.weights.items():
-            merged[name][self.kept > 0] = values[self.kept > 0]
+            merged[name][self.saved_at > 0] = values[self.saved_at > 0]
         return merged
 
     def epoch_or(self, last: int) -> NDArray[np.int64]:
-        """Return each lane's epoch of the weights it ends with."""
-        return np.where(self.kept > 0, self.kept, last)
+        """Return the epoch of the weights each lane ends with, [lanes]; `last` if none are saved."""
+        return np.where(self.saved_at > 0, self.saved_at, last)

@@ -1,4 +1,4 @@
-"""How honest predicted probabilities are: log loss, Brier score, expected calibration error."""
+"""Calibration of predicted probabilities: log loss, Brier score, expected calibration error."""
 
 from __future__ import annotations
 

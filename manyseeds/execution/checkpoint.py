@@ -1,6 +1,6 @@
-"""States after shared phases, kept on disk between the recipes of one run.
+"""Checkpoints: states after shared phases, on disk for the other recipes of the run.
 
-A checkpoint is an .npz of plain arrays, named by what was trained and in which lanes; no pickle.
+A checkpoint is an .npz of plain arrays without pickle, named after what was trained on which seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from manyseeds.ledger.atomic_write import write_atomically
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write a state so that it is there whole or not at all."""
+    """Write a state."""
     facts = {
         "phases": state.phases,
         "epochs_on_task": dict(state.epochs_on_task),

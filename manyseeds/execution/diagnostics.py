@@ -1,6 +1,6 @@
-"""What goes on inside a network: recorded before the first epoch of a phase and after every one.
+"""Records activations, gradients and zeros inside a network, before and after every epoch.
 
-Only where a phase asks for it: it costs a pass over the training split and a gradient.
+Only phases with `diagnostics = true` do so: it costs a pass over the training split and a gradient.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Quantity = Literal[
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A quantity of all lanes at a moment.
+    """One quantity of all lanes at one moment.
 
     Attributes
     ----------
     phase
-        Its name.
+        Name of the phase.
     epoch
-        Epochs trained by then, counted over all phases.
+        Epochs trained so far, counted over all phases.
     step
-        Of the phase, from 0, for what is recorded at every step; else None.
+        Step of the phase, from 0, of a quantity recorded at every step; else None.
     layer
-        Its label; "" for what belongs to no layer.
+        Label of the layer; "" for a quantity of the whole network.
     quantity
         "output_mean", "output_sd", "dead": as `Activity`, in prediction, over the training rows;
         "training_*": the same in training mode. "gradient_norm": of the layer's gradient on the
@@ -69,26 +69,26 @@ def diagnose(
     *,
     gradients: bool,
 ) -> Iterator[Diagnosis]:
-    """Yield what can be seen of each layer now.
+    """Yield the diagnoses of every layer as it is now.
 
     Parameters
     ----------
     plan
-        The coming epoch's: its rows, noise and first batch.
+        Of the coming epoch: its rows, noise and first batch are used.
     epoch
-        Epochs trained so far.
+        Epochs trained so far, over all phases.
     gradients
-        With the norms of gradients: not of networks that are never trained.
+        Whether to include gradient norms; networks that are never trained have none.
     """
-    found: dict[tuple[str, Quantity], Floats] = {}
+    quantities: dict[tuple[str, Quantity], Floats] = {}
     rows = Batch(np.sort(plan.order, axis=1), plan.noise, plan.step)
-    found |= _activity(cohort.activity(rows, training=False), "output", dead=True)
+    quantities |= _activity(cohort.activity(rows, training=False), "output", dead=True)
     if any(layer.name in _ONLY_IN_TRAINING for layer in network.layers):
-        found |= _activity(cohort.activity(rows, training=True), "training", dead=False)
+        quantities |= _activity(cohort.activity(rows, training=True), "training", dead=False)
     if gradients:
-        found |= _gradient_norms(cohort.gradient(Batch.of(plan.steps(0, 1))))
-    found |= _zero_shares(cohort.weights())
-    for (layer, quantity), values in found.items():
+        quantities |= _gradient_norms(cohort.gradient(Batch.of(plan.steps(0, 1))))
+    quantities |= _zero_shares(cohort.weights())
+    for (layer, quantity), values in quantities.items():
         yield Diagnosis(phase, epoch, None, layer, quantity, values)
 
 
@@ -100,7 +100,7 @@ def step_diagnoses(
 ) -> Iterator[Diagnosis]:
     """Yield loss, rate and momentum of every step of an epoch that has ended.
 
-    `loss` is [lanes, steps], `first_step` the epoch's first in the phase.
+    `loss` is [lanes, steps]; `first_step` is the number of the epoch's first step in the phase.
     """
     series: dict[Quantity, Floats] = {"loss": loss, "rate": plan.rate}
     if plan.momentum is not None:
@@ -111,10 +111,10 @@ def step_diagnoses(
 
 
 def _activity(
-    found: Mapping[str, Activity], mode: Literal["output", "training"], *, dead: bool
+    activities: Mapping[str, Activity], mode: Literal["output", "training"], *, dead: bool
 ) -> dict[tuple[str, Quantity], Floats]:
     quantities: dict[tuple[str, Quantity], Floats] = {}
-    for label, activity in found.items():
+    for label, activity in activities.items():
         quantities[label, "output_mean" if mode == "output" else "training_mean"] = activity.mean
         quantities[label, "output_sd" if mode == "output" else "training_sd"] = activity.sd
         if dead:

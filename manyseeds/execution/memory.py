@@ -1,4 +1,4 @@
-"""How much memory a cohort needs, estimated from the shapes of its arrays."""
+"""Estimates the memory of a cohort from the shapes of its arrays."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from manyseeds.datasets import dataset
 from manyseeds.suite.recipe import Phase
 
 WEIGHT_COPIES = 8
-"""Weights, gradient, up to two optimizer slots, and the copies of moving in, out and updating."""
+"""Weights, gradients, up to two optimizer slots, and copies for transfers and updates."""
 ACTIVATION_COPIES = 4
-"""Inputs, outputs, their gradients and noise, of a batch in training or a slice in evaluation."""
+"""Inputs, outputs, their gradients and noise, of a training batch or an evaluation block."""
 
 
 def bytes_per_lane(phase: Phase, precision: Precision) -> int:
-    """Return the estimated bytes that one more lane adds."""
+    """Return the estimated bytes of one more lane."""
     features = dataset(phase.task.dataset).features
     size = 8 if precision == "float64" else 4
     shapes = phase.network.shapes(features).values()

@@ -1,8 +1,7 @@
-"""Drives a cohort through a phase, epoch by epoch.
+"""Trains a cohort through a phase, epoch by epoch.
 
-The driver sees training and validation data only: the type of the cohort it is given has no way
-to the test split. Everything it keeps after a phase is in a frozen `State`, from which another
-recipe with the same first phases can go on.
+It sees training and validation data only: a `TrainingCohort` has no access to the test split. The
+result of a phase is a frozen `State`, from which other recipes with the same first phases continue.
 """
 
 from __future__ import annotations
@@ -30,7 +29,17 @@ _CURVES = ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy"
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch has ended."""
+    """The news that an epoch has ended.
+
+    Attributes
+    ----------
+    phase
+        Its name.
+    epoch, epochs
+        Epochs of the phase so far, and at most.
+    valid_accuracy
+        Mean over the lanes still training; None for a regression, or where all have stopped.
+    """
 
     phase: str
     epoch: int
@@ -49,7 +58,10 @@ def train_phase(
     lanes: Lanes,
     report: Report,
 ) -> State:
-    """Train the next phase of a recipe and return the state after it."""
+    """Train the next phase of a recipe and return the state after it.
+
+    `report` is called after every epoch.
+    """
     phase = recipe.phases[state.phases]
     before = recipe.phases[state.phases - 1] if state.phases else None
     weights = first_weights(phase, state, lanes, data.train.inputs.shape[1])
@@ -67,7 +79,7 @@ def train_phase(
 
 @dataclass
 class _PhaseRun:
-    """The moving parts of one phase."""
+    """A phase in training: what changes from epoch to epoch."""
 
     cohort: TrainingCohort
     phase: Phase
@@ -106,7 +118,7 @@ class _PhaseRun:
         self.diagnose(epoch + 1)
 
     def diagnose(self, epoch: int) -> None:
-        """Look inside the networks, after so many epochs of the phase, if that is asked for."""
+        """Record diagnostics after `epoch` epochs of the phase, where the phase asks for them."""
         if self.phase.diagnostics:
             plan = self.timetable.plan(epoch, self.valid_loss)
             network = self.phase.network
@@ -149,11 +161,10 @@ class _PhaseRun:
         self._stop_diverged(finite, number)
         improved = self.best.update(valid, active & ~self.stopped)
         stopping = self.best.out_of_patience() & ~self.stopped
-        # A lane that has stopped goes on training, in lockstep with the others: what it ends with
-        # is set aside.
-        kept = improved if self.best.restores else stopping
-        if kept.any():
-            self.best.keep(self.cohort.weights(), kept, number)
+        # A stopped lane keeps training in lockstep with the others, so its weights are saved now.
+        saved = improved if self.best.restores else stopping
+        if saved.any():
+            self.best.save(self.cohort.weights(), saved, number)
         self.stopped |= stopping
 
     def _stop_diverged(self, finite: NDArray[np.bool_], number: int) -> None:
@@ -163,18 +174,18 @@ class _PhaseRun:
         self.stopped |= ~finite
 
     def progress(self) -> Progress:
-        """Return what to tell a person about the epoch that just ended."""
+        """Return the news of the epoch that just ended."""
         accuracy = self.curves[-1].values["valid_accuracy"]
-        seen = accuracy[np.isfinite(accuracy)]
+        finite = accuracy[np.isfinite(accuracy)]
         return Progress(
             phase=self.phase.name,
             epoch=len(self.curves),
             epochs=self.phase.epochs,
-            valid_accuracy=float(seen.mean()) if seen.size else None,
+            valid_accuracy=float(finite.mean()) if finite.size else None,
         )
 
     def result(self) -> State:
-        """Return the state after this phase, but for its source."""
+        """Return the state after this phase, with the source of the phase before."""
         before, epochs = self.state, self.phase.epochs
         after = before.after(
             self.phase,
@@ -193,18 +204,18 @@ class _PhaseRun:
 
 
 def pruned(phase: Phase, weights: Weights) -> Weights:
-    """Return the weights a phase leaves: those its pruning does not keep are 0."""
+    """Return the weights after a phase's pruning, which sets the pruned ones to 0."""
     if phase.pruning is None:
         return weights
-    kept = phase.pruning.kept
+    survives = phase.pruning.kept
     return {
-        name: np.where(kept(values), values, 0) if name.endswith("/kernel") else values
+        name: np.where(survives(values), values, 0) if name.endswith("/kernel") else values
         for name, values in weights.items()
     }
 
 
 def with_layers(source: Weights, layers: Mapping[str, str], weights: Weights) -> Weights:
-    """Return `source` with its layers as they are in `weights`.
+    """Return `source` with some layers replaced by those in `weights`.
 
     `layers` maps labels in `weights` to labels in `source`.
     """

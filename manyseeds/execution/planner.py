@@ -1,4 +1,4 @@
-"""Makes the plan of a run: which rows are promised, and how they are cut into cohorts."""
+"""Makes the plan of a run: the rows promised, and the cohorts that train them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,25 @@ from manyseeds.suite.recipe import Phase
 from manyseeds.suite.suite import Cell, Suite
 
 MEMORY_SHARE = 0.7
-"""The share of free memory that a cohort may be estimated to need."""
+"""The share of free memory that a cohort may need, by estimate."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, and what a person should know about how it came out."""
+    """A plan, and notices for a person about backends left out or cohorts split."""
 
     plan: Plan
     notices: tuple[str, ...]
 
 
 def make_plan(file: SuiteFile, options: Options) -> Planned:
-    """Promise the rows of a suite."""
+    """Return the plan of a suite: every row that a run promises.
+
+    Raises
+    ------
+    RequestError
+        An option, a recipe or a backend is unknown or does not fit the suite.
+    """
     suite = file.suite
     cells = _chosen(suite, options.recipes)
     for phase in (phase for cell in cells for phase in cell.recipe.phases):
@@ -123,7 +129,7 @@ def _chosen(suite: Suite, recipes: Sequence[str]) -> tuple[Cell, ...]:
 
 
 def _check_output(phase: Phase) -> None:
-    """Refuse an output that has no place for the task's classes."""
+    """Refuse an output layer that does not fit the task's classes."""
     output, classes = phase.network.output, phase.task.classes
     count = len(dataset(phase.task.dataset).classes if classes is None else classes)
     place = f"phase {phase.name!r}: network {phase.network.name!r}"
@@ -144,10 +150,13 @@ def _check_output(phase: Phase) -> None:
         )
 
 
-def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the backends to use; one that was not asked for by name may be absent, noticed."""
-    if asked:
-        return tuple(dict.fromkeys(backend_entry(name).name for name in asked)), ()
+def _chosen_backends(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the backends to use, and a notice for each that is not installed.
+
+    Only backends chosen by name have to be installed.
+    """
+    if names:
+        return tuple(dict.fromkeys(backend_entry(name).name for name in names)), ()
     entries = backend_entries()
     absent = {name: absence(entry) for name, entry in entries.items()}
     present = tuple(name for name in entries if not absent[name])
@@ -162,7 +171,7 @@ def _chosen_backends(asked: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, 
 def _lanes(
     suite: Suite, cells: Sequence[Cell], options: Options, beside: int
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the lanes of a cohort, fewer than wanted where memory asks for it, and say so."""
+    """Return the lanes of a cohort, and a notice where memory allows fewer than wanted."""
     wanted = options.lanes or suite.lanes
     budget = options.memory or int(MEMORY_SHARE * _free_memory(options.device) / beside)
     fitting = min(
@@ -194,7 +203,7 @@ def _free_memory(device: Device) -> int:
 
 
 def _place(path: Path) -> str:
-    """Return where a resumed run looks for the suite: one that comes along has no folder."""
+    """Return the path at which a resumed run finds the suite; a bundled suite's is its name."""
     return path.name if path.parent == suites_folder() else str(path.resolve())
 
 

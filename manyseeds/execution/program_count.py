@@ -1,6 +1,6 @@
-"""How many programs a suite may need: a backend that compiles more compiles the same twice.
+"""Counts the programs a suite needs at most: a backend that compiles more compiles some twice.
 
-Programs are kept by structure: recipes that differ in real numbers alone share theirs.
+Recipes that differ only in numeric hyperparameters share their programs.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from manyseeds.suite.recipe import Phase, Recipe
 from manyseeds.suite.suite import Suite
 
 WAYS_TO_SCORE = 3
-"""As the network predicts, whatever the split; samples with dropout on; those of a last block."""
+"""Prediction on any split; Monte Carlo samples; Monte Carlo samples of a smaller last block."""
 WAYS_TO_LOOK = 3
-"""Diagnostics: a gradient, and what leaves the layers in prediction and in training."""
+"""Diagnostics: a gradient, and the activations in prediction and in training mode."""
 
 
 def most_programs(suite: Suite, jobs: Iterable[Job]) -> int:
-    """Return how many programs jobs of a suite on one backend need at most.
+    """Return how many programs some jobs of a suite on one backend need at most.
 
-    One for each kind of training, and a few for each kind of network: of a kind are those of the
-    same structure, on data of the same shapes, with as many lanes.
+    One for each kind of training and a few for each kind of network. Networks are of one kind if
+    they have the same structure, data of the same shapes and as many lanes.
     """
     needed: dict[Hashable, int] = {}
     for job in jobs:
@@ -34,7 +34,7 @@ def most_programs(suite: Suite, jobs: Iterable[Job]) -> int:
 
 
 def _kinds(recipe: Recipe, phase: Phase) -> Iterator[tuple[Hashable, int]]:
-    """Yield what a phase has compiled, and how many programs that is."""
+    """Yield each kind of program a phase needs, and how many of it."""
     structure = phase.network.structure()
     clipping = phase.clipping.name if phase.clipping else ""
     changed = tuple(each.name for each in phase.augmentation)

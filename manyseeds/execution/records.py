@@ -1,4 +1,4 @@
-"""Rows of the ledger, made from what became of a job."""
+"""Makes the ledger's rows from the outcome of a job."""
 
 from __future__ import annotations
 
@@ -26,10 +26,18 @@ def record_rows(
     shared: Seconds,
     scores: Mapping[str, Floats],
 ) -> list[Row]:
-    """Return a job's records, one a lane.
+    """Return a job's records, one for each lane.
 
-    `facts` are the columns equal for all lanes, `shared` the seconds of phases trained before
-    this job, `scores` the test metrics, [lanes] each.
+    Parameters
+    ----------
+    facts
+        Columns that all lanes have in common.
+    lanes, state
+        Their seeds, and the state after the last phase.
+    shared
+        Seconds of the phases that were trained before this job.
+    scores
+        Test metrics, [lanes] each.
     """
     own = {
         "seconds_train": state.seconds.train - shared.train,
@@ -55,7 +63,7 @@ def record_rows(
 
 
 def unfinished_rows(suite: Suite, job: Job, attempt: int, status: str, reason: str) -> list[Row]:
-    """Return the records of a job that did not end: `failed` or `timed_out`, and why."""
+    """Return the records of a job that failed or timed out, with the reason."""
     lanes = seeds_of(job.seeds, job.varied)
     return [
         _identity(suite, job, lanes, lane)
@@ -66,7 +74,7 @@ def unfinished_rows(suite: Suite, job: Job, attempt: int, status: str, reason: s
 
 
 def curve_rows(job: Job, attempt: int, state: State) -> list[Row]:
-    """Return a job's curves, one row a lane and epoch; a stopped lane's epochs are left out."""
+    """Return a job's curves, a row per lane and epoch, up to where a lane stopped."""
     rows = []
     for curve in state.curves:
         for lane, seed in enumerate(job.seeds):
@@ -85,7 +93,7 @@ def curve_rows(job: Job, attempt: int, state: State) -> list[Row]:
 
 
 def diagnostics_rows(job: Job, attempt: int, diagnoses: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Return a job's diagnostics, one row a lane and diagnosis, from `diagnosis_messages`."""
+    """Return a job's diagnostics, a row per lane and diagnosis, from `diagnosis_messages`."""
     return [
         {
             **_training(job, seed, attempt),
@@ -98,7 +106,7 @@ def diagnostics_rows(job: Job, attempt: int, diagnoses: Sequence[Mapping[str, An
 
 
 def diagnosis_messages(state: State) -> list[dict[str, Any]]:
-    """Return the diagnoses as they travel to the runner: values that are not finite are None."""
+    """Return the diagnoses as JSON for the runner; values that are not finite become None."""
     return [
         asdict(diagnosis) | {"values": [_or_none(float(value)) for value in diagnosis.values]}
         for diagnosis in state.diagnoses
@@ -106,7 +114,7 @@ def diagnosis_messages(state: State) -> list[dict[str, Any]]:
 
 
 def _training(job: Job, seed: int, attempt: int) -> Row:
-    """Return what names a training in curves and diagnostics."""
+    """Return the columns that identify a training in curves and diagnostics."""
     return {
         "recipe": job.recipe,
         "case": job.case,

@@ -1,4 +1,4 @@
-"""Scores of a recipe that has been trained: the only place where test data are looked at."""
+"""Scores a trained recipe: the only place that looks at test data."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ByName = dict[str, Floats]
 def scores(
     backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
 ) -> Mapping[str, Floats]:
-    """Score the test split, once, now that training has ended: metrics of the ledger, [lanes].
+    """Score the test split after training and return the ledger's metrics, [lanes] each.
 
     Parameters
     ----------
     backend, precision
-        As the recipe was trained with.
+        Those the recipe was trained with.
     state
         After the recipe's last phase.
     """
@@ -65,7 +65,7 @@ def _cohort(backend: Backend, phase: Phase, weights: Weights, data: Splits, lane
 def _tested(
     cohort: Cohort, network: Network, test: Split, sampling: Sampling | None = None
 ) -> Mapping[str, Floats]:
-    """Return loss and accuracy, and the calibration of a classifier."""
+    """Return the loss and, for a classifier, its accuracy and calibration."""
     if not _classifies(network):
         return cohort.score(("loss",), sampling=sampling).metrics
     scored = cohort.score(_metrics(network), probabilities=True, sampling=sampling)
@@ -77,7 +77,7 @@ def _tested(
 def _fitted(
     backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes
 ) -> Mapping[str, Floats]:
-    """Score the lanes on the rows they were trained on, nothing dropped."""
+    """Score the lanes on the rows they were trained on, without dropout."""
     if rows := phase.task.train:
         train = Split(data.train.inputs[:rows], data.train.labels[:rows])
         data = replace(data, train=train, key=f"{data.key} {rows}")
@@ -88,7 +88,7 @@ def _fitted(
 def _source_scores(
     backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
 ) -> ByName:
-    """Return how the first task fares where a later phase shares its network's layers."""
+    """Return the first network's accuracy before and after a later phase that shares its layers."""
     first = next((n for n, phase in enumerate(recipe.phases) if phase.shared), None)
     if first is None:
         return {}
@@ -109,7 +109,7 @@ def _zero_share(weights: Weights) -> Floats:
 
 
 def _dead_share(state: State, phase: Phase) -> ByName:
-    """Return the share of hidden units that are dead after the last epoch, if it was diagnosed."""
+    """Return the share of dead hidden units after the last epoch, where diagnosed."""
     widths = _hidden_units(phase.network)
     dead = {
         each.layer: each.values * widths[each.layer]
@@ -122,7 +122,7 @@ def _dead_share(state: State, phase: Phase) -> ByName:
 
 
 def _normality_error(state: State, phase: Phase) -> ByName:
-    """Return how far outputs are from mean 0 and sd 1 where they are farthest, if diagnosed."""
+    """Return the largest deviation of a layer's outputs from mean 0 and sd 1, where diagnosed."""
     hidden = _hidden_units(phase.network)
     seen = {
         (each.layer, each.quantity): each.values

@@ -1,4 +1,4 @@
-"""Where a cohort stands after some phases of a recipe."""
+"""The state of a cohort after some phases of a recipe."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ class EpochCurves:
 
 @dataclass(frozen=True)
 class State:
-    """Where a cohort stands after some phases.
+    """The state of a cohort after some phases.
 
     Attributes
     ----------
     phases
-        How many phases have ended.
+        How many have ended.
     weights
-        Of the last phase's network.
+        Of the last phase's network, [lanes, ...] by variable.
     source
-        Weights of the last network that was not this one: what `shared` layers belong to.
+        Weights of the network before this one: the owner of `shared` layers.
     epochs_on_task, steps_of_network
-        What keys the `order` stream and the noise counters.
+        Epochs by task and steps by network so far: part of the addresses of the random streams.
     curves
-        Every epoch so far.
+        One entry per epoch so far.
     diagnoses
-        What was seen inside the networks, where phases ask for it.
+        Diagnostics, where phases ask for them.
     diverged
-        Per lane: where its loss stopped being finite, or "".
+        Per lane: when its loss stopped being finite, or "".
     best_epoch
-        Per lane: the epoch, counted over all phases, whose weights it has.
+        Per lane: the epoch whose weights it has, counted over all phases.
     seconds
-        Spent on all phases.
+        Of all phases.
     """
 
     phases: int

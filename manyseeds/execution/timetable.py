@@ -1,4 +1,4 @@
-"""What the lanes of a phase see in each epoch: first weights, rows, order, rates, noise."""
+"""Makes the plans of a phase's epochs: the rows, their order, rates and noise keys of each lane."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from manyseeds.techniques.schedules import Clock
 
 
 def first_weights(phase: Phase, state: State, lanes: Lanes, features: int) -> Weights:
-    """Return the weights a phase starts from: reused layers from `state`, the rest drawn."""
+    """Return the weights a phase starts from: reused layers from `state`, the others drawn."""
     drawn = network_streams.initial_weights(phase.network, features, lanes.of("init"))
     sources = phase.sources()
     return {
@@ -31,7 +31,7 @@ def first_weights(phase: Phase, state: State, lanes: Lanes, features: int) -> We
 
 
 def noise_keys(phase: Phase, lanes: Lanes, *path: str) -> Mapping[str, NDArray[np.uint32]]:
-    """Return the keys of the noises of a phase's network; `path` is for another purpose."""
+    """Return the noise keys of a phase's network, label -> [lanes, 2]; `path` names a purpose."""
     seeds: dict[streams.Stream, list[int]] = {
         "dropout": lanes.of("dropout"),
         "augment": lanes.of("augment"),
@@ -41,16 +41,20 @@ def noise_keys(phase: Phase, lanes: Lanes, *path: str) -> Mapping[str, NDArray[n
 
 @dataclass(frozen=True)
 class Timetable:
-    """What the lanes of a phase see in each epoch: rows, order, rates, noise.
+    """Makes the plan of each epoch of a phase.
 
     Attributes
     ----------
+    phase, lanes
+        Who is trained, and on which seeds.
     rows
-        Each lane's rows of the training split.
+        Rows of the training split that each lane trains on, [n] per lane.
     noise
-        Keys of the phase's noise.
+        Keys of the noise, label -> [lanes, 2].
     first_epoch, first_step
-        Epochs the lanes have spent on this task, and steps this network has taken, before.
+        Epochs that earlier phases spent on this task, and steps they took with this network.
+    features
+        Of an example.
     """
 
     phase: Phase
@@ -63,7 +67,7 @@ class Timetable:
 
     @classmethod
     def of(cls, phase: Phase, state: State, lanes: Lanes, train: Split) -> Timetable:
-        """Return the timetable of a phase that follows `state`, on this training split."""
+        """Return the timetable of a phase that starts from `state`, on a training split."""
         task = phase.task
         return cls(
             phase=phase,
@@ -102,7 +106,7 @@ class Timetable:
         )
 
     def _changes(self, epoch: int) -> Changes | None:
-        """Return what is done to the images of an epoch, from 0."""
+        """Return the image augmentation of an epoch, counted from 0; None without augmentation."""
         phase = self.phase
         if not phase.augmentation:
             return None

@@ -1,4 +1,4 @@
-"""What a command found: a table for people, the same as rows for programs, and an exit status."""
+"""The result of a command: a table for people, JSON for programs, and an exit status."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PLAIN_WIDTH = 160
 
 @dataclass(frozen=True)
 class Outcome:
-    """A table, notes under it, and an exit status.
+    """A table with notes under it, and an exit status.
 
     Attributes
     ----------
     shown
-        The columns to print; () prints all. The JSON form has them all.
+        Columns to print; () prints all. JSON always has all.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Outcome:
 
 
 def _json(value: Any) -> Any:
-    """Return a value JSON has: it knows no infinity and no NaN, so they are written as text."""
+    """Return a value that JSON can hold: infinities and NaN become text."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

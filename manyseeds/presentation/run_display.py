@@ -1,7 +1,4 @@
-"""What a person sees while a run goes on: bars with time left, and a line for what goes wrong.
-
-Where the output is no terminal there are no bars, but a line for every job that ends.
-"""
+"""Shows a run's progress: bars with the time left on a terminal, else a line per finished job."""
 
 from __future__ import annotations
 
