@@ -77,5 +77,5 @@ class BestWeights:
         return merged
 
     def epoch_or(self, last: int) -> NDArray[np.int64]:
-        """Return the epoch of the weights each lane ends with, [lanes]; `last` if none are saved."""
+        """Return the epoch of each lane's weights, [lanes]; `last` where none are saved."""
         return np.where(self.saved_at > 0, self.saved_at, last)
