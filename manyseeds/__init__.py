@@ -47,7 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a function when it is first asked for: `manyseeds --help` waits for none."""
+    """Import a function when it is first used, so that `manyseeds --help` stays fast."""
     if name not in __all__:
         raise AttributeError(f"module 'manyseeds' has no attribute {name!r}")
     return getattr(importlib.import_module("manyseeds.api"), name)

@@ -1,4 +1,4 @@
-"""The commands as functions that return pandas frames; `import manyseeds` gives them."""
+"""The commands as functions that return pandas frames: what `import manyseeds` offers."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def run(
     timeout: float | None = None,
     options: Options | None = None,
 ) -> pd.DataFrame:
-    """Train suites, or go on with a run, and return its records: a row per promised training.
+    """Train suites, or continue a run, and return the records: a row per promised training.
 
     Parameters
     ----------
     suites
         Names, or paths of TOML files.
     quick
-        The small form on embedded data.
+        Train the quick form, on embedded data.
     results
-        Folder the run gets a folder in.
+        Folder in which each run gets a folder.
     resume
-        A run to go on with, instead of suites.
+        A run to continue, instead of suites.
     timeout
-        Seconds without an epoch after which a job is given up.
+        Seconds without an epoch after which a job is abandoned.
     options
-        Seeds, lanes, backends, device, …: what the command's options say.
+        Seeds, lanes, backends, device and so on: see `Options`.
     """
     request = TrainingRequest(
         suites=suites,
@@ -57,34 +57,34 @@ def run(
 
 
 def records(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Return the records of runs, or of all in a folder: a row per promised training."""
+    """Return the records of some runs, or of all in a folder: a row per promised training."""
     chosen = chosen_ledgers(runs, results)
     return pd.concat([_records(ledger) for ledger in chosen], ignore_index=True)
 
 
 def curves(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Return the learning curves of runs, or of all in a folder: a row per epoch."""
+    """Return the learning curves of some runs, or of all in a folder: a row per epoch."""
     chosen = chosen_ledgers(runs, results)
     frames = [ledger.curves().assign(run=ledger.folder.name) for ledger in chosen]
     return pd.concat(frames, ignore_index=True)
 
 
 def summary(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Return counts, accuracies and seconds per recipe and backend, as in the report."""
+    """Return counts, accuracies and seconds by recipe and backend, as in the report."""
     from manyseeds.report import summary_table
 
     return summary_table(chosen_ledgers(runs, results))
 
 
 def claims(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Return the verdict of every claim, per backend and over all, as in the report."""
+    """Return the verdict on every claim, by backend and over all, as in the report."""
     from manyseeds.report import claims_table
 
     return claims_table(chosen_ledgers(runs, results))
 
 
 def variance(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Return the standard deviation that each stream causes alone, as in the report."""
+    """Return the standard deviation caused by each stream alone, as in the report."""
     from manyseeds.report import variance_table
 
     return variance_table(chosen_ledgers(runs, results))
@@ -96,7 +96,7 @@ def report(
     out: Path = Path("reports"),
     formats: Sequence[str] = ("html", "md", "csv"),
 ) -> list[Path]:
-    """Make the report's pages and return their files; `formats` as in `report --format`."""
+    """Render the report and return its pages; `formats` as in `report --format`."""
     from manyseeds.report import render
 
     return render(chosen_ledgers(runs, results), out, formats)
@@ -110,7 +110,7 @@ def parity(
     mutations: bool = True,
     device: Device = "cpu",
 ) -> pd.DataFrame:
-    """Compare backends step by step in float64; return a row per technique, backend and check."""
+    """Compare backends step by step in float64 and return a row per technique, backend and check."""
     from manyseeds.conformance import parity_report
 
     report = parity_report(backends, recipes, steps=steps, mutations=mutations, device=device)
@@ -132,24 +132,24 @@ def detection(
     power: float = 0.8,
     results: Path = RESULTS,
 ) -> pd.DataFrame:
-    """Return how many seeds a suite's claims need to detect an improvement: see `plan_seeds`."""
+    """Return how many seeds a suite's claims need to detect an improvement; see `plan_seeds`."""
     from manyseeds.cli.seed_planning import plan_seeds
 
     return _frame(plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results))
 
 
 def suites() -> pd.DataFrame:
-    """Return the suites that come along."""
+    """Return the bundled suites."""
     return _frame(inventory.listing("suites"))
 
 
 def techniques() -> pd.DataFrame:
-    """Return every technique with its source."""
+    """Return every technique with its definition and source."""
     return _frame(inventory.listing("techniques"))
 
 
 def datasets() -> pd.DataFrame:
-    """Return the data sets and how each is had."""
+    """Return the data sets and how to obtain each."""
     return _frame(inventory.listing("datasets"))
 
 
