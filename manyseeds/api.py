@@ -110,7 +110,7 @@ def parity(
     mutations: bool = True,
     device: Device = "cpu",
 ) -> pd.DataFrame:
-    """Compare backends step by step in float64 and return a row per technique, backend and check."""
+    """Compare backends step by step in float64: a row per technique, backend and check."""
     from manyseeds.conformance import parity_report
 
     report = parity_report(backends, recipes, steps=steps, mutations=mutations, device=device)
