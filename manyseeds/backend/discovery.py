@@ -35,6 +35,7 @@ class BrokenEntry:
     def free_memory(self, device: Device) -> int | None:
         """Return None: the backend has no accelerator to offer."""
         del device
+        return None
 
     def open(self, settings: Settings) -> Backend:
         """Raise a `RequestError`."""

@@ -28,6 +28,7 @@ class Entry:
     def free_memory(self, device: Device) -> int | None:
         """Return None: NumPy computes on the CPU."""
         del device
+        return None
 
     def open(self, settings: Settings) -> Backend:
         """Apply the settings; once per process."""
