@@ -5,8 +5,9 @@ Importing this package imports no framework; `entry.open` does.
 
 from __future__ import annotations
 
+from manyseeds.backend import nvidia
 from manyseeds.backend.protocols import Backend
-from manyseeds.backend.settings import Settings
+from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
 
 
@@ -21,6 +22,10 @@ class Entry:
         """Return why this backend cannot train a recipe: it can train all there are."""
         del recipe
         return None
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return the bytes that are free on the GPU; None for a CPU."""
+        return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
         """Import JAX, Flax and Optax and apply the settings; once per process."""

@@ -18,11 +18,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from manyseeds.backend.compiled_programs import append_flag, keep_compiled
 from manyseeds.backend.lane_shares import lane_shares
+from manyseeds.backend.nvidia import nvidia_versions
+from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError
-from manyseeds.processes.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
+from manyseeds.processes.host import cores
 
 Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -193,7 +196,7 @@ def _set_environment(settings: Settings) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ["NPROC"] = str(threads(settings))  # the size of XLA's CPU thread pool
     if settings.deterministic and settings.device != "cpu":
-        add_xla_flag("--xla_gpu_deterministic_ops=true")
+        append_flag("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 
 def _split_cpu(wanted: int) -> None:
@@ -208,7 +211,7 @@ def _split_cpu(wanted: int) -> None:
 
 def _keep_programs() -> None:
     """Let compiled programs outlive the process, however small they are."""
-    folder = keep_compiled("jax", version("jaxlib"))
+    folder = keep_compiled("jax", version("jaxlib"), os.environ.get("XLA_FLAGS", ""))
     jax.config.update("jax_compilation_cache_dir", str(folder) if folder else None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

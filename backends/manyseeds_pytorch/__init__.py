@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
+from manyseeds.backend import nvidia
 from manyseeds.backend.protocols import Backend
-from manyseeds.backend.settings import Settings
+from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
 
 
@@ -22,6 +23,10 @@ class Entry:
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return None: every recipe there can be is supported."""
         return None
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return the bytes that are free on the GPU; None for a CPU."""
+        return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
         """Import PyTorch and apply the settings; once per process."""

@@ -11,10 +11,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from manyseeds.backend.nvidia import nvidia_versions
+from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment, Split, Splits
 from manyseeds.errors import RequestError
-from manyseeds.processes.host import cores, nvidia_versions, processor
+from manyseeds.processes.host import cores
 from manyseeds.techniques.network import Network
 
 _LEAST_LANES = 4

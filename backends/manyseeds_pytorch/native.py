@@ -10,7 +10,7 @@ import numpy as np
 from numba import uint64
 from numpy.typing import NDArray
 
-from manyseeds.processes.host import keep_compiled
+from manyseeds.backend.compiled_programs import keep_compiled
 
 _kept = keep_compiled("numba", numba.__version__)
 if _kept:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 import os
 
+from manyseeds.backend import nvidia
 from manyseeds.backend.protocols import Backend
-from manyseeds.backend.settings import Settings
+from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
 
 
@@ -24,6 +25,10 @@ class Entry:
         """Return why this backend cannot train a recipe: it can train all there are."""
         del recipe
         return None
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return the bytes that are free on the GPU; None for a CPU."""
+        return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
         """Import TensorFlow and Keras and apply the settings; once per process."""

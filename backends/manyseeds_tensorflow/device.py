@@ -17,10 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from manyseeds.backend.compiled_programs import append_flag, keep_compiled
+from manyseeds.backend.nvidia import nvidia_versions
+from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError, RunError
-from manyseeds.processes.host import add_xla_flag, cores, keep_compiled, nvidia_versions, processor
+from manyseeds.processes.host import cores
 
 _CACHE = "--tf_xla_persistent_cache_directory"
 
@@ -69,7 +72,7 @@ def open_device(settings: Settings) -> OpenDevice:
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
         # The threads are busy with lanes of their own; they must not share one lane's products.
-        add_xla_flag("--xla_cpu_multi_thread_eigen=false")
+        append_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
         # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
@@ -120,7 +123,7 @@ def _keep_programs() -> None:
 
     TensorFlow reads the folder's name once, as soon as it is asked for its devices.
     """
-    folder = keep_compiled("tensorflow", tf.__version__)
+    folder = keep_compiled("tensorflow", tf.__version__, os.environ.get("XLA_FLAGS", ""))
     kept = [f"{_CACHE}={folder}"] if folder else []
     os.environ["TF_XLA_FLAGS"] = " ".join([*_flags(), *kept])
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from manyseeds.backend.protocols import Backend, BackendEntry
+from manyseeds.backend.settings import Device
 from manyseeds.backend.settings import Settings as Settings  # noqa: PLC0414  (part of the contract)
 from manyseeds.errors import RequestError, unknown
 from manyseeds.suite.recipe import Recipe
@@ -30,6 +31,11 @@ class BrokenEntry:
         """Return why nothing can be trained."""
         del recipe
         return self.reason
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return None: the backend has no accelerator to offer."""
+        del device
+        return None
 
     def open(self, settings: Settings) -> Backend:
         """Raise a `RequestError`."""

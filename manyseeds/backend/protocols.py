@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
+from manyseeds.backend.settings import Device
 from manyseeds.backend.settings import Settings as Settings  # noqa: PLC0414  (part of the contract)
 from manyseeds.backend.values import (
     Activity,
@@ -122,6 +123,9 @@ class BackendEntry(Protocol):
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return why this backend cannot train a recipe, or None if it can."""
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return the bytes that are free on the accelerator a device names; None for a CPU."""
 
     def open(self, settings: Settings) -> Backend:
         """Import the framework and apply the settings; once per process."""

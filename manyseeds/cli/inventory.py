@@ -6,11 +6,11 @@ import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+from manyseeds.backend.compiled_programs import compiled_folder
 from manyseeds.backend.discovery import absence, backend_entries
 from manyseeds.datasets import DATASETS
 from manyseeds.errors import ManyseedsError
 from manyseeds.presentation.command_result import Outcome
-from manyseeds.processes.host import compiled_folder
 from manyseeds.suite.files import read_suite, suite_names
 from manyseeds.techniques.registry import technique_name, techniques
 

@@ -1,6 +1,6 @@
-"""Hands jobs to the backends' processes, and hears what becomes of them: one loop, no threads.
+"""Hands jobs to the backends' workers and handles their answers, in one loop without threads.
 
-Of the backends so many train at once as the plan says; each trains a job at a time.
+The plan says how many backends train at once; each trains one job at a time.
 """
 
 from __future__ import annotations
@@ -12,61 +12,63 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from manyseeds.errors import RequestError
+from manyseeds.errors import ManyseedsError
 from manyseeds.execution.phase import Progress
-from manyseeds.execution.workers import Message, Process, Workers, log_of
+from manyseeds.execution.workers import BackendWorker, Workers, log_of
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job
+from manyseeds.processes.framing import Message
+from manyseeds.processes.worker_process import Event
 
 OPENING_SECONDS = 600.0
-"""How long a backend may take to open."""
+"""The time a backend has to open."""
 
 
 class Observer(Protocol):
-    """Who watches a run: the progress display, or nobody."""
+    """Watches a run: a progress display, or nothing."""
 
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
-        """A backend's process is ready."""
+        """A backend's worker is ready."""
 
     def started(self, job: Job) -> None:
-        """A job's training starts."""
+        """A job starts training."""
 
     def epoch(self, job: Job, progress: Progress) -> None:
-        """An epoch of the job has ended."""
+        """A job has finished an epoch."""
 
     def ended(self, job: Job, statuses: Mapping[str, int], reason: str) -> None:
-        """The job's rows are in the ledger: how many have which status, and a reason."""
+        """A job's rows are in the ledger: how many have each status, and why some failed."""
 
 
 @dataclass
 class Turn:
-    """A job that is on.
+    """A job in training.
 
     Attributes
     ----------
     job, worker
-        What is trained, and by which process.
-    until
-        When patience with the process ends, on the monotonic clock.
+        The job and the worker that trains it.
+    deadline
+        When the worker must have answered, on the monotonic clock.
     """
 
     job: Job
-    worker: Process
-    until: float = math.inf
+    worker: BackendWorker
+    deadline: float = math.inf
 
 
 @dataclass
 class Track:
-    """One backend's way through its jobs.
+    """One backend's progress through its jobs.
 
     Attributes
     ----------
     backend, jobs
-        Those that wait.
+        Its name and the jobs that wait.
     turn
-        The one that is on.
+        The job in training.
     broken
-        Why the backend cannot be had; then its jobs fail for this reason.
+        Why the backend cannot be used; its jobs then fail for this reason.
     """
 
     backend: str
@@ -77,20 +79,20 @@ class Track:
 
 @dataclass
 class Dispatcher:
-    """Sees to it that every job comes to an end.
+    """Trains jobs on their backends' workers, and ends every job with an outcome.
 
     Attributes
     ----------
     ledger, workers, observer
-        Whose jobs they are, who trains them, and who is told.
+        The run, the workers that train it, and what watches it.
     request
-        Returns what a worker is sent to train a job.
+        Returns the request that has a worker train a job.
     opened
-        Called with a backend and what it runs on whenever it is about to train.
+        Called with a backend and what it runs on before each of its jobs.
     ended
         Called with a job and its outcome: a message "done" or "failed".
     timeout
-        Seconds a job may go without ending an epoch.
+        Seconds a job may go without finishing an epoch.
     """
 
     ledger: Ledger
@@ -103,11 +105,11 @@ class Dispatcher:
     tracks: list[Track] = field(default_factory=list)
 
     def dispatch(self, jobs: Iterable[Job], beside: int) -> None:
-        """Have jobs trained, by so many backends at once.
+        """Train jobs, on `beside` backends at once.
 
         Raises
         ------
-        RequestError
+        ManyseedsError
             The plan's only backend refuses its settings.
         """
         by_backend: dict[str, deque[Job]] = {}
@@ -115,24 +117,24 @@ class Dispatcher:
             by_backend.setdefault(job.backend, deque()).append(job)
         self.tracks = [Track(backend, waiting) for backend, waiting in by_backend.items()]
         try:
-            while self._filled(beside):
+            while self._fill(beside):
                 self._listen()
         except BaseException:
-            for track, _ in self._busy():  # in the middle of a job
+            for track, _ in self._busy():  # their workers are in the middle of a job
                 self.workers.stop(track.backend)
             raise
 
-    def _filled(self, beside: int) -> bool:
-        """Start jobs while there is room; return whether any is on.
+    def _fill(self, beside: int) -> bool:
+        """Start jobs until `beside` backends train; return whether any does.
 
-        One backend after the other trains all its jobs; of several at once those go first that
-        have most left, so that all end together.
+        Without others beside it, a backend trains all its jobs before the next one starts. Else the
+        backend with the most jobs left goes first, so that all end together.
         """
         while len(self._busy()) < beside:
             idle = [track for track in self.tracks if track.jobs and not track.turn]
             if not idle:
                 break
-            self._start(idle[0] if beside == 1 else max(idle, key=lambda each: len(each.jobs)))
+            self._start(idle[0] if beside == 1 else max(idle, key=lambda track: len(track.jobs)))
         return bool(self._busy())
 
     def _busy(self) -> list[tuple[Track, Turn]]:
@@ -150,69 +152,70 @@ class Dispatcher:
             self._hand(track, track.turn, worker.environment)
 
     def _hand(self, track: Track, turn: Turn, environment: Mapping[str, Any]) -> None:
-        """Send a job to its process, which is open."""
+        """Send a job to its worker, which is open."""
         self.opened(track.backend, environment)
         turn.worker.send(self.request(turn.job))
-        self._be_patient(turn)
+        self._extend(turn)
 
-    def _be_patient(self, turn: Turn) -> None:
-        turn.until = math.inf if self.timeout is None else time.monotonic() + self.timeout
+    def _extend(self, turn: Turn) -> None:
+        """Give a worker the time of another epoch."""
+        turn.deadline = math.inf if self.timeout is None else time.monotonic() + self.timeout
 
     def _listen(self) -> None:
-        """Wait for a message, or for the end of somebody's time."""
-        until = min(turn.until for _, turn in self._busy())
-        seconds = None if until == math.inf else max(0.0, until - time.monotonic())
+        """Wait for an event, or for the earliest deadline, and handle it."""
+        deadline = min(turn.deadline for _, turn in self._busy())
+        seconds = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
         try:
-            worker, message = self.workers.receive(seconds)
+            sender, event = self.workers.receive(seconds)
         except TimeoutError:
             for track, turn in self._busy():
-                if turn.until <= until:
-                    self._late(track, turn)
+                if turn.deadline <= deadline:
+                    self._handle_missed_deadline(track, turn)
             return
         for track, turn in self._busy():
-            if turn.worker is worker:  # else it has been stopped meanwhile
-                self._heard(track, turn, message)
+            if turn.worker.process is sender:  # else it has been stopped in the meantime
+                self._handle(track, turn, event)
 
-    def _heard(self, track: Track, turn: Turn, message: Message | None) -> None:
-        if message is None:
-            self._give_up(track, turn, turn.worker.cause())
-        elif message["type"] == "ready":
-            turn.worker.environment = message["environment"]
-            self._hand(track, turn, message["environment"])
-        elif message["type"] == "refused":
-            self._refused(track, message["reason"])
-        elif message["type"] == "epoch":
-            fields = {name: message[name] for name in Progress.__dataclass_fields__}
+    def _handle(self, track: Track, turn: Turn, event: Event) -> None:
+        if event is None:
+            self._handle_death(track, turn, turn.worker.cause())
+        elif isinstance(event, ManyseedsError):
+            self._handle_refusal(track, event)
+        elif event["type"] == "ready":
+            turn.worker.environment = event["environment"]
+            self._hand(track, turn, event["environment"])
+        elif event["type"] == "epoch":
+            fields = {name: event[name] for name in Progress.__dataclass_fields__}
             self.observer.epoch(turn.job, Progress(**fields))
-            self._be_patient(turn)
+            self._extend(turn)
         else:
-            turn.worker.crowded = message["crowded"]
-            self._end(track, message)
+            turn.worker.crowded = event["crowded"]
+            self._end(track, event)
 
-    def _late(self, track: Track, turn: Turn) -> None:
-        """Give up a process that lets wait."""
+    def _handle_missed_deadline(self, track: Track, turn: Turn) -> None:
+        """Stop a worker that missed its deadline, and end its job."""
         if turn.worker.environment is None:
-            self._give_up(track, turn, f"no answer within {OPENING_SECONDS:g} s")
+            self._handle_death(track, turn, f"no answer within {OPENING_SECONDS:g} s")
         else:
             self.workers.stop(track.backend)
             reason = f"no epoch ended within {self.timeout:g} s"
             self._end(track, {**_failed(reason), "status": "timed_out"})
 
-    def _give_up(self, track: Track, turn: Turn, cause: str) -> None:
-        """Fail a job, and with it all of a backend that did not even start."""
+    def _handle_death(self, track: Track, turn: Turn, cause: str) -> None:
+        """Fail the job of a worker that died; all jobs of a backend that did not even open."""
         self.workers.stop(track.backend)
         reason = f"{cause}; see {log_of(self.ledger, track.backend)}"
         if turn.worker.environment is None:
             reason = track.broken = f"backend {track.backend!r} did not start: {reason}"
         self._end(track, _failed(reason))
 
-    def _refused(self, track: Track, reason: str) -> None:
-        """Fail the jobs of a backend that refuses its settings: the others' are still wanted."""
+    def _handle_refusal(self, track: Track, error: ManyseedsError) -> None:
+        """Fail the jobs of a backend that refuses its settings; the other backends go on."""
         if len(self.ledger.plan.backends()) == 1:
-            raise RequestError(reason)
+            raise error
         self.workers.stop(track.backend)
-        track.broken = reason
-        self._end(track, _failed(reason))
+        track.broken = str(error)
+        self._end(track, _failed(track.broken))
 
     def _end(self, track: Track, outcome: Message) -> None:
         assert track.turn is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +54,7 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         if (reason := backend_entry(backend).unsupported(cell.recipe))
     ]
     beside = min(options.beside, len(backends), cores())
-    lanes, split = _lanes(suite, cells, options, beside)
+    lanes, split = _lanes(suite, cells, options, _memory_budget(options, backends, beside))
     refused = {(entry.backend, entry.recipe) for entry in unsupported}
     drafts = [
         draft
@@ -169,11 +167,10 @@ def _chosen_backends(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, 
 
 
 def _lanes(
-    suite: Suite, cells: Sequence[Cell], options: Options, beside: int
+    suite: Suite, cells: Sequence[Cell], options: Options, budget: int
 ) -> tuple[int, tuple[str, ...]]:
     """Return the lanes of a cohort, and a notice where memory allows fewer than wanted."""
     wanted = options.lanes or suite.lanes
-    budget = options.memory or int(MEMORY_SHARE * _free_memory(options.device) / beside)
     fitting = min(
         lanes_that_fit(phase, options.precision, budget)
         for cell in cells
@@ -192,14 +189,17 @@ def _lanes(
     )
 
 
-def _free_memory(device: Device) -> int:
-    """Return the free bytes of the device the lanes will live on."""
-    if device != "cpu" and (tool := shutil.which("nvidia-smi")):
-        query = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-        answer = subprocess.run(query, capture_output=True, text=True, check=False)
-        if answer.returncode == 0 and answer.stdout.strip():
-            return int(answer.stdout.split()[0]) * 2**20
-    return int(psutil.virtual_memory().available)
+def _memory_budget(options: Options, backends: Sequence[str], beside: int) -> int:
+    """Return the bytes that a cohort may be estimated to need."""
+    return options.memory or int(MEMORY_SHARE * _free_memory(backends, options.device) / beside)
+
+
+def _free_memory(backends: Sequence[str], device: Device) -> int:
+    """Return the free bytes of the devices that lanes will live on: the least of all backends'."""
+    on_accelerators = [backend_entry(name).free_memory(device) for name in backends]
+    return min(
+        int(psutil.virtual_memory().available) if free is None else free for free in on_accelerators
+    )
 
 
 def _place(path: Path) -> str:

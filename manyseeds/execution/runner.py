@@ -1,7 +1,7 @@
-"""Carries out a plan in a process per backend, and puts every outcome into the ledger.
+"""Carries out a plan with one worker per backend, and writes every outcome to the ledger.
 
-Whatever becomes of a job, its rows get a record: a worker that dies or takes too long is
-replaced, and its job's rows are `failed` or `timed_out`, with the reason.
+Every job's rows get a record: a worker that dies or misses its deadline is replaced, and the rows
+of its job are `failed` or `timed_out`, with the reason.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 from manyseeds.errors import RequestError
 from manyseeds.execution.dispatcher import Dispatcher, Observer
 from manyseeds.execution.records import diagnostics_rows, unfinished_rows
-from manyseeds.execution.workers import Message, Workers
+from manyseeds.execution.workers import Workers
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
 from manyseeds.ledger.provenance import session
 from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.processes.framing import Message
 from manyseeds.suite.suite import Suite
 
 
@@ -30,13 +31,13 @@ def run(
     Parameters
     ----------
     ledger
-        Of a plan just made, or of a run to resume.
+        The ledger of a new plan, or of a run to resume.
     observer
-        Told of everything that happens.
+        Notified of everything that happens.
     workers
-        The processes, which stay open for another run.
+        The worker processes, which stay open for another run.
     timeout
-        Seconds a job may go without ending an epoch; then its rows are `timed_out`.
+        Seconds a job may go without finishing an epoch; then its rows are `timed_out`.
     """
     with ledger.writing():
         plan = ledger.plan
@@ -59,7 +60,7 @@ def run(
 
 
 def outstanding(ledger: Ledger) -> list[Job]:
-    """Return the jobs with rows that are not `ok` or `diverged` yet, in the plan's order."""
+    """Return the jobs that have rows not yet `ok` or `diverged`, in the plan's order."""
     delivered = ledger.delivered()
     done = delivered[delivered["status"].isin(["ok", "diverged"])]
     rows = set(done[ROW_KEY].itertuples(index=False, name=None))
@@ -72,7 +73,7 @@ def _clear(folder: Path) -> None:
 
 
 class _Recorder:
-    """Says what workers are to train, and puts what became of it into the ledger."""
+    """Makes the requests for workers, and writes their outcomes to the ledger."""
 
     def __init__(
         self,
@@ -87,24 +88,25 @@ class _Recorder:
         self.observer = observer
         self.sessions = sessions
         self._keep = _prefixes_to_keep(plan, suite)
-        self._tried = _attempts(ledger)
+        self._attempts = _attempts(ledger)
 
     def request(self, job: Job) -> Message:
-        """Return what a worker is sent to train a job."""
-        attempt, keep = self._tried[job.id] + 1, self._keep[_group(job)]
-        return {"job": job.model_dump(mode="json"), "attempt": attempt, "keep": keep}
+        """Return the request that has a worker train a job."""
+        attempt, keep = self._attempts[job.id] + 1, self._keep[_group(job)]
+        document = job.model_dump(mode="json")
+        return {"type": "job", "job": document, "attempt": attempt, "keep": keep}
 
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
-        """Write down what a backend runs on, unless this is known."""
-        told = self.sessions[-1]["backends"]
-        if told.get(backend) != environment:
-            told[backend] = environment
+        """Record what a backend runs on, unless it is recorded already."""
+        environments = self.sessions[-1]["backends"]
+        if environments.get(backend) != environment:
+            environments[backend] = environment
             self.ledger.write_provenance(self.sessions)
             self.observer.opened(backend, environment)
 
     def ended(self, job: Job, answer: Message) -> None:
-        """Put a job's rows into the ledger."""
-        attempt = self._tried[job.id] + 1
+        """Write a job's rows to the ledger."""
+        attempt = self._attempts[job.id] + 1
         if answer["type"] == "done":
             records, curves = answer["records"], answer["curves"]
             diagnostics = diagnostics_rows(job, attempt, answer["diagnoses"])
@@ -119,16 +121,16 @@ class _Recorder:
 
 
 def _attempts(ledger: Ledger) -> Counter[int]:
-    """Return how often each job has been tried."""
-    tried: Counter[int] = Counter()
+    """Return how many attempts at each job are in the ledger."""
+    attempts: Counter[int] = Counter()
     delivered = ledger.delivered()
     for job, attempt in zip(delivered["job"], delivered["attempt"], strict=True):
-        tried[int(job)] = max(tried[int(job)], int(attempt))
-    return tried
+        attempts[int(job)] = max(attempts[int(job)], int(attempt))
+    return attempts
 
 
 def _prefixes_to_keep(plan: Plan, suite: Suite) -> Mapping[Any, list[str]]:
-    """Return, per set of lanes, the prefixes of phases that several jobs have."""
+    """Return, for each set of lanes, the prefixes of phases that several jobs share."""
     counts: dict[Any, Counter[str]] = {}
     for job in plan.jobs:
         recipe = suite.recipe(job.recipe, job.case)
@@ -145,7 +147,7 @@ def _group(job: Job) -> tuple[Any, ...]:
 
 
 def check_unchanged(plan: Plan, text: str) -> None:
-    """Refuse to resume a run whose suite has changed, and show the difference."""
+    """Raise a `RequestError` if a run's suite has changed since, and show the difference."""
     import difflib
 
     if text == plan.suite_text:

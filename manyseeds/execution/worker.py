@@ -1,29 +1,21 @@
-"""A worker: the process in which one backend trains the jobs it is handed.
+"""The training worker: opens one backend and trains the jobs it is sent.
 
-It reads requests and writes messages, one JSON object a line, on its standard streams; whatever
-the framework prints goes to the standard error stream. It writes no ledger: records travel to
-the runner. When the runner goes away, so does the worker.
+It writes no ledger: records travel to the runner. Requests have a "type": "open" a backend, take up
+the "suite" of a run, train a "job".
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
-import threading
 import traceback
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from queue import Queue
-from typing import Any, TextIO
 
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.datasets import task_splits
-from manyseeds.errors import ManyseedsError
 from manyseeds.execution.checkpoint import load_state, save_state
 from manyseeds.execution.phase import Progress, Report, train_phase
 from manyseeds.execution.records import curve_rows, diagnosis_messages, record_rows
@@ -31,53 +23,54 @@ from manyseeds.execution.scoring import scores
 from manyseeds.execution.state import Seconds, State
 from manyseeds.ledger.plan import Job
 from manyseeds.model import digest
+from manyseeds.processes.framing import Message
 from manyseeds.processes.host import crowded, forget_peak_memory, peak_memory
+from manyseeds.processes.serving import Send, log_to, serve
 from manyseeds.randomness.lanes import Lanes, seeds_of
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
 
-Message = dict[str, Any]
-
 
 def main() -> None:
-    """Serve requests until the standard input ends."""
+    """Serve the runner's requests."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides what Ctrl-C means
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    requests = _requests()
-    opening = next(requests)
-    try:
-        settings = Settings(**opening["settings"])
-        backend = backend_entry(opening["backend"]).open(settings)
-        _send(out, type="ready", environment=asdict(backend.describe()))
-    except ManyseedsError as error:
-        _send(out, type="refused", reason=str(error))
-        return
-    worker = None
-    for request in requests:
-        if "job" not in request:
-            worker = _taken_up(backend, settings, request)
-        elif worker is not None:
-            _send(out, **_answer(worker, request, out), crowded=crowded())
+    serve(TrainingRequests().answer)
 
 
-def _taken_up(backend: Backend, settings: Settings, request: Message) -> Worker:
-    """Return the worker for a run's suite; what is printed from now on goes to that run's log."""
-    with open(request["log"], "a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 2)
-    suite = parse_suite(request["suite_text"], request["suite_file"], quick=request["quick"])
-    return Worker(backend, settings, suite, Path(request["checkpoints"]))
+class TrainingRequests:
+    """Answers the runner's requests: first a backend, then a suite, then its jobs."""
+
+    def __init__(self) -> None:
+        self._settings: Settings
+        self._backend: Backend
+        self._trainer: JobTrainer
+
+    def answer(self, request: Message, send: Send) -> None:
+        """Answer a request."""
+        match request["type"]:
+            case "open":
+                self._settings = Settings(**request["settings"])
+                self._backend = backend_entry(request["backend"]).open(self._settings)
+                send({"type": "ready", "environment": asdict(self._backend.describe())})
+            case "suite":
+                log_to(Path(request["log"]))
+                text, file, quick = (request[n] for n in ("suite_text", "suite_file", "quick"))
+                suite, checkpoints = parse_suite(text, file, quick=quick), request["checkpoints"]
+                self._trainer = JobTrainer(self._backend, self._settings, suite, Path(checkpoints))
+            case "job":
+                send(_trained(self._trainer, request, send) | {"crowded": crowded()})
 
 
-def _answer(worker: Worker, request: Message, out: TextIO) -> Message:
+def _trained(trainer: JobTrainer, request: Message, send: Send) -> Message:
+    """Train a job and return its outcome: a message "done" or "failed"."""
     job = Job.model_validate_json(json.dumps(request["job"]))
 
     def report(progress: Progress) -> None:
-        _send(out, type="epoch", job=job.id, **asdict(progress))
+        send({"type": "epoch", "job": job.id, **asdict(progress)})
 
     try:
-        return worker.run(job, request["attempt"], frozenset(request["keep"]), report)
+        return trainer.run(job, request["attempt"], frozenset(request["keep"]), report)
     except MemoryError:
         return _failed(job, "out of memory: train fewer lanes at once (--lanes)")
     except Exception as error:  # the job fails, the worker and the other jobs go on
@@ -89,29 +82,7 @@ def _failed(job: Job, reason: str) -> Message:
     return {"type": "failed", "job": job.id, "reason": reason}
 
 
-def _send(out: TextIO, **message: Any) -> None:
-    out.write(json.dumps(message) + "\n")
-    out.flush()
-
-
-def _requests() -> Iterator[Message]:
-    """Yield requests as they come; end the process at once when the runner has gone."""
-    queue: Queue[str | None] = Queue()
-
-    def read() -> None:
-        for line in sys.stdin:
-            if line.strip() == "stop":
-                queue.put(None)
-                return
-            queue.put(line)
-        os._exit(1)
-
-    threading.Thread(target=read, daemon=True).start()
-    while (line := queue.get()) is not None:
-        yield json.loads(line)
-
-
-class Worker:
+class JobTrainer:
     """Trains jobs on an opened backend."""
 
     def __init__(
@@ -130,7 +101,7 @@ class Worker:
         job, attempt
             What to train, and which attempt at it this is, from 1.
         keep
-            Prefixes of phases, by fingerprint, that other jobs will go on from.
+            Prefixes of phases, by fingerprint, whose state to save: other jobs continue from them.
         report
             Called after every epoch.
         """
@@ -160,7 +131,7 @@ class Worker:
     def _trained(
         self, recipe: Recipe, lanes: Lanes, keep: frozenset[str], report: Report
     ) -> tuple[State, Seconds]:
-        """Train what is not yet trained; return the state and the seconds of what was."""
+        """Train the phases that are not on disk; return the state and the seconds of the others."""
         state = self._resumed(recipe, lanes)
         shared = state.seconds
         while state.phases < len(recipe.phases):
@@ -173,7 +144,7 @@ class Worker:
         return state, shared
 
     def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
-        """Return the state after the most phases that are on disk."""
+        """Return the state after as many phases as are on disk."""
         for phases in range(len(recipe.phases), 0, -1):
             state = load_state(self._checkpoint(recipe, phases, lanes))
             if state is not None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
+from manyseeds.backend.processor import processor
 from manyseeds.datasets import dataset
-from manyseeds.processes.host import processor
 
 _PACKAGES = ("manyseeds", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "scikit-learn")
 

@@ -1,66 +1,53 @@
-"""Subjects in processes of their own, and the table of ratios printed at the end."""
+"""Subjects, each in a worker of its own, and the table of ratios printed at the end."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-FOLDER = Path(__file__).parent
+from manyseeds.processes.worker_process import Worker
+
 _ROWS: list[tuple[str, ...]] = []
 
 
-class Subject:
-    """A process that does one kind of work when told to."""
+class TimedSubject:
+    """A worker that does one kind of work, as often as it is asked."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(FOLDER / "subjects.py"), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        if self._line() != "ready":
-            raise RuntimeError(f"{arguments}: {self._process.communicate()[1][-2000:]}")
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        self._worker = Worker.start("subjects", *arguments)
 
     def work(self, *arguments: str) -> dict[str, Any]:
-        """Do the work once; `seconds` is how long it took."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(arguments) + "\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._line())
-        return answer
+        """Do the work once, and return how: "seconds" is how long it took."""
+        self._worker.send({"arguments": arguments})
+        return self._worker.receive()
+
+    def prepare(self) -> None:
+        """Wait until the work is prepared."""
+        self._worker.send({"prepare": True})
+        self._worker.receive()
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
+        """End the worker."""
+        self._worker.stop()
 
 
 @pytest.fixture
-def subject() -> Iterator[Callable[..., Subject]]:
-    """Start subjects; they end with the test."""
-    started: list[Subject] = []
+def subject() -> Iterator[Callable[..., TimedSubject]]:
+    """Start subjects and prepare them; they end with the test."""
+    with contextlib.ExitStack() as started:
 
-    def start(*arguments: object) -> Subject:
-        started.append(Subject(*map(str, arguments)))
-        return started[-1]
+        def start(*arguments: object) -> TimedSubject:
+            timed = TimedSubject(*map(str, arguments))
+            started.callback(timed.close)
+            timed.prepare()
+            return timed
 
-    yield start
-    for process in started:
-        process.close()
+        yield start
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
-"""What is timed, each in a process of its own: manyseeds, and the frameworks' own loops.
+"""The worker that is timed: manyseeds, and the frameworks' own loops.
 
-    python suites/timing/subjects.py SUBJECT NAME EPOCHS [BACKEND LANES]
-
-prepares, prints "ready", then for every line it reads, a JSON list of arguments, does the work once
-and prints how, as JSON.
+Its arguments are SUBJECT NAME EPOCHS [BACKEND LANES]. It prepares when it is asked to; each further
+request has it do the work once, and is answered with the seconds.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -23,6 +19,9 @@ from typing import Any
 import numpy as np
 import problems
 import variants
+
+from manyseeds.processes.framing import Message
+from manyseeds.processes.serving import Send, serve, worker_arguments
 
 Work = Callable[..., dict[str, Any]]
 CLEAR = Path("/proc/self/clear_refs")
@@ -304,18 +303,23 @@ SUBJECTS: dict[str, Callable[..., Work]] = {
 }
 
 
-def main() -> None:
-    """Serve."""
-    subject, name, epochs, *rest = sys.argv[1:]
-    out = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    work = SUBJECTS[subject](name, int(epochs), *rest)
-    out.write("ready\n")
-    for line in sys.stdin:
+class Timed:
+    """Answers requests for one subject."""
+
+    def __init__(self) -> None:
+        self._work: Work
+
+    def answer(self, request: Message, send: Send) -> None:
+        """Prepare the work, or do it once."""
+        if "prepare" in request:
+            subject, name, epochs, *rest = worker_arguments()
+            self._work = SUBJECTS[subject](name, int(epochs), *rest)
+            send({})
+            return
         started = time.perf_counter()
-        found = work(*json.loads(line))
-        out.write(json.dumps({"seconds": time.perf_counter() - started, **found}) + "\n")
+        measurements = self._work(*request["arguments"])
+        send({"seconds": time.perf_counter() - started, **measurements})
 
 
 if __name__ == "__main__":
-    main()
+    serve(Timed().answer)

@@ -1,4 +1,4 @@
-"""Who trains when: the dispatcher with processes that answer as a test wants."""
+"""The dispatcher decides who trains when: here with workers that answer as a test wants."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,11 +17,12 @@ READY = {"type": "ready", "environment": {"device": "cpu"}}
 EPOCH = {"type": "epoch", "phase": "a", "epoch": 0, "epochs": 1, "valid_accuracy": None}
 
 
-class FakeProcess:
-    """A process that says what it is told to, when it is its turn."""
+class FakeWorker:
+    """A worker with prepared answers."""
 
     def __init__(self, backend, says):
         self.backend = backend
+        self.process = self  # what names itself as the sender
         self.environment = None
         self.crowded = False
         self.says = [says.get("opening", READY)]
@@ -38,7 +39,7 @@ class FakeProcess:
 
 
 class FakeWorkers:
-    """Processes by backend; `choose` says which of those with something to say is heard next."""
+    """Workers by backend; `choose` picks the next to be heard from those with an answer left."""
 
     def __init__(self, says=None, choose=lambda talking: talking[0]):
         self.says, self.choose = says or {}, choose
@@ -46,7 +47,7 @@ class FakeWorkers:
 
     def at(self, ledger, backend):
         if backend not in self.open:
-            self.open[backend] = FakeProcess(backend, self.says.get(backend, {}))
+            self.open[backend] = FakeWorker(backend, self.says.get(backend, {}))
             self.started.append(backend)
         return self.open[backend]
 
@@ -64,7 +65,7 @@ class FakeWorkers:
 
 
 class Watch:
-    """Notes what goes on."""
+    """Keeps a record of what happens."""
 
     def __init__(self):
         self.on, self.most, self.order, self.outcomes, self.epochs = set(), 0, [], {}, []
@@ -118,7 +119,7 @@ def dispatched(jobs, beside, workers, timeout=None, backends=BACKENDS):
     beside=st.integers(1, 4),
     data=st.data(),
 )
-def test_every_job_ends_once_and_no_more_train_at_once_than_asked(counts, beside, data):
+def test_every_job_ends_once_and_no_more_train_at_once_than_the_plan_says(counts, beside, data):
     jobs = jobs_of(counts)
     workers = FakeWorkers(choose=lambda talking: data.draw(st.sampled_from(talking)))
     watch = dispatched(jobs, beside, workers)
@@ -132,12 +133,12 @@ def test_every_job_ends_once_and_no_more_train_at_once_than_asked(counts, beside
     assert workers.stopped == []
 
 
-def test_one_after_the_other_follows_the_plan():
+def test_one_backend_at_a_time_follows_the_plan():
     watch = dispatched(jobs_of((2, 3, 1)), 1, FakeWorkers())
     assert watch.order == ["jax"] * 2 + ["pytorch"] * 3 + ["tensorflow"]
 
 
-def test_of_several_those_with_most_left_go_first():
+def test_of_several_backends_those_with_most_jobs_left_go_first():
     watch = dispatched(jobs_of((1, 2, 6)), 2, FakeWorkers())
     assert watch.order[:2] == ["tensorflow", "pytorch"]
     # The slow one never waits for a place while it has jobs.
@@ -146,7 +147,7 @@ def test_of_several_those_with_most_left_go_first():
     assert Counter(order) == dict.fromkeys(BACKENDS, 4)
 
 
-def test_a_process_that_dies_costs_its_job_alone():
+def test_a_worker_that_dies_costs_only_its_job():
     dies = {"jax": {"job": [EPOCH, None]}}
     workers = FakeWorkers(dies)
     watch = dispatched(jobs_of((2, 2, 0)), 2, workers)
@@ -156,7 +157,7 @@ def test_a_process_that_dies_costs_its_job_alone():
     assert watch.epochs == [0, 1]
 
 
-def test_a_backend_that_dies_on_opening_fails_all_its_jobs_and_is_asked_once():
+def test_a_backend_that_dies_on_opening_fails_all_its_jobs_and_is_started_once():
     workers = FakeWorkers({"jax": {"opening": None}})
     watch = dispatched(jobs_of((3, 1, 0)), 2, workers)
     assert [watch.outcomes[i]["type"] for i in range(4)] == ["failed"] * 3 + ["done"]
@@ -164,8 +165,8 @@ def test_a_backend_that_dies_on_opening_fails_all_its_jobs_and_is_asked_once():
     assert workers.started.count("jax") == 1
 
 
-def test_a_refusal_fails_the_backend_alone_unless_it_is_the_only_one():
-    refuses = {"jax": {"opening": {"type": "refused", "reason": "no GPU"}}}
+def test_a_refusal_fails_its_backend_only_unless_it_is_the_only_one():
+    refuses = {"jax": {"opening": RequestError("no GPU")}}
     watch = dispatched(jobs_of((2, 1, 0)), 1, FakeWorkers(refuses))
     assert [watch.outcomes[i].get("reason") for i in range(3)] == ["no GPU", "no GPU", None]
     workers = FakeWorkers(refuses)
@@ -174,7 +175,7 @@ def test_a_refusal_fails_the_backend_alone_unless_it_is_the_only_one():
     assert workers.stopped == ["jax"]
 
 
-def test_patience_is_each_backends_own_and_ends(monkeypatch):
+def test_each_worker_has_a_deadline_of_its_own(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(
         "manyseeds.execution.dispatcher.time", SimpleNamespace(monotonic=lambda: now[0])
@@ -197,14 +198,14 @@ def test_patience_is_each_backends_own_and_ends(monkeypatch):
     assert now[0] == 5.0
 
 
-def test_opening_has_a_time_of_its_own_and_no_timeout_means_for_ever():
+def test_opening_has_a_deadline_of_its_own_and_no_timeout_means_none():
     workers = FakeWorkers()
     dispatched(jobs_of((1, 0, 0)), 1, workers)
     assert 0 < workers.waited[0] <= OPENING_SECONDS
     assert workers.waited[1] is None
 
 
-def test_what_interrupts_stops_those_amid_a_job_and_no_other():
+def test_an_interrupt_stops_the_workers_in_the_middle_of_a_job_and_no_others():
     def interrupted(talking):
         if len(workers.heard) == 5:
             raise KeyboardInterrupt

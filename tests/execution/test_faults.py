@@ -1,4 +1,4 @@
-"""What goes wrong: every fault is told, costs only its own rows, and can be made good.
+"""Faults: each is reported, costs only its own rows, and is made good by resuming.
 
 Each test calls the real command line on a tiny suite with the NumPy backend, which fails on
 request (`tests/numpy_backend/manyseeds_numpy/faults.py`). Where a fault is about processes and
@@ -506,15 +506,15 @@ def test_a_hanging_worker_is_given_up_after_the_timeout(train, tiny, monkeypatch
 @pytest.fixture
 def started(monkeypatch):
     """The worker processes that were started."""
-    from manyseeds.execution.workers import Process
+    from manyseeds.execution.workers import BackendWorker
 
-    processes, start = [], Process.start
+    processes, start = [], BackendWorker.start
 
     def noted(*arguments):
         processes.append(start(*arguments))
         return processes[-1]
 
-    monkeypatch.setattr(Process, "start", noted)
+    monkeypatch.setattr(BackendWorker, "start", noted)
     return processes
 
 
@@ -556,19 +556,6 @@ def workers_of(pid):
     return [
         child for child in children if "manyseeds.execution.worker" in " ".join(child.cmdline())
     ]
-
-
-def test_a_worker_that_dies_amid_a_message_is_noticed():
-    from io import StringIO
-    from queue import SimpleQueue
-
-    from manyseeds.execution.workers import Process
-
-    inbox = SimpleQueue()
-    worker = Process(process=None, inbox=inbox)
-    worker._read(StringIO('{"type": "epoch"}\n{"type": "do'))
-    assert inbox.get(timeout=1) == (worker, {"type": "epoch"})
-    assert inbox.get(timeout=1) == (worker, None)
 
 
 # ---------------------------------------------------------------- runs that are stopped

@@ -137,6 +137,9 @@ class Entry:
     def unsupported(self, recipe):
         return None
 
+    def free_memory(self, device):
+        return None
+
 
 def entries(monkeypatch, *found):
     known = {entry.name: entry for entry in found}
@@ -235,3 +238,16 @@ def test_a_lane_needs_memory_for_its_weights_and_its_widest_batch(tiny):
     assert bytes_per_lane(phase, "float32") == 4 * (8 * weights + activations)
     assert bytes_per_lane(phase, "float64") == 2 * bytes_per_lane(phase, "float32")
     assert lanes_that_fit(phase, "float32", 10 * bytes_per_lane(phase, "float32") - 1) == 9
+
+
+def test_the_memory_of_a_cohort_is_what_the_backend_with_least_has_free(planned, monkeypatch, tiny):
+    suite = read_suite(str(tiny())).suite
+    phases = [phase for cell in suite.cells for phase in cell.recipe.phases]
+    lane = max(bytes_per_lane(phase, "float32") for phase in phases)
+    roomy, tight = Entry("roomy", "numpy"), Entry("tight", "numpy")
+    roomy.free_memory = lambda device: int(10 * lane / planner.MEMORY_SHARE)
+    tight.free_memory = lambda device: int(1.5 * lane / planner.MEMORY_SHARE)
+    entries(monkeypatch, roomy, tight, PRESENT)
+    assert {len(job.seeds) for job in planned(backends=("roomy",)).plan.jobs} == {2, 1}
+    together = planned(backends=("roomy", "here", "tight")).plan
+    assert {len(job.seeds) for job in together.jobs} == {1}

@@ -1,15 +1,13 @@
-"""The process that times a backend, with a backend whose every call takes so many times as long.
+"""The worker that times a backend, with a backend whose every call takes so many times as long.
 
-    python -m tests.gate.slowed_clock 1.15
-
-stands in for `python -m manyseeds.check.timing.clock_process`.
+Stands in for `manyseeds.check.timing.clock_process`, with one argument: how many times.
 """
 
-import sys
 from time import process_time
 
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.check.timing import clock_process
+from manyseeds.processes.serving import worker_arguments
 
 SLOWED = ("train", "evaluate", "score")
 
@@ -39,6 +37,6 @@ class Slowed:
 
 
 if __name__ == "__main__":
-    times = float(sys.argv[1])
+    times = float(worker_arguments()[0])
     clock_process.backend_entry = lambda name: Slowed(backend_entry(name), times - 1)
     clock_process.main()

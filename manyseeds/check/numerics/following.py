@@ -1,18 +1,15 @@
-"""Follows recipes on a backend in a process of its own and keeps the fingerprints of what it does.
+"""Follows recipes on a backend in worker processes and keeps the fingerprints of their steps.
 
-One recipe that a backend cannot follow, or that ends the process, is told as such; the others go
-on.
+Workers share the recipes of a request. A recipe that a backend cannot follow, or that kills its
+worker, becomes a failure; the others go on.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import signal
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,30 +23,40 @@ from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.check.numerics.fingerprint import of_group, of_tensor
 from manyseeds.check.numerics.recording import Asked, RecordingBackend
-from manyseeds.conformance.process import STREAMS_VARIED, Lifeline, run_module
+from manyseeds.conformance.process import (
+    STREAMS_VARIED,
+    quick_to_compile,
+    refuses_quick_compiling,
+)
 from manyseeds.conformance.trajectory import Trajectory, follow
-from manyseeds.errors import ManyseedsError, RequestError
+from manyseeds.errors import RunError
 from manyseeds.model import frozen
-from manyseeds.processes.host import crowded, end_with_parent
+from manyseeds.processes.death import Death, WorkerDiedError
+from manyseeds.processes.framing import Message
+from manyseeds.processes.host import crowded
+from manyseeds.processes.serving import Send, serve
+from manyseeds.processes.worker_group import WorkerGroup
+from manyseeds.processes.worker_process import Worker
 from manyseeds.randomness.lanes import Lanes, seeds_of
 from manyseeds.suite.recipe import Recipe
 
 Arrays = dict[str, NDArray[Any]]
 
+_MODULE = "manyseeds.check.numerics.following"
 _SETTINGS = partial(Settings, precision="float64", threads=1)
 """One thread: for layers this small several spend their time waiting for each other."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to follow, in float64.
+    """Recipes to follow on a backend, in float64.
 
     Attributes
     ----------
     recipes
-        By name.
+        Recipes by name.
     steps
-        Of each recipe, by name.
+        The number of steps of each recipe, by name.
     lanes
         Seeds 0, 1, …, each a lane.
     """
@@ -60,15 +67,10 @@ class Request:
     steps: Mapping[str, int]
     lanes: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the request as JSON has it."""
-        recipes = {name: recipe.model_dump(mode="json") for name, recipe in self.recipes.items()}
-        return vars(self) | {"steps": dict(self.steps), "recipes": recipes}
-
 
 @dataclass(frozen=True)
 class Followed:
-    """What became of a request.
+    """The results of a request.
 
     Attributes
     ----------
@@ -77,7 +79,7 @@ class Followed:
     failures
         By recipe: why it could not be followed.
     environment
-        What `Backend.describe` says, as JSON has it; {} if the backend could not be opened.
+        `Backend.describe` as JSON; {} if the backend could not be opened.
     """
 
     prints: Mapping[str, Arrays]
@@ -85,93 +87,124 @@ class Followed:
     environment: Mapping[str, Any]
 
 
-def prepared(request: Request, folder: Path) -> None:
-    """Write a request where `follow_some` finds it."""
-    folder.mkdir(parents=True)
-    text = json.dumps(request.as_json())
-    (folder / "request.json").write_text(text, encoding="utf-8")
+@dataclass
+class Following:
+    """A request in progress, shared by threads that each have a worker.
 
-
-def follow_some(folder: Path, worker: str, lifeline: Lifeline) -> None:
-    """Follow recipes of the request in a folder, until all are claimed or the lifeline is cut.
-
-    Any number of workers may do so at once: whoever has time takes the next recipe. One that ends
-    its process is told as such, and another process goes on.
-
-    Raises
-    ------
-    RequestError
-        The backend refuses the device, or is not installed.
+    Attributes
+    ----------
+    request
+        The recipes to follow.
+    folder
+        A private folder, through which arrays travel.
     """
-    names = list(_request(folder)["recipes"])
-    while not lifeline.cut and _unclaimed(folder, len(names)):
-        answer = run_module(
-            "manyseeds.check.numerics.following", str(folder), worker, lifeline=lifeline
+
+    request: Request
+    folder: Path
+    _waiting: deque[str] = field(init=False)
+    _prints: dict[str, Arrays] = field(default_factory=dict)
+    _failures: dict[str, str] = field(default_factory=dict)
+    _environment: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self._waiting = deque(self.request.recipes)
+
+    def follow_some(self, group: WorkerGroup) -> None:
+        """Follow recipes on workers, one at a time, until none waits or the group is stopped.
+
+        Any number of threads may do so at once: each takes the next recipe as it has time.
+
+        Raises
+        ------
+        RequestError
+            The backend refuses the device, or is not installed.
+        """
+        variables = quick_to_compile()
+        while self._waiting and not group.stopped:
+            with group.start(_MODULE, environment=variables) as worker:
+                try:
+                    self._open(worker)
+                    self._follow_on(worker)
+                except WorkerDiedError as error:
+                    if variables and refuses_quick_compiling(error.death):
+                        variables = {}
+                    else:
+                        self._fail_all(_cause(error.death))
+                except RunError as error:
+                    self._fail_all(str(error))
+
+    def result(self) -> Followed:
+        """Return the results so far, in the order of the request."""
+        names = self.request.recipes
+        return Followed(
+            {name: self._prints[name] for name in names if name in self._prints},
+            {name: self._failures[name] for name in names if name in self._failures},
+            self._environment,
         )
-        if answer.returncode == RequestError.exit_status:
-            raise RequestError(answer.stderr.strip().splitlines()[-1])
-        if answer.returncode:
-            told = _cause(answer.returncode, answer.stderr)
-            own = [n for n in range(len(names)) if _claimed_by(folder, n) == worker]
-            lost = [number for number in own if _read(folder / str(number)) is None]
-            # One that never opened would follow none of the others either.
-            for number in lost or [n for n in _unclaimed(folder, len(names)) if _claim(folder, n)]:
-                (folder / f"{number}.txt").write_text(told, encoding="utf-8")
+
+    def _open(self, worker: Worker) -> None:
+        worker.send(
+            {
+                "type": "open",
+                "backend": self.request.backend,
+                "device": self.request.device,
+                "lanes": self.request.lanes,
+            }
+        )
+        self._environment = worker.receive()["environment"]
+
+    def _follow_on(self, worker: Worker) -> None:
+        """Have a worker follow recipes until none waits, or it dies or is crowded."""
+        while name := self._take():
+            worker.send(self._recipe_request(name))
+            try:
+                answer = worker.receive()
+            except WorkerDiedError as error:
+                if refuses_quick_compiling(error.death):
+                    self._waiting.appendleft(name)
+                    raise
+                self._failures[name] = _cause(error.death)
+                return
+            if "failure" in answer:
+                self._failures[name] = answer["failure"]
+            else:
+                self._prints[name] = self._read(name)
+            if answer["crowded"]:
+                return
+
+    def _recipe_request(self, name: str) -> Message:
+        return {
+            "type": "follow",
+            "recipe": self.request.recipes[name].model_dump(mode="json"),
+            "steps": self.request.steps[name],
+            "file": str(self._file(name)),
+        }
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{list(self.request.recipes).index(name)}.npz"
+
+    def _read(self, name: str) -> Arrays:
+        path = self._file(name)
+        with np.load(path, allow_pickle=False) as file:
+            prints = {name: file[name] for name in file.files}
+        path.unlink()
+        return prints
+
+    def _take(self) -> str | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _fail_all(self, cause: str) -> None:
+        """Fail all recipes that wait: a backend that does not open follows none of them."""
+        while name := self._take():
+            self._failures[name] = cause
 
 
-def followed(request: Request, folder: Path) -> Followed:
-    """Return what came of a request."""
-    prints: dict[str, Arrays] = {}
-    failures: dict[str, str] = {}
-    for number, name in enumerate(request.recipes):
-        found = _read(folder / str(number))
-        if isinstance(found, str):
-            failures[name] = found
-        elif found is not None:
-            prints[name] = found
-    known = folder / "environment.json"
-    environment = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
-    return Followed(prints, failures, environment)
-
-
-def _request(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    return found
-
-
-def _unclaimed(folder: Path, recipes: int) -> list[int]:
-    return [number for number in range(recipes) if not (folder / f"{number}.claim").exists()]
-
-
-def _claim(folder: Path, number: int, worker: str = "") -> bool:
-    """Take a recipe, unless somebody has."""
-    try:
-        with (folder / f"{number}.claim").open("x", encoding="utf-8") as file:
-            file.write(worker)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _claimed_by(folder: Path, number: int) -> str | None:
-    path = folder / f"{number}.claim"
-    return path.read_text(encoding="utf-8") if path.exists() else None
-
-
-def _read(place: Path) -> Arrays | str | None:
-    """Return a recipe's fingerprints, why there are none, or None if nobody is done with it."""
-    if (failure := place.with_suffix(".txt")).exists():
-        return failure.read_text(encoding="utf-8")
-    if not (path := place.with_suffix(".npz")).exists():
-        return None
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _cause(code: int, said: str) -> str:
-    last = (said.strip().splitlines() or ["nothing was said"])[-1]
-    how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return f"its process {how}: {last}"
+def _cause(death: Death) -> str:
+    return f"its process {death.cause}: {death.last_line}"
 
 
 def summary(trajectory: Trajectory, phases: Mapping[str, Asked]) -> Arrays:
@@ -185,54 +218,50 @@ def summary(trajectory: Trajectory, phases: Mapping[str, Asked]) -> Arrays:
     [names, lanes, …] of single ones, "names": "PHASE/gradient/LAYER/VARIABLE" at the phase's first
     step, "PHASE/weights/…" as it ends, "PHASE/scores/…".
     """
-    found: Arrays = {}
+    prints: Arrays = {}
     single: Arrays = {}
     for phase, asked in phases.items():
         start = f"{phase}/"
         own = {n.removeprefix(start): v for n, v in trajectory.items() if n.startswith(start)}
         gradients = {name: v for name, v in own.items() if name.startswith("gradient/")}
-        found |= {f"{start}{name}": own[name] for name in ("loss", "penalty") if name in own}
+        prints |= {f"{start}{name}": own[name] for name in ("loss", "penalty") if name in own}
         if gradients:
-            found[f"{start}gradient"] = of_group(gradients)
-        found |= {f"{start}{name}": values for name, values in asked.arrays().items()}
+            prints[f"{start}gradient"] = of_group(gradients)
+        prints |= {f"{start}{name}": values for name, values in asked.arrays().items()}
         for name, values in own.items():
             if name not in ("loss", "penalty"):
                 at = values[:, 0] if name in gradients else values
                 single[f"{start}{name}"] = of_tensor(name, at)
-    found["names"] = np.array(list(single))
-    found["tensors"] = np.stack(list(single.values()))
-    return found
+    prints["names"] = np.array(list(single))
+    prints["tensors"] = np.stack(list(single.values()))
+    return prints
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Follow recipes of the request in a folder, as a worker of some name."""
-    end_with_parent()
-    folder, worker = Path(arguments[0]), arguments[1]
-    request = _request(folder)
-    try:
-        entry = backend_entry(request["backend"])
-        backend = entry.open(_SETTINGS(device=request["device"]))
-    except ManyseedsError as error:
-        print(error, file=sys.stderr)
-        return error.exit_status
-    _leave(folder / "environment.json", worker, json.dumps(_plain(backend.describe())).encode())
-    lanes = seeds_of(range(request["lanes"]), STREAMS_VARIED)
-    for number, (name, document) in enumerate(request["recipes"].items()):
-        if not _claim(folder, number, worker):
-            continue
+class FollowingRequests:
+    """Answers a worker's requests: first a backend, then recipes to follow on it."""
+
+    def __init__(self) -> None:
+        self._backend: Backend
+        self._lanes: Lanes
+
+    def answer(self, request: Message, send: Send) -> None:
+        """Answer a request."""
+        if request["type"] == "open":
+            entry = backend_entry(request["backend"])
+            self._backend = entry.open(_SETTINGS(device=request["device"]))
+            self._lanes = seeds_of(range(request["lanes"]), STREAMS_VARIED)
+            send({"environment": _plain(self._backend.describe())})
+        else:
+            send(self._follow(request) | {"crowded": crowded()})
+
+    def _follow(self, request: Message) -> Message:
         try:
-            recipe = Recipe.model_validate(frozen(document))
-            prints = _prints(backend, recipe, lanes, request["steps"][name])
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}".splitlines()[0]
-            _leave(folder / f"{number}.txt", worker, told.encode())
-            continue
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **prints)
-        _leave(folder / f"{number}.npz", worker, buffer.getvalue())
-        if crowded():
-            break
-    return 0
+            recipe = Recipe.model_validate(frozen(request["recipe"]))
+            prints = _prints(self._backend, recipe, self._lanes, request["steps"])
+        except Exception as error:  # the worker can follow the others
+            return {"failure": f"{type(error).__name__}: {error}".splitlines()[0]}
+        np.savez(request["file"], allow_pickle=False, **prints)
+        return {}
 
 
 def _prints(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Arrays:
@@ -242,13 +271,6 @@ def _prints(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Array
     return summary(trajectory, dict(zip(names, recording.phases, strict=True)))
 
 
-def _leave(path: Path, worker: str, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    part = path.with_name(f"{path.name}.{worker}")
-    part.write_bytes(content)
-    part.replace(path)
-
-
 def _plain(environment: Environment) -> dict[str, Any]:
     plain = {"versions": dict(environment.versions), "switches": dict(environment.switches)}
     return vars(environment) | plain
@@ -256,4 +278,4 @@ def _plain(environment: Environment) -> dict[str, Any]:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.exit(main(sys.argv[1:]))
+    serve(FollowingRequests().answer)

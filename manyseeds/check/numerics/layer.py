@@ -19,19 +19,20 @@ from time import perf_counter
 from typing import Any
 
 from manyseeds.backend.discovery import absence, backend_entries, backend_entry
+from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Device
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.numerics.cover import covering
-from manyseeds.check.numerics.following import Followed, Request, follow_some, followed, prepared
+from manyseeds.check.numerics.following import Followed, Following, Request
 from manyseeds.check.numerics.parting import Differences
 from manyseeds.check.store import Baseline, Entry
 from manyseeds.conformance.deviations import deviations
 from manyseeds.conformance.matrix import Pair, allowed
 from manyseeds.conformance.outcome import LANES, parity_recipes
 from manyseeds.conformance.parity import TOLERANCE
-from manyseeds.conformance.process import Lifeline
 from manyseeds.errors import RequestError, unknown
-from manyseeds.processes.host import cores, processor
+from manyseeds.processes.host import cores
+from manyseeds.processes.worker_group import WorkerGroup
 from manyseeds.suite.recipe import Recipe
 
 FORMAT = 1
@@ -139,23 +140,23 @@ def follow_on(
     with (
         tempfile.TemporaryDirectory(prefix="manyseeds-check-") as folder,
         ThreadPoolExecutor(cores()) as pool,
-        Lifeline() as lifeline,  # cut first: then the pool need not wait
+        WorkerGroup() as group,  # stopped first: then the pool need not wait
     ):
         asked = {backend: _asked(backend, own, device, wanted) for backend, own in recipes.items()}
-        places = {backend: Path(folder) / backend for backend in recipes}
         started = perf_counter()
+        following = {
+            backend: Following(request, Path(folder) / backend)
+            for backend, (request, _) in asked.items()
+        }
         work: dict[str, list[Future[None]]] = {backend: [] for backend in recipes}
-        for backend, (request, _) in asked.items():
-            prepared(request, places[backend])
-        # Whoever has time helps a backend that is not done yet.
-        for worker in range(cores()):
+        # A thread that has time helps a backend that is not done yet.
+        for _ in range(cores()):
             for backend in recipes:
-                given = places[backend], f"worker{worker}", lifeline
-                work[backend].append(pool.submit(follow_some, *given))
-        for backend, (request, refused) in asked.items():
+                work[backend].append(pool.submit(following[backend].follow_some, group))
+        for backend, (_, refused) in asked.items():
             for one in work[backend]:
                 one.result()
-            found = followed(request, places[backend])
+            found = following[backend].result()
             told(f"{backend}: {len(found.prints)} recipes, {perf_counter() - started:.0f} s")
             yield backend, found, refused
 

@@ -1,40 +1,38 @@
-"""Starts the processes that time backends, as many at once as may be, and gathers their answers."""
+"""Starts the workers that time backends, several at once, and collects their measurements."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from threading import Lock, Semaphore
+from threading import Semaphore
 from typing import Any
 
 from manyseeds.backend.settings import Settings
 from manyseeds.check.timing.yardstick import ENVIRONMENT
-from manyseeds.errors import RequestError
+from manyseeds.processes.death import WorkerDiedError
+from manyseeds.processes.framing import Message
+from manyseeds.processes.worker_group import WorkerGroup
 
-PROGRAM = (sys.executable, "-m", "manyseeds.check.timing.clock_process")
+PROGRAM = ("manyseeds.check.timing.clock_process",)
+"""The worker's module, and its arguments."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a process found.
+    """The measurements of one process.
 
     Attributes
     ----------
     environment
-        As its backend describes it.
+        What its backend runs on.
     readings
         By subject, [rounds, 2 parts + 1, 2]: CPU and wall seconds of the yardstick's parts, the
         subject, the parts again.
     memory
-        The most bytes it had.
+        Its peak memory, in bytes.
     failed
-        Why subjects could not be measured.
+        By subject: why it could not be measured.
     """
 
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -52,19 +50,19 @@ def answers(
     at_once: int,
     program: Sequence[str] = PROGRAM,
 ) -> dict[str, list[Answer]]:
-    """Return the answers of so many processes of each backend.
+    """Return the measurements of each backend, from so many processes of each.
 
-    The first of a backend is there before the others start: it may compile programs, which they
-    find kept.
+    A backend's first process ends before the others start: it may compile programs, which they
+    load.
 
     Raises
     ------
-    RequestError
+    ManyseedsError
         A backend cannot be opened.
     """
-    slots, running = Semaphore(at_once), _Running()
+    slots = Semaphore(at_once)
 
-    def ask(backend: str) -> Answer:
+    def measure(backend: str) -> Answer:
         request = {
             "backend": backend,
             "settings": asdict(settings),
@@ -72,75 +70,26 @@ def answers(
             "rounds": rounds,
         }
         with slots:
-            return _answer(request, program, running)
+            return _answer(request, program, group)
 
-    def ask_all(backend: str) -> list[Answer]:
-        first = ask(backend)
-        return [first, *others.map(ask, [backend] * (processes - 1))]
+    def measure_all(backend: str) -> list[Answer]:
+        first = measure(backend)
+        return [first, *others.map(measure, [backend] * (processes - 1))]
 
     with (
         ThreadPoolExecutor(len(backends)) as pool,
         ThreadPoolExecutor(max(1, len(backends) * processes)) as others,
+        WorkerGroup() as group,  # stopped first: then the pools need not wait
     ):
+        return dict(zip(backends, pool.map(measure_all, backends), strict=True))
+
+
+def _answer(request: Message, program: Sequence[str], group: WorkerGroup) -> Answer:
+    """Return the measurements of one process, or why there are none."""
+    with group.start(*program, environment=ENVIRONMENT) as worker:
+        worker.send(request)
         try:
-            return dict(zip(backends, pool.map(ask_all, backends), strict=True))
-        except BaseException:
-            running.stop()
-            raise
-
-
-class _Running:
-    """The processes at work, which are no more to be waited for once they are stopped."""
-
-    def __init__(self) -> None:
-        self._processes: list[subprocess.Popen[str]] = []
-        self._lock = Lock()
-        self._stopped = False
-
-    def add(self, process: subprocess.Popen[str]) -> None:
-        """Note a process; if all are stopped, so is this one."""
-        with self._lock:
-            self._processes.append(process)
-            if self._stopped:
-                process.kill()
-
-    def stop(self) -> None:
-        """Kill all, and whatever is added."""
-        with self._lock:
-            self._stopped = True
-            for process in self._processes:
-                process.kill()
-
-
-def _answer(request: Mapping[str, Any], program: Sequence[str], running: _Running) -> Answer:
-    """Return what one process answers; its standard input stays open for as long as we live."""
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8") as log,
-        subprocess.Popen(
-            program,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, **ENVIRONMENT},
-        ) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        running.add(process)
-        try:
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-            said = process.stdout.read()
-        except BrokenPipeError:  # it ended before it was asked
-            said = ""
-        status = process.wait()
-        log.seek(0)
-        told = log.read()[-2000:].strip()
-    if not said:
-        why = f"its process ended with status {status}: {told[-500:]}"
-        return Answer(failed=dict.fromkeys(request["subjects"], why))
-    found = json.loads(said)
-    if "refused" in found:
-        raise RequestError(found["refused"])
-    return Answer(**found)
+            return Answer(**worker.receive())
+        except WorkerDiedError as error:
+            cause = f"its process {error.death.cause}: {error.death.log[-500:]}"
+            return Answer(failed=dict.fromkeys(request["subjects"], cause))

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyseeds.backend.compiled_programs import compiled_folder
+from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Device, Settings
 from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.store import Baseline, Entry
@@ -33,7 +35,7 @@ from manyseeds.check.timing.ratios import (
 )
 from manyseeds.check.timing.workloads import COMPILE, COMPILED, MEMORY, WORKLOADS
 from manyseeds.errors import RunError
-from manyseeds.processes.host import compiled_folder, idle_cores, processor
+from manyseeds.processes.host import idle_cores
 from manyseeds.statistics.family import level_among
 
 Floats = NDArray[np.float64]
@@ -91,7 +93,7 @@ def measure(
         How many processes are at work at once; None: as many as cores are idle, one on a GPU. What
         shares a core finds its caches emptied, and is slower in seconds of the CPU, too.
     program
-        The command that answers a request, for tests.
+        The module of the worker that answers a request, and its arguments, for tests.
 
     Returns
     -------

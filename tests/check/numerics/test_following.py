@@ -1,104 +1,184 @@
-"""Workers share recipes out among themselves; one that dies costs the recipe it was at."""
+"""Workers share recipes; one that dies costs only the recipe it was following."""
 
-import json
 import os
 import signal
-import subprocess
 
 import pytest
 
-from manyseeds.check.numerics import following
-from manyseeds.check.numerics.following import Request, follow_some, followed, prepared
+from manyseeds.check.numerics.following import Following, Request
 from manyseeds.conformance import process
 from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.conformance.process import Lifeline
-from manyseeds.errors import RequestError
+from manyseeds.conformance.process import QUICK_TO_COMPILE, trajectories
+from manyseeds.errors import RequestError, RunError
+from manyseeds.processes.death import Death, WorkerDiedError
+from manyseeds.processes.worker_group import WorkerGroup
+from manyseeds.processes.worker_process import Worker
 
-LINE = Lifeline()
 NAMES = ("selu_glorot_sgd", "elu_nadam", "tanh_ftrl")
 
 
-def request_for(backend="numpy", names=NAMES):
-    recipes = {name: parity_recipes()[name] for name in names}
-    return Request(backend, "cpu", recipes, dict.fromkeys(names, 2), 2)
+@pytest.fixture
+def group():
+    with WorkerGroup() as workers:
+        yield workers
 
 
-def test_recipes_are_followed_once_each_whoever_does_it(tmp_path):
-    request = request_for()
-    prepared(request, tmp_path / "numpy")
-    (tmp_path / "numpy" / "1.claim").write_text("another")
-    follow_some(tmp_path / "numpy", "one", LINE)
-    assert set(followed(request, tmp_path / "numpy").prints) == {"selu_glorot_sgd", "tanh_ftrl"}
-    (tmp_path / "numpy" / "1.claim").unlink()
-    follow_some(tmp_path / "numpy", "two", LINE)
-    found = followed(request, tmp_path / "numpy")
-    assert set(found.prints) == set(NAMES)
-    assert not found.failures
-    assert found.environment["versions"]["numpy"]
-    claimed = [(tmp_path / "numpy" / f"{number}.claim").read_text() for number in range(3)]
-    assert claimed == ["one", "two", "one"]
+@pytest.fixture
+def following(tmp_path):
+    def prepare(backend="numpy", device="cpu"):
+        recipes = {name: parity_recipes()[name] for name in NAMES}
+        request = Request(backend, device, recipes, dict.fromkeys(NAMES, 2), 2)
+        return Following(request, tmp_path / backend)
+
+    return prepare
 
 
-def test_a_worker_that_dies_costs_the_recipe_it_was_at_and_no_other(tmp_path, monkeypatch):
-    request = request_for()
-    folder = tmp_path / "numpy"
-    prepared(request, folder)
-    real = following.run_module
+class DyingGroup:
+    """Starts workers that die of a signal as soon as they are asked for what `dies` says."""
 
-    def dying(module, *arguments, lifeline):
-        if (folder / "0.claim").exists():
-            return real(module, *arguments, lifeline=lifeline)
-        (folder / "0.claim").write_text(arguments[1])
-        return subprocess.CompletedProcess([], -signal.SIGSEGV, "", "Fatal: it fell\n")
+    stopped = False
 
-    monkeypatch.setattr(following, "run_module", dying)
-    follow_some(folder, "one", LINE)
-    found = followed(request, folder)
-    assert found.failures == {"selu_glorot_sgd": "its process died of SIGSEGV: Fatal: it fell"}
-    assert set(found.prints) == {"elu_nadam", "tanh_ftrl"}
+    def __init__(self, dies, death):
+        self.dies, self.death, self.started = dies, death, []
+
+    def start(self, module, environment):
+        self.started.append(environment.get("XLA_FLAGS"))
+        return DyingWorker(Worker.start(module, environment=environment), self)
 
 
-def test_a_worker_that_never_opens_the_backend_fails_all_recipes_at_once(tmp_path, monkeypatch):
-    request = request_for()
-    prepared(request, tmp_path / "numpy")
-    calls = []
+class DyingWorker:
+    def __init__(self, worker, group):
+        self.worker, self.group, self.request = worker, group, None
 
-    def dying(module, *arguments, lifeline):
-        calls.append(arguments)
-        return subprocess.CompletedProcess([], 1, "", "ImportError: no\n")
+    def __enter__(self):
+        return self
 
-    monkeypatch.setattr(following, "run_module", dying)
-    follow_some(tmp_path / "numpy", "one", LINE)
-    assert len(calls) == 1
-    failures = followed(request, tmp_path / "numpy").failures
-    assert failures == dict.fromkeys(NAMES, "its process ended with status 1: ImportError: no")
+    def __exit__(self, *_):
+        self.worker.stop()
+
+    def send(self, request):
+        self.request = request
+        self.worker.send(request)
+
+    def receive(self):
+        answer = self.worker.receive()
+        if self.group.dies(self.request, self.group.started):
+            raise WorkerDiedError(self.group.death)
+        return answer
 
 
-def test_a_backend_that_refuses_the_device_is_a_wrong_request(tmp_path):
-    request = request_for()
-    prepared(request, tmp_path / "numpy")
-    document = json.loads((tmp_path / "numpy" / "request.json").read_text())
-    (tmp_path / "numpy" / "request.json").write_text(json.dumps(document | {"device": "cuda"}))
+def test_threads_share_the_recipes_of_a_request(following, group):
+    work = following()
+    first = work._waiting.popleft()
+    work.follow_some(group)
+    assert list(work.result().prints) == ["elu_nadam", "tanh_ftrl"]
+    work._waiting.append(first)
+    work.follow_some(group)
+    followed = work.result()
+    assert list(followed.prints) == list(NAMES)
+    assert not followed.failures
+    assert followed.environment["versions"]["numpy"]
+    assert not list(work.folder.iterdir())
+
+
+def test_a_worker_that_dies_costs_only_the_recipe_it_was_following(following):
+    work = following()
+    tanh = work.request.recipes["elu_nadam"].model_dump(mode="json")
+    dying = DyingGroup(
+        lambda request, _: request.get("recipe") == tanh,
+        Death(-signal.SIGSEGV, "a warning\nFatal: it fell\n"),
+    )
+    work.follow_some(dying)
+    followed = work.result()
+    assert followed.failures == {"elu_nadam": "its process died of SIGSEGV: Fatal: it fell"}
+    assert list(followed.prints) == ["selu_glorot_sgd", "tanh_ftrl"]
+    assert len(dying.started) == 2
+
+
+def test_a_recipe_that_cannot_be_followed_is_a_failure_and_the_worker_goes_on(
+    following, monkeypatch
+):
+    work = following()
+    name = work.request.recipes["selu_glorot_sgd"].phases[0].name
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", f"raise:{name}:0")
+    with WorkerGroup() as workers:
+        work.follow_some(workers)
+    reason = "ArithmeticError: the numpy backend was asked to fail"
+    assert work.result().failures["selu_glorot_sgd"] == reason
+
+
+def test_a_backend_that_never_opens_fails_all_recipes_at_once(following, group, monkeypatch):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "broken")
+    work = following()
+    work.follow_some(group)
+    cause = "its process ended with status 1: ImportError: the numpy backend was asked to break"
+    assert work.result().failures == dict.fromkeys(NAMES, cause)
+    assert work.result().environment == {}
+
+
+def test_a_backend_that_refuses_the_device_makes_the_request_wrong(following, group):
     with pytest.raises(RequestError, match="knows no GPU"):
-        follow_some(tmp_path / "numpy", "one", LINE)
+        following(device="cuda").follow_some(group)
 
 
-def test_xla_is_told_to_compile_quickly_beside_what_the_user_says(monkeypatch):
+def test_a_group_that_is_stopped_follows_nothing_more(following, group):
+    work = following()
+    group.stop()
+    work.follow_some(group)
+    assert not work.result().prints
+
+
+def test_xla_is_told_to_compile_quickly_before_what_the_user_says(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
-    found = process.run_module("tests.check.show_flags")
-    assert found.stdout.split() == [process.QUICK_TO_COMPILE, "--xla_mine=1"]
+    assert process.quick_to_compile() == {"XLA_FLAGS": f"{QUICK_TO_COMPILE} --xla_mine=1"}
 
 
-def test_an_xla_that_does_not_know_the_flag_is_asked_without(monkeypatch):
-    seen = []
+@pytest.mark.parametrize("dies_at", ["open", "follow"])
+def test_an_xla_that_does_not_know_the_flag_is_started_without(following, monkeypatch, dies_at):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
+    work = following()
+    dying = DyingGroup(
+        lambda request, started: request["type"] == dies_at and started[-1] is not None,
+        Death(-signal.SIGABRT, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}"),
+    )
+    work.follow_some(dying)
+    assert dying.started == [f"{QUICK_TO_COMPILE} --xla_mine=1", None]
+    assert list(work.result().prints) == list(NAMES)
 
-    def run(command, *, env, **_):
-        seen.append(env.get("XLA_FLAGS"))
-        unknown = process.QUICK_TO_COMPILE in (seen[-1] or "")
-        said = f"Unknown flag in XLA_FLAGS: {process.QUICK_TO_COMPILE}" if unknown else ""
-        return subprocess.CompletedProcess(command, -signal.SIGABRT if unknown else 0, "", said)
 
-    monkeypatch.delenv("XLA_FLAGS", raising=False)
-    monkeypatch.setattr(subprocess, "run", run)
-    assert process.run_module("any").returncode == 0
-    assert seen == [process.QUICK_TO_COMPILE, os.environ.get("XLA_FLAGS")]
+# ---------------------------------------------------------------- the parity kit's workers
+
+
+def abort_with(monkeypatch, said):
+    """Have workers that are told to compile quickly abort, as XLA does where it knows no flag."""
+    seen, start = [], Worker.start
+
+    def started(module, environment):
+        seen.append(environment.get("XLA_FLAGS", os.environ.get("XLA_FLAGS")))
+        if "XLA_FLAGS" not in environment:
+            return start(module, environment=environment)
+        return start("tests.check.aborting_worker", said)
+
+    monkeypatch.setattr(Worker, "start", started)
+    return seen
+
+
+def test_parity_too_starts_an_xla_that_does_not_know_the_flag_without(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
+    seen = abort_with(monkeypatch, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}")
+    recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
+    assert list(trajectories("numpy", recipes, 2, 2, "cpu", tmp_path)) == [NAMES[0]]
+    assert seen == [f"{QUICK_TO_COMPILE} --xla_mine=1", "--xla_mine=1"]
+
+
+def test_parity_reports_any_other_death_with_its_log(tmp_path, monkeypatch):
+    abort_with(monkeypatch, "out of luck")
+    recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
+    with pytest.raises(RunError, match=r"'numpy' failed .* died of SIGABRT\nout of luck"):
+        trajectories("numpy", recipes, 2, 2, "cpu", tmp_path)
+
+
+def test_parity_raises_the_refusal_of_a_backend_as_it_was(tmp_path):
+    recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
+    with pytest.raises(RequestError, match="knows no GPU"):
+        trajectories("numpy", recipes, 2, 2, "cuda", tmp_path)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -288,19 +287,7 @@ def test_another_numpy_is_named_as_a_cause(rng, baseline):
     assert "numpy 2.0 → 2.1" in only(compare([now], baseline(entry(drawn(rng))))).reason
 
 
-STANDING_IN = """
-import json, sys
-request = json.loads(sys.stdin.readline())
-{before}
-reading = [[2e-3, 4e-3], [3e-3, 6e-3], [2e-3, 4e-3]]
-environment = {{"device": "cpu", "device_name": "d", "versions": {{"x": "1"}}, "threads": 1}}
-readings = {{s: [reading] * request["rounds"] for s in request["subjects"][:-3]}}
-print(json.dumps({{"environment": environment, "readings": readings, "memory": 5, "failed": {{}}}}))
-"""
-
-
-def standing_in(before=""):
-    return [sys.executable, "-c", STANDING_IN.format(before=before)]
+STANDING_IN = ("tests.check.timing.standing_in_worker",)
 
 
 def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
@@ -321,7 +308,7 @@ def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
 
 
 def test_entries_hold_every_process_and_every_round():
-    found = measure(["jax", "x"], processes=3, rounds=4, program=standing_in())
+    found = measure(["jax", "x"], processes=3, rounds=4, program=STANDING_IN)
     assert {each.backend for each in found} == {"jax", "x"}
     by_subject = {each.subject: each for each in found if each.backend == "x"}
     assert set(by_subject) == set(SUBJECTS) - {COMPILE}
@@ -334,16 +321,14 @@ def test_entries_hold_every_process_and_every_round():
 
 
 def test_a_process_that_dies_leaves_no_subject_out():
-    program = standing_in("import os; os.write(2, b'out of luck'); os._exit(3)")
-    found = measure(["x"], processes=2, rounds=2, program=program)
+    found = measure(["x"], processes=2, rounds=2, program=[*STANDING_IN, "die"])
     assert [each.subject for each in found] == list(SUBJECTS)
-    assert all("out of luck" in each.context["failed"] for each in found)
+    assert all("status 3: out of luck" in each.context["failed"] for each in found)
 
 
 def test_a_backend_that_cannot_be_opened_is_refused():
-    program = standing_in('print(json.dumps({"refused": "no such device"})); sys.exit()')
     with pytest.raises(RequestError, match="no such device"):
-        measure(["x"], processes=2, rounds=2, program=program)
+        measure(["x"], processes=2, rounds=2, program=[*STANDING_IN, "refuse"])
 
 
 @pytest.mark.parametrize("busy", ["then", "now"])
@@ -362,7 +347,7 @@ def test_seconds_of_a_busy_machine_are_not_compared(rng, baseline, busy):
 
 
 def test_how_long_the_yardstick_waited_is_kept():
-    found = measure(["x"], processes=2, rounds=4, program=standing_in())
+    found = measure(["x"], processes=2, rounds=4, program=STANDING_IN)
     assert {each.context["waited"] for each in found} == {0.5}  # 4 ms of the wall, 2 of the CPU
 
 

@@ -9,7 +9,7 @@ Only the entry lives here; a framework would be imported when the backend is ope
 from __future__ import annotations
 
 from manyseeds.backend.protocols import Backend
-from manyseeds.backend.settings import Settings
+from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
 from manyseeds_numpy import faults
 
@@ -24,6 +24,11 @@ class Entry:
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return None: every recipe there can be is supported (unless a test wants otherwise)."""
         return faults.unsupported(recipe.name)
+
+    def free_memory(self, device: Device) -> int | None:
+        """Return None: NumPy computes on the CPU."""
+        del device
+        return None
 
     def open(self, settings: Settings) -> Backend:
         """Apply the settings; once per process."""

@@ -1,0 +1,65 @@
+"""Folders that keep compiled programs for later processes, and compiler flags in the environment.
+
+For backends that compile: each has a folder of its own for every release, processor and flags.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+from manyseeds.backend.processor import processor
+from manyseeds.errors import RequestError
+
+COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
+"""The variable that names the folder of compiled programs, or is "off"."""
+
+
+def append_flag(variable: str, flag: str) -> None:
+    """Append a flag to a variable of flags, after the user's own, so that it wins.
+
+    A compiler reads the variable when it is first used.
+    """
+    flags = os.environ.get(variable, "").split()
+    os.environ[variable] = " ".join([*(other for other in flags if other != flag), flag])
+
+
+def compiled_folder() -> Path | None:
+    """Return the folder that keeps compiled programs for later processes; None to keep none.
+
+    It is `MANYSEEDS_COMPILED` if set, else a folder in the user's cache.
+    """
+    import pooch
+
+    named = os.environ.get(COMPILED_VARIABLE, "")
+    if named == "off":
+        return None
+    return Path(named) if named else Path(pooch.os_cache("manyseeds")) / "compiled"
+
+
+def keep_compiled(framework: str, release: str, flags: str = "") -> Path | None:
+    """Make and return the folder for a framework's compiled programs; None to keep none.
+
+    Programs are machine code: another release, processor or set of compiler flags has a folder of
+    its own. Flags that a backend always sets need not be among them.
+
+    Raises
+    ------
+    RequestError
+        The folder cannot be made.
+    """
+    folder = compiled_folder()
+    if folder is None:
+        return None
+    machine = "\n".join((flags, processor(), platform.machine()))
+    place = folder / f"{framework}-{release}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            f"cannot keep compiled programs in {place}: {error}. "
+            f"Set {COMPILED_VARIABLE} to another folder, or to off"
+        ) from error
+    return place

@@ -1,0 +1,52 @@
+"""How a worker process ended: its status or signal, and the last of what it printed."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from manyseeds.errors import RunError
+
+
+@dataclass(frozen=True)
+class Death:
+    """The end of a worker process.
+
+    Attributes
+    ----------
+    status
+        Its exit status, or minus the number of the signal that killed it; None if it closed its
+        pipe and had to be killed.
+    log
+        The last of what it printed.
+    """
+
+    status: int | None
+    log: str
+
+    @property
+    def cause(self) -> str:
+        """A clause: "died of SIGSEGV", "ended with status 1"."""
+        if self.status is None:
+            return "closed its pipe without ending"
+        if self.status < 0:
+            return f"died of {signal.Signals(-self.status).name}"
+        return f"ended with status {self.status}"
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody killed it: the system, if memory ran out."""
+        return self.status == -signal.SIGKILL
+
+    @property
+    def last_line(self) -> str:
+        """The last line it printed."""
+        return (self.log.strip().splitlines() or ["it printed nothing"])[-1]
+
+
+class WorkerDiedError(RunError):
+    """A worker process ended before it answered."""
+
+    def __init__(self, death: Death) -> None:
+        super().__init__(f"a worker process {death.cause}: {death.log}")
+        self.death = death

@@ -1,0 +1,46 @@
+"""Workers that end together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Self
+
+from manyseeds.processes.worker_process import Worker
+
+
+class WorkerGroup:
+    """Starts workers, from any thread, and ends them all when it is left.
+
+    Threads that wait for their workers' answers then see them die, and need not be waited for.
+    """
+
+    def __init__(self) -> None:
+        self._workers: list[Worker] = []
+        self._lock = threading.Lock()
+        self.stopped = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Worker:
+        """Start a worker, see `Worker.start`; in a group that is stopped it is killed at once."""
+        worker = Worker.start(module, *arguments, environment=environment)
+        with self._lock:
+            self._workers = [other for other in self._workers if other.alive]
+            self._workers.append(worker)
+            if self.stopped:
+                worker.kill()
+        return worker
+
+    def stop(self) -> None:
+        """Kill all, and whatever is started later."""
+        with self._lock:
+            self.stopped = True
+            for worker in self._workers:
+                worker.kill()

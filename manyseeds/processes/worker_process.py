@@ -1,0 +1,200 @@
+"""The parent's end of a worker process: start it, send it requests, receive its answers, end it.
+
+    with Worker.start("package.module") as worker:
+        worker.send({"number": 2})
+        answer = worker.receive(timeout=60)
+
+The module calls `manyseeds.processes.serving.serve`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO, BinaryIO, Self
+
+from manyseeds.errors import ManyseedsError
+from manyseeds.processes.death import Death, WorkerDiedError
+from manyseeds.processes.framing import Message, read_messages, write_message
+from manyseeds.processes.import_path import worker_environment, worker_path
+
+Event = Message | ManyseedsError | None
+"""An answer; an error that the worker raised on purpose; None: the worker says no more."""
+
+ENDING_SECONDS = 10.0
+"""How long a process may take to end after its pipe has closed."""
+
+_LOG_TAIL_BYTES = 8000
+_STARTER = str(Path(__file__).with_name("start_worker.py"))
+
+
+class Inbox:
+    """Where the events of one or several workers arrive, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._events: SimpleQueue[tuple[Worker, Event]] = SimpleQueue()
+
+    def put(self, worker: Worker, event: Event) -> None:
+        """Add an event."""
+        self._events.put((worker, event))
+
+    def receive(self, timeout: float | None = None) -> tuple[Worker, Event]:
+        """Return the next event and its sender, which may have been stopped since.
+
+        Raises
+        ------
+        TimeoutError
+            None came within so many seconds.
+        """
+        try:
+            return self._events.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError from None
+
+
+class Worker:
+    """A module at work in a process of its own, which ends when this process does.
+
+    Its standard input is empty, its output and errors go to a log. It imports what this process
+    can import, but nothing from the working folder, and runs no start-up file of the user's.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], requests: BinaryIO, log: IO[bytes], inbox: Inbox
+    ) -> None:
+        self._process = process
+        self._requests = requests
+        self._log = log
+        self._inbox = inbox
+
+    @classmethod
+    def start(
+        cls,
+        module: str,
+        *arguments: str,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        inbox: Inbox | None = None,
+    ) -> Self:
+        """Start a module as a worker.
+
+        Parameters
+        ----------
+        module, arguments
+            Its full name; what `worker_arguments` returns in it.
+        log
+            The file to append what it prints to; None: a temporary one, for the cause of its death.
+        environment
+            Variables that differ from this process's.
+        inbox
+            Where its events arrive; None: in one of its own, which `receive` reads.
+        """
+        child_requests, requests = os.pipe()
+        answers, child_answers = os.pipe()
+        stream = _opened_log(log)
+        command = [sys.executable, "-P", "-s", _STARTER, json.dumps(worker_path()), module]
+        try:
+            process = subprocess.Popen(
+                [*command, str(child_requests), str(child_answers), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                pass_fds=(child_requests, child_answers),
+                env=worker_environment(environment or {}),
+            )
+        except BaseException:
+            os.close(requests)
+            os.close(answers)
+            stream.close()
+            raise
+        finally:
+            os.close(child_requests)
+            os.close(child_answers)
+        worker = cls(process, os.fdopen(requests, "wb"), stream, inbox or Inbox())
+        threading.Thread(target=worker._read, args=(answers,), daemon=True).start()
+        return worker
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
+    def send(self, message: Message) -> None:
+        """Send a request; a worker that has died says so by the end of its events."""
+        with contextlib.suppress(BrokenPipeError):
+            write_message(self._requests, message)
+
+    def receive(self, timeout: float | None = None) -> Message:
+        """Return the next answer of a worker that has an inbox of its own.
+
+        Raises
+        ------
+        ManyseedsError
+            The worker raised it.
+        WorkerDiedError
+            It ended before it answered.
+        TimeoutError
+            Nothing came within so many seconds.
+        """
+        _, event = self._inbox.receive(timeout)
+        if event is None:
+            raise WorkerDiedError(self.death())
+        if isinstance(event, ManyseedsError):
+            raise event
+        return event
+
+    def death(self) -> Death:
+        """Return how a worker ended that says no more; one that lives on is killed."""
+        status: int | None
+        try:
+            status = self._process.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait(ENDING_SECONDS)
+            status = None
+        return Death(status, self._log_tail())
+
+    def kill(self) -> None:
+        """End the process; whoever waits for its answers is told. From any thread."""
+        if self.alive:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """End the process and close its pipe and log."""
+        self.kill()
+        self._process.wait(ENDING_SECONDS)
+        with contextlib.suppress(BrokenPipeError):  # something may be left unsent
+            self._requests.close()
+        self._log.close()
+
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe, "rb") as stream:
+            for event in read_messages(stream):
+                self._inbox.put(self, event)
+        self._inbox.put(self, None)
+
+    def _log_tail(self) -> str:
+        # Not by seeking: the worker writes at the same position.
+        number = self._log.fileno()
+        start = max(0, os.fstat(number).st_size - _LOG_TAIL_BYTES)
+        return os.pread(number, _LOG_TAIL_BYTES, start).decode("utf-8", "replace").strip()
+
+
+def _opened_log(log: Path | None) -> IO[bytes]:
+    if log is None:
+        return tempfile.TemporaryFile()
+    return log.open("a+b")
