@@ -27,7 +27,7 @@ from manyseeds.techniques.network_streams import initial_weights
 from manyseeds.techniques.network_streams import noise_keys as keys_of_streams
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
-from manyseeds_jax import entry, programs
+from manyseeds_jax import entry
 from manyseeds_jax import noise as noises
 from manyseeds_jax.activations import activate
 
@@ -345,7 +345,7 @@ def test_threefry_gives_the_known_answers_of_random123(single, key, counter, wor
 
 @pytest.mark.parametrize("step", [0, 70_001, 2**32 - 1])
 def test_noise_is_bit_identical_to_its_definition(single, step):
-    elements = {"one": 1, "four": 4, "six": 6, "many": 333, "alone": 4 * noises.DRAWN_ALONE + 1}
+    elements = {"one": 1, "four": 4, "six": 6, "many": 333, "alone": 4 * noises.LARGE_NOISE + 1}
     generator = np.random.default_rng(2)
     keys = {label: generator.integers(0, 2**32, (3, 2), dtype=np.uint32) for label in elements}
     counts = {label: definition.blocks(count) for label, count in elements.items()}
@@ -514,7 +514,9 @@ def test_frozen_layers_stay_and_have_no_gradient(single):
         assert np.array_equal(before[name], after[name]) == name.startswith("hidden1")
 
 
-def test_a_second_cohort_and_a_second_phase_compile_nothing(single, monkeypatch):
+def test_a_second_cohort_and_a_second_phase_compile_nothing():
+    backend = entry.open(Settings(threads=2))
+
     def tuned(alpha, rate):
         return network((9, {"name": "leaky_relu", "alpha": alpha}), dropout=rate, name=f"{alpha}")
 
@@ -527,14 +529,13 @@ def test_a_second_cohort_and_a_second_phase_compile_nothing(single, monkeypatch)
         assert (trace.compile_seconds > 0) == (trace.compilations > 0)
         return trace.compilations, scores.compilations, trace.loss
 
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
-    cohort = single.cohort(tuned(0.1, 0.2), examples(), 2)
+    cohort = backend.cohort(tuned(0.1, 0.2), examples(), 2)
     *compiled, first = everything(tuned(0.1, 0.2))
     assert compiled == [1, 1]
     *compiled, second = everything(tuned(0.3, 0.5), beta1=0.5, beta2=0.7, epsilon=0.1)
     assert compiled == [0, 0]
     assert not np.allclose(first, second)
-    cohort = single.cohort(tuned(0.1, 0.2), examples(seed=1), 2)
+    cohort = backend.cohort(tuned(0.1, 0.2), examples(seed=1), 2)
     assert everything(tuned(0.1, 0.2))[:2] == (0, 0)
     cohort.begin(phase(tuned(0.1, 0.2)), initial_weights(tuned(0.1, 0.2), FEATURES, [1, 2]))
     assert cohort.train(plan(tuned(0.1, 0.2), [1, 2])).compilations == 1
@@ -550,17 +551,17 @@ def test_a_phase_of_another_structure_is_refused(single):
 def test_data_stay_on_the_device_and_only_the_latest_are_kept(single):
     for seed in range(CACHED_TASKS + 2):
         trained(single, SMALL, [1], data=examples(seed=seed))
-    before = single._kept.of(examples(seed=seed))
+    before = single.data.cache.of(examples(seed=seed))
     trained(single, SMALL, [1], data=examples(seed=seed))
-    placed = single._kept.of(examples(seed=seed))
-    assert len(single._kept) == CACHED_TASKS
+    placed = single.data.cache.of(examples(seed=seed))
+    assert len(single.data.cache) == CACHED_TASKS
     assert all(before[key] is placed[key] for key in before)
 
 
 def test_the_threads_share_the_data_without_copies(single):
     data = examples(seed=9)
     trained(single, SMALL, [1, 2], data=data)
-    for inputs, _ in single._kept.of(data).values():
+    for inputs, _ in single.data.cache.of(data).values():
         assert len(inputs.addressable_shards) == 2
         places = {shard.data.unsafe_buffer_pointer() for shard in inputs.addressable_shards}
         assert len(places) == 1
@@ -638,8 +639,8 @@ def test_lanes_side_by_side_as_on_a_gpu_are_the_lanes_one_by_one(double, monkeyp
     """The program a GPU gets, run on the CPU."""
     one_by_one = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     monkeypatch.setattr(devices.OpenDevice, "kind", "cuda")
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
-    side_by_side = trained(double, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
+    on_gpu = entry.open(Settings(precision="float64", threads=2))
+    side_by_side = trained(on_gpu, NOISY, [1, 2, 3], 7, optimizer="adam", rate=0.01)
     np.testing.assert_allclose(side_by_side[0], one_by_one[0], rtol=1e-9)
     assert distance(side_by_side[1], one_by_one[1]) < 1e-9
 

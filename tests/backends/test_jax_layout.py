@@ -14,8 +14,8 @@ from manyseeds.suite.dense_stack import dense_stack
 from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques.network import Network
 from manyseeds.techniques.network_streams import initial_weights, noise_keys
-from manyseeds_jax import entry, programs
-from manyseeds_jax.layout import Layout
+from manyseeds_jax import entry
+from manyseeds_jax.network_layout import NetworkLayout
 
 SEEDS = [1, 2, 3]
 ROWS, FEATURES, BATCH, STEPS = 80, 6, 16, 5
@@ -144,7 +144,7 @@ def test_looped_layers_train_as_layers_one_after_the_other(double, monkeypatch, 
 
     check_equal(*in_both_forms(monkeypatch, train))
     monkeypatch.setattr(repeats, "FEWEST", 3)
-    assert Layout.of(net, FEATURES, fields.get("frozen", ())).repeated
+    assert NetworkLayout.of(net, FEATURES, fields.get("frozen", ())).repeated
 
 
 def activity(cohort, training):
@@ -226,15 +226,15 @@ def test_a_lane_that_turns_nan_leaves_the_others_of_a_deep_network_alone(double,
         np.testing.assert_array_equal(value[::2], sick_ended[name][::2])
 
 
-def test_programs_of_two_hundred_layers_are_as_long_as_those_of_twenty(single, monkeypatch):
+def test_programs_of_two_hundred_layers_are_as_long_as_those_of_twenty():
     lengths = []
     for depth in (20, 200):
-        monkeypatch.setattr(programs, "_PROGRAMS", {})
+        backend = entry.open(Settings(threads=2))
         net = stack(depth, activation="tanh")
-        cohort = started(single, net, initial_weights(net, FEATURES, SEEDS))
+        cohort = started(backend, net, initial_weights(net, FEATURES, SEEDS))
         assert np.isfinite(cohort.train(plan(net)).loss).all()
         assert np.isfinite(cohort.gradient(batch(net))["hidden13/kernel"]).all()
         assert np.isfinite(cohort.activity(batch(net), training=True)["hidden13"].sd).all()
-        texts = [program.as_text() for program in programs._PROGRAMS.values()]
+        texts = [program.as_text() for program in backend.programs.compiled.values()]
         lengths.append([len(text.splitlines()) for text in texts])
     assert lengths[0] == lengths[1]

@@ -25,12 +25,12 @@ from manyseeds.techniques.network import Network
 from manyseeds.techniques.network_streams import image_changes, initial_weights, noise_keys
 from manyseeds_jax import cohort as cohorts
 from manyseeds_jax import device as devices
-from manyseeds_jax import entry, optimizers, programs, scoring
+from manyseeds_jax import entry, losses, optimizers
 from manyseeds_jax import noise as noises
-from manyseeds_jax.augmentation import LaneChanges
+from manyseeds_jax.augmentation import DeviceChanges
 from manyseeds_jax.augmentation import augmented as changed
-from manyseeds_jax.clipping import clipped, within
-from manyseeds_jax.layout import Layout
+from manyseeds_jax.clipping import clipped, shortened
+from manyseeds_jax.network_layout import NetworkLayout
 
 SEEDS = [1, 2, 3]
 ROWS, FEATURES, BATCH, STEPS = 48, 9, 16, 3
@@ -361,7 +361,7 @@ def test_penalties_are_apart_from_the_loss_and_in_the_gradient_of_what_is_traine
 
 def test_max_norm_shortens_the_columns_that_are_too_long_and_no_row(double):
     kernel = np.array([[3.0, 0.3, 0.0], [4.0, 0.4, 0.0]])
-    np.testing.assert_allclose(within(jnp.asarray(kernel), 1.0), [[0.6, 0.3, 0], [0.8, 0.4, 0]])
+    np.testing.assert_allclose(shortened(jnp.asarray(kernel), 1.0), [[0.6, 0.3, 0], [0.8, 0.4, 0]])
 
 
 def test_max_norm_comes_after_the_step_of_what_is_trained(double):
@@ -413,7 +413,7 @@ WHOLE = (0.9**2 + 100**2 + 173.2**2) ** 0.5
 )
 def test_clipping_is_the_chapters_example(double, kind, expected):
     gradient = {"a": jnp.array([0.9, 100.0]), "b": jnp.array([173.2])}
-    layout = Layout.of(PLAIN, FEATURES, ())
+    layout = NetworkLayout.of(PLAIN, FEATURES, ())
     found = clipped(kind, gradient, {"limit": jnp.asarray(1.0)}, layout)
     np.testing.assert_allclose(found["a"], expected[0], rtol=1e-5)
     np.testing.assert_allclose(found["b"], expected[1], rtol=1e-5)
@@ -471,7 +471,7 @@ def test_optimizer_is_pytorchs_where_that_is_the_canonical_equation(double, kind
         gradient = generator.normal(size=4)
         parameter.grad = torch.tensor(gradient)
         optimizer.step()
-        step = optimizers.transformation(kind, jnp.asarray(0.03), jnp.asarray(0.0), hyperparameters)
+        step = optimizers.RULES[kind](jnp.asarray(0.03), jnp.asarray(0.0), hyperparameters)
         updates, state = step.update({"w": jnp.asarray(gradient)}, state, ours)
         ours = {"w": ours["w"] + updates["w"]}
     # PyTorch keeps nadam's product of momenta in float32.
@@ -502,7 +502,7 @@ def test_images_are_changed_as_they_are_defined_to_be(double):
     images = np.random.default_rng(6).random((50, 28, 28))
     drawn = changes_of(50, [1], 784)[0]
     parts = (jnp.asarray(part) for part in (drawn.affine, drawn.gain, drawn.offset))
-    ours = changed(jnp.asarray(images.reshape(50, 784)), LaneChanges(*parts))
+    ours = changed(jnp.asarray(images.reshape(50, 784)), DeviceChanges(*parts))
     np.testing.assert_allclose(
         np.asarray(ours).reshape(images.shape), augmented(images, drawn), rtol=1e-10, atol=1e-12
     )
@@ -571,18 +571,16 @@ def test_activity_is_what_leaves_each_layer(double):
     "output", [OUTPUT, {"name": "dense", "units": 1, "activation": "logistic"}]
 )
 @pytest.mark.parametrize("rows", [1000, 10])
-def test_sampled_scores_are_means_over_samples_of_the_defined_noise(
-    double, monkeypatch, output, rows
-):
+def test_sampled_scores_are_means_over_samples_of_the_defined_noise(monkeypatch, output, rows):
     monkeypatch.setattr(cohorts, "SAMPLING_ROWS", rows)
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
+    backend = entry.open(Settings(precision="float64", threads=2))
     net = network(
         {"name": "dropout", "rate": 0.4}, {"name": "gaussian_noise"}, "batch_norm", output
     )
     data, first = examples(net), perturbed(net)
     samples, pieces = 4, -(-len(data.test) // rows)
     noise = {"dropout1": keys(net)["dropout1"]}
-    cohort = started(double, net, first)
+    cohort = started(backend, net, first)
     scores = cohort.score(
         ("loss", "accuracy"), probabilities=True, sampling=Sampling(samples, noise)
     )
@@ -615,7 +613,7 @@ def test_sampled_scores_are_means_over_samples_of_the_defined_noise(
 
 def test_a_certain_and_right_sample_has_no_loss(double):
     sure = jnp.array([[1.0], [0.0]])
-    found = scoring._losses_of("binary_cross_entropy", sure, jnp.array([1.0, 0.0]))
+    found = losses.losses_of_probabilities("binary_cross_entropy", sure, jnp.array([1.0, 0.0]))
     np.testing.assert_array_equal(found, [0, 0])
 
 
@@ -680,23 +678,25 @@ def test_lanes_side_by_side_as_on_a_gpu_are_the_lanes_one_by_one(double, monkeyp
     one_by_one = trained(double, epochs=20)
     batch = batch_of(plan(NORMALISED))
 
-    def spread():
-        activity = started(double, NORMALISED).activity(batch, training=True)
+    def spread(backend):
+        activity = started(backend, NORMALISED).activity(batch, training=True)
         return [each.sd for each in activity.values()]
 
-    first = spread()
+    first = spread(double)
     monkeypatch.setattr(devices.OpenDevice, "kind", "cuda")
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
-    side_by_side = trained(double, epochs=20)
+    on_gpu = entry.open(Settings(precision="float64", threads=2))
+    side_by_side = trained(on_gpu, epochs=20)
     np.testing.assert_allclose(side_by_side[0], one_by_one[0], rtol=1e-9)
     for name, value in side_by_side[1].items():
         np.testing.assert_allclose(value, one_by_one[1][name], rtol=1e-8, atol=1e-12)
-    np.testing.assert_allclose(spread(), first, rtol=1e-10)
+    np.testing.assert_allclose(spread(on_gpu), first, rtol=1e-10)
 
 
-def test_other_numbers_compile_nothing(single, monkeypatch):
+def test_other_numbers_compile_nothing():
+    backend = entry.open(Settings(threads=2))
+
     def run(net, optimizer, limit, samples):
-        cohort = single.cohort(EVERYTHING, examples(EVERYTHING), 3)
+        cohort = backend.cohort(EVERYTHING, examples(EVERYTHING), 3)
         fields = {"clipping": {"name": "clip_value", "limit": limit}, "keep_zeros": True}
         weights = initial_weights(net, FEATURES, SEEDS)
         cohort.begin(phase(net, optimizer=optimizer, **fields), weights)
@@ -709,11 +709,10 @@ def test_other_numbers_compile_nothing(single, monkeypatch):
         cohort.score(("loss",), sampling=Sampling(samples, keys(net)))
         return trace.loss
 
-    monkeypatch.setattr(programs, "_PROGRAMS", {})
     first = run(EVERYTHING, {"name": "ftrl"}, 1.0, 2)
-    compiled = len(programs._PROGRAMS)
+    compiled = backend.compiled().programs
     assert compiled == 6
     other = everything(momentum=0.5, radius=0.1, l1=0.1, rate=0.4, epsilon=0.1, sd=0.5)
     second = run(other, {"name": "ftrl", "l1": 0.1, "l2": 0.1, "accumulator": 0.3}, 0.01, 3)
-    assert len(programs._PROGRAMS) == compiled
+    assert backend.compiled().programs == compiled
     assert not np.allclose(first, second)
