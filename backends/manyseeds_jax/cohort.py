@@ -30,7 +30,6 @@ from manyseeds.backend.values import (
     check_structure,
 )
 from manyseeds.suite.recipe import Phase
-from manyseeds.techniques.layers import AlphaDropout, Dropout
 from manyseeds.techniques.network import Network, Weights
 from manyseeds_jax import scoring
 from manyseeds_jax.activity import activity
@@ -230,12 +229,7 @@ class JaxCohort:
             variables, keys = fixed
             return scoring.sample(network, variables, keys, *shared)
 
-        dropouts = [
-            layer.label
-            for layer in network.definition.layers
-            if isinstance(layer, Dropout | AlphaDropout)
-        ]
-        keys = self._transfer.keys(sampling.noise, dropouts)
+        keys = self._transfer.keys(sampling.noise, network.dropouts)
         fixed, name = (self._weights().variables(), keys), ("sample", network.prediction_name)
         # The last block stays smaller: the noise of a row depends on the number of rows.
         blocks = self._row_blocks("test", SAMPLING_ROWS, filled=False)

@@ -35,7 +35,7 @@ def losses(kind: Loss, logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def losses_of_probabilities(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the loss of every example, [batch], from what `probabilities` returns.
+    """Return the loss of every example, [batch], from the results of `probabilities`.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ import jax
 
 from manyseeds.backend.repeated_layers import LayerRun
 from manyseeds.randomness.noise import blocks, normal_blocks
-from manyseeds.techniques.layers import BatchNorm, GaussianNoise, Layer
+from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout, GaussianNoise, Layer
 from manyseeds.techniques.network import INPUT, Network
 from manyseeds_jax.layers import ForwardPass, forward
 from manyseeds_jax.network_layout import NetworkLayout
@@ -87,6 +87,15 @@ class LaneNetwork:
     def gradient_name(self) -> Hashable:
         """A name that networks share if they share their programs of a gradient."""
         return (self.prediction_name, self.frozen)
+
+    @property
+    def dropouts(self) -> tuple[str, ...]:
+        """The labels of the layers that act when the network is sampled."""
+        return tuple(
+            layer.label
+            for layer in self.definition.layers
+            if isinstance(layer, Dropout | AlphaDropout)
+        )
 
     def predict(
         self,

@@ -24,9 +24,9 @@ Words = tuple[jax.Array, jax.Array]
 LARGE_NOISE = 1 << 14
 """Noises of at least this many blocks are drawn on their own.
 
-JAX's primitive is a loop, which takes time to compile, so that all small noises are drawn together.
-Each of their blocks then needs a copy of its key. With many blocks neither those copies nor what
-the loop stores in every round fit in the CPU's cache.
+JAX's primitive is a loop that takes time to compile, so all small noises are drawn together. Each
+of their blocks then needs a copy of its key. With many blocks, neither those copies nor the loop's
+intermediate results fit in the CPU's cache.
 """
 CHUNK_BLOCKS = 1 << 12
 """Blocks of a large noise that go through all rounds together."""

@@ -22,7 +22,7 @@ Hyperparameters = Mapping[str, Any]
 """Arrays without axes, by name."""
 Scaling = Callable[[Hyperparameters], optax.GradientTransformation]
 Rule = Callable[[jax.Array, jax.Array, Hyperparameters], optax.GradientTransformation]
-"""Returns one step of an optimizer, from the step's rate and momentum and the hyperparameters."""
+"""Makes one step's transformation from the step's rate and momentum and the hyperparameters."""
 
 
 def initial_state(name: str, parameters: Tree, hyperparameters: Hyperparameters) -> Tree:
@@ -132,4 +132,4 @@ RULES: Mapping[str, Rule] = {
     "nadam_keras3": _scaled(_nadam),
     "ftrl": _ftrl,
 }
-"""What makes one step of each optimizer, from rate, momentum and hyperparameters."""
+"""The rule of each optimizer, by its name."""

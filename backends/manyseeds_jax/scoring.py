@@ -22,14 +22,14 @@ class BlockScores(NamedTuple):
 
     Attributes
     ----------
-    loss, correct
+    loss, right
         The sum of the losses, and the number of rows classified correctly.
     outputs
-        Probabilities, or what a linear output predicts, [rows, outputs].
+        Probabilities, or the predictions of a linear output, [rows, outputs].
     """
 
     loss: jax.Array
-    correct: jax.Array
+    right: jax.Array
     outputs: jax.Array
 
 
@@ -113,11 +113,11 @@ def split_scores(
     metrics, probabilities
         The scores to return.
     compilation
-        What scoring has compiled.
+        The programs compiled for scoring it.
     """
     sums: dict[Metric, Any] = {
         "loss": np.array([block.loss for block in blocks], np.float64),
-        "accuracy": np.array([block.correct for block in blocks]),
+        "accuracy": np.array([block.right for block in blocks]),
     }
     means = {str(key): np.asarray(np.sum(sums[key], axis=0) / rows, float) for key in metrics}
     outputs = [block.outputs for block in blocks] if probabilities else []

@@ -39,12 +39,12 @@ def test_activity_describes_the_output_of_each_layer(double):
     first["hidden1/bias"][:] = -1.0
     cohort = started(double, net, first)
     rows = np.tile(np.arange(ROWS, dtype=np.int32), (3, 1))
-    kept = definition.kept(keys(net)["dropout1"], 2, ROWS, FEATURES, 0.5)
+    mask = definition.kept(keys(net)["dropout1"], 2, ROWS, FEATURES, 0.5)
     for training in (True, False):
         activities = cohort.activity(Batch(rows, keys(net), 2), training=training)
         assert list(activities) == ["dropout1", "batch_norm1", "hidden1", "output"]
         for lane in range(3):
-            dropped = data.train.inputs * kept[lane] * 2 if training else data.train.inputs
+            dropped = data.train.inputs * mask[lane] * 2 if training else data.train.inputs
             mean, variance = (dropped.mean(axis=0), dropped.var(axis=0)) if training else (0, 1)
             normal = (dropped - mean) / np.sqrt(variance + 1e-3)
             weights = lane_of(first, lane)

@@ -33,10 +33,10 @@ def test_dropout_follows_its_noise_in_training_and_drops_nothing_in_evaluation(d
     noise = keys(net, seeds)
     rows = np.stack([np.arange(lane, lane + 10) for lane in range(3)]).astype(np.int32)
     gradient = cohort.gradient(Batch(rows, noise, step))
-    kept = definition.kept(noise["dropout1"], step, 10, FEATURES, rate)
+    mask = definition.kept(noise["dropout1"], step, 10, FEATURES, rate)
     kernel = initial_weights(net, FEATURES, seeds)["output/kernel"]
     for lane in range(3):
-        inputs = data.train.inputs[rows[lane]] * kept[lane] * definition.keep_scale(rate)
+        inputs = data.train.inputs[rows[lane]] * mask[lane] * definition.keep_scale(rate)
         error = inputs @ kernel[lane][:, 0] - data.train.labels[rows[lane]]
         np.testing.assert_allclose(
             gradient["output/kernel"][lane][:, 0], 2 * inputs.T @ error / 10, rtol=1e-12
@@ -51,9 +51,9 @@ def test_gradients_contain_the_noise_as_it_is_defined(double):
     a, b = definition.alpha_affine(rate)
     net = network({"name": "alpha_dropout", "rate": rate}, LINEAR)
     noise = keys(net)["alpha_dropout1"]
-    kept = definition.kept(noise, step, 10, FEATURES, rate)
+    mask = definition.kept(noise, step, 10, FEATURES, rate)
     check_gradient(
-        double, net, step, lambda x, lane: a * np.where(kept[lane], x, definition.SELU_FLOOR) + b
+        double, net, step, lambda x, lane: a * np.where(mask[lane], x, definition.SELU_FLOOR) + b
     )
     net = network({"name": "gaussian_noise", "sd": 0.4}, LINEAR)
     drawn = definition.normals(keys(net)["noise1"], step, 10 * FEATURES).reshape(3, 10, FEATURES)
@@ -79,17 +79,17 @@ def test_drop_connect_drops_weights_and_not_their_bias(double):
     data, first, noise = examples(net), perturbed(net), keys(net)
     rows, step = np.tile(np.arange(10, dtype=np.int32), (3, 1)), 7
     gradient = started(double, net, first).gradient(Batch(rows, noise, step))
-    kept = definition.kept(noise["output/kernel"], step, FEATURES, 1, 0.4)
+    kept_weights = definition.kept(noise["output/kernel"], step, FEATURES, 1, 0.4)
     for lane in range(3):
-        mask = kept[lane] * definition.keep_scale(0.4)
+        factors = kept_weights[lane] * definition.keep_scale(0.4)
         inputs = data.train.inputs[:10]
-        output = inputs @ (first["output/kernel"][lane] * mask) + first["output/bias"][lane]
+        output = inputs @ (first["output/kernel"][lane] * factors) + first["output/bias"][lane]
         slope = 2 * (output - data.train.labels[:10, None]) / 10
         np.testing.assert_allclose(
-            gradient["output/kernel"][lane], inputs.T @ slope * mask, rtol=1e-11
+            gradient["output/kernel"][lane], inputs.T @ slope * factors, rtol=1e-11
         )
         np.testing.assert_allclose(gradient["output/bias"][lane], slope.sum(axis=0), rtol=1e-11)
-    assert 0 < kept.mean() < 1
+    assert 0 < kept_weights.mean() < 1
 
 
 def test_a_randomised_relu_predicts_with_its_mean_slope_and_no_layer_is_noisy(double):

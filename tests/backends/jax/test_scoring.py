@@ -120,8 +120,8 @@ def test_sampled_scores_are_means_over_samples_of_the_defined_noise(
             mean = 0
             for sample in range(samples):
                 step = sample * blocks + block
-                kept = definition.kept(noise["dropout1"], step, len(inputs), FEATURES, 0.4)[lane]
-                dropped = inputs * kept * definition.keep_scale(0.4)
+                mask = definition.kept(noise["dropout1"], step, len(inputs), FEATURES, 0.4)[lane]
+                dropped = inputs * mask * definition.keep_scale(0.4)
                 sd = np.sqrt(weights["batch_norm1/moving_variance"] + 1e-3)
                 normal = (dropped - weights["batch_norm1/moving_mean"]) / sd
                 normal = normal * weights["batch_norm1/gamma"] + weights["batch_norm1/beta"]
