@@ -1,4 +1,4 @@
-"""The JAX wing: Flax networks and Optax optimizers, the lanes of a cohort under `jax.vmap`.
+"""The JAX wing: Flax layers and Optax optimizers, with the lanes of a cohort under `jax.vmap`.
 
 Importing this package imports no framework; `entry.open` does.
 """
@@ -12,14 +12,14 @@ from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The JAX backend, not opened yet; see `manyseeds.backend.protocols.BackendEntry`."""
+    """The JAX backend before it is opened; see `manyseeds.backend.protocols.BackendEntry`."""
 
     name = "jax"
     requires: tuple[str, ...] = ("jax", "flax", "optax")
     install = "pip install 'manyseeds[jax]'"
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why this backend cannot train a recipe: it can train all there are."""
+        """Return why this backend cannot train a recipe: None, because it trains every recipe."""
         del recipe
         return None
 
@@ -28,7 +28,10 @@ class Entry:
         return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
-        """Import JAX, Flax and Optax and apply the settings; once per process."""
+        """Import JAX, Flax and Optax, apply the settings and return the backend.
+
+        JAX takes most settings only once: open one backend per process.
+        """
         from manyseeds_jax.backend import JaxBackend
 
         return JaxBackend(settings)

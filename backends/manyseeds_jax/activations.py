@@ -1,4 +1,4 @@
-"""Activations by name; at the kink the derivative is that of the negative branch."""
+"""Activations by name; at a kink the derivative is that of the negative side."""
 
 from __future__ import annotations
 
@@ -12,12 +12,6 @@ from manyseeds_jax.noise import Words, slopes
 
 Hyperparameters = Mapping[str, Any]
 
-
-def leaky_relu(inputs: jax.Array, slope: jax.Array) -> jax.Array:
-    """Leaky ReLU with its slope also at 0, where `jax.nn.leaky_relu` has slope 1."""
-    return jnp.where(inputs > 0, inputs, slope * inputs)
-
-
 PLAIN: Mapping[str, Callable[[jax.Array], jax.Array]] = {
     "linear": lambda inputs: inputs,
     "logistic": jax.nn.sigmoid,
@@ -26,7 +20,7 @@ PLAIN: Mapping[str, Callable[[jax.Array], jax.Array]] = {
     "selu": jax.nn.selu,
     "softplus": jax.nn.softplus,
 }
-"""Those without hyperparameters."""
+"""Activations without hyperparameters."""
 
 
 def activate(
@@ -37,20 +31,20 @@ def activate(
     noise: Words | None = None,
     slope: Any = None,
 ) -> jax.Array:
-    """Return an activation of its inputs.
+    """Apply an activation to its inputs.
 
     Parameters
     ----------
     name
-        Its name.
+        The activation's name.
     inputs
         [batch, units]
     hyperparameters
-        Its hyperparameters by name, maybe among others.
+        The activation's hyperparameters by name; others are ignored.
     noise
-        That of a rrelu; without it the slopes are their mean.
+        The noise of a randomised ReLU; without it the slope is the mean slope.
     slope
-        That of a prelu, [units].
+        The learned slopes of a PReLU, [units].
     """
     if name in PLAIN:
         return PLAIN[name](inputs)
@@ -62,3 +56,8 @@ def activate(
         lower, upper = hyperparameters["lower"], hyperparameters["upper"]
         slope = slopes(noise, inputs.shape, lower, upper) if noise else (lower + upper) / 2
     return leaky_relu(inputs, slope)
+
+
+def leaky_relu(inputs: jax.Array, slope: jax.Array) -> jax.Array:
+    """Apply a leaky ReLU that has its slope at 0 too, where `jax.nn.leaky_relu` has slope 1."""
+    return jnp.where(inputs > 0, inputs, slope * inputs)

@@ -1,31 +1,50 @@
-"""What leaves the layers of one lane, in numbers."""
+"""The activity of the layers of one lane: mean, standard deviation and dead units."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 
-from manyseeds_jax import network as networks
-from manyseeds_jax.training import LaneBatch, LaneModel, Shared, inputs_of
-from manyseeds_jax.variables import LaneWeights
+from manyseeds_jax.losses import probabilities
+from manyseeds_jax.network_variables import LaneWeights
+from manyseeds_jax.training import Trainer, inputs_of
+from manyseeds_jax.training_arrays import DeviceBatch, SharedArrays
 
 
 def activity(
-    model: LaneModel, training: bool, weights: LaneWeights, batch: LaneBatch, shared: Shared
+    trainer: Trainer,
+    training: bool,
+    weights: LaneWeights,
+    batch: DeviceBatch,
+    shared: SharedArrays,
 ) -> dict[str, jax.Array]:
-    """Return mean, sd and dead units of `manyseeds.backend.values.Activity`, [3], in a layout."""
+    """Return the activity of every layer on a batch, by label, in the network's layout.
+
+    Parameters
+    ----------
+    trainer
+        The lane's training.
+    training
+        Whether the network is in training mode; otherwise it predicts.
+    weights, batch, shared
+        The lane's arrays.
+
+    Returns
+    -------
+    Mean, standard deviation and dead share, [3]; see `manyseeds.backend.values.Activity`.
+    """
+    network = trainer.network
     if training:
-        found = model.outputs(weights, batch, shared, _moments)
+        outputs = trainer.outputs(weights, batch, shared, _measured)
     else:
-        inputs = inputs_of(batch, shared)
-        variables, hyperparameters = weights.variables(), shared.network
-        found = networks.predict(model.layout, variables, inputs, hyperparameters, observe=_moments)
-    output = networks.probabilities(model.network.loss, found.logits)
-    return found.observed | {model.network.output.label: _moments(output)}
+        inputs, variables = inputs_of(batch, shared), weights.variables()
+        outputs = network.predict(variables, inputs, shared.network, observe=_measured)
+    predictions = probabilities(network.definition.loss, outputs.logits)
+    return outputs.observed | {network.definition.output.label: _measured(predictions)}
 
 
-def _moments(values: jax.Array) -> jax.Array:
-    """Return the three numbers of one layer's outputs [batch, units]."""
+def _measured(values: jax.Array) -> jax.Array:
+    """Return the three numbers of one layer's outputs [batch, units], as means over the units."""
     mean, sd = jnp.mean(values, axis=0), jnp.std(values, axis=0)
     dead = jnp.all(values == 0, axis=0)
-    return jnp.stack([jnp.mean(each, dtype=values.dtype) for each in (mean, sd, dead)])
+    return jnp.stack([jnp.mean(units, dtype=values.dtype) for units in (mean, sd, dead)])

@@ -1,4 +1,4 @@
-"""What happens to one lane's gradient before the optimizer sees it, and to its weights after."""
+"""Clipping of one lane's gradient before the optimizer, and constraints on its weights after it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ import jax.numpy as jnp
 import optax
 
 from manyseeds.techniques.layers import Dense
-from manyseeds_jax.layout import Layout
+from manyseeds_jax.network_layout import NetworkLayout
 
 Tree = Any
 Hyperparameters = Mapping[str, Any]
 
 
 def clipped(
-    kind: str | None, gradient: Tree, hyperparameters: Hyperparameters, layout: Layout
+    kind: str | None, gradient: Tree, hyperparameters: Hyperparameters, layout: NetworkLayout
 ) -> Tree:
-    """Return a gradient, by layer and variable, clipped in a way of `techniques.clipping`.
+    """Return a gradient, clipped as `manyseeds.techniques.clipping` defines it.
 
     Parameters
     ----------
     kind
-        The clipping's name, if there is one.
+        The clipping's name; with None the gradient stays as it is.
+    gradient
+        Arrays by layer and variable.
     hyperparameters
-        Its limit.
+        The clipping's "limit".
+    layout
+        The network's layout: every block of a repeated layer has a norm of its own.
     """
     match kind:
         case "clip_value":
@@ -35,12 +39,12 @@ def clipped(
         case "global_clip_norm":
             return _updated(optax.clip_by_global_norm(hyperparameters["limit"]), gradient)
         case "clip_norm":
-            # The global norm of one variable alone.
+            # The global norm of one variable is that variable's norm.
             clip = optax.clip_by_global_norm(hyperparameters["limit"])
             limited = partial(_updated, clip)
             return {
-                label: jax.tree.map(layout.each(label, limited), own)
-                for label, own in gradient.items()
+                label: jax.tree.map(layout.per_block(label, limited), variables)
+                for label, variables in gradient.items()
             }
         case _:
             return gradient
@@ -51,36 +55,39 @@ def _updated(clip: optax.GradientTransformation, gradient: Tree) -> Tree:
 
 
 def constrained(
-    layout: Layout,
+    layout: NetworkLayout,
     weights: Tree,
     hyperparameters: Mapping[str, Hyperparameters],
-    kept: Mapping[str, jax.Array],
+    nonzero: Mapping[str, jax.Array],
 ) -> Tree:
-    """Return weights within their layers' max-norms, with the zeros that are kept put back.
+    """Return weights within their layers' max-norms, with the zeros of sparse kernels restored.
 
     Parameters
     ----------
+    layout
+        The network's layout.
     weights
-        The trained ones, by layer and variable.
+        The trained weights by layer and variable.
     hyperparameters
-        Of the layers, by label.
-    kept
-        Which weights of a kernel [fan_in, units] are not kept at zero, by label.
+        Of every layer, by label; a max-norm has a "radius".
+    nonzero
+        For kernels whose zeros stay zeros, which weights [fan_in, units] may differ from 0, by
+        label.
     """
-    found = dict(weights)
+    result = dict(weights)
     for layer in layout.layers:
         label = layer.label
         if isinstance(layer, Dense) and layer.max_norm and label in weights:
-            shorten = layout.each(label, within)
-            kernel = shorten(found[label]["kernel"], hyperparameters[label]["radius"])
-            found[label] = {**found[label], "kernel": kernel}
-        if label in kept:
-            kernel = jnp.where(kept[label], found[label]["kernel"], 0)
-            found[label] = {**found[label], "kernel": kernel}
-    return found
+            shorten = layout.per_block(label, shortened)
+            kernel = shorten(result[label]["kernel"], hyperparameters[label]["radius"])
+            result[label] = {**result[label], "kernel": kernel}
+        if label in nonzero:
+            kernel = jnp.where(nonzero[label], result[label]["kernel"], 0)
+            result[label] = {**result[label], "kernel": kernel}
+    return result
 
 
-def within(kernel: jax.Array, radius: jax.Array) -> jax.Array:
-    """Return a kernel [fan_in, units] whose columns are at most as long as the radius."""
+def shortened(kernel: jax.Array, radius: jax.Array) -> jax.Array:
+    """Return a kernel [fan_in, units] with every column shortened to at most the radius."""
     length = jnp.sqrt(jnp.sum(kernel * kernel, axis=0))
-    return kernel * jnp.minimum(1, radius / length)  # radius / 0 is infinite: zeros stay
+    return kernel * jnp.minimum(1, radius / length)  # radius / 0 is infinite: zeros stay zeros

@@ -9,17 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from manyseeds.backend.compiled_programs import append_flag, keep_compiled
-from manyseeds.backend.lane_shares import lane_shares
 from manyseeds.backend.nvidia import nvidia_versions
 from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
@@ -27,10 +23,8 @@ from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError
 from manyseeds.processes.host import cores
 
-Tree = Any
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
-ALIGNMENT = 64
-"""Bytes."""
+"""Packages whose versions are recorded."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +34,11 @@ class OpenDevice:
     Attributes
     ----------
     jax_devices
-        One GPU; or one JAX device for every thread of the CPU.
+        One GPU, or one JAX device for every thread of the CPU.
     dtype
         Of weights, activations and updates.
     settings
-        As asked for.
+        The settings the backend was opened with.
     """
 
     jax_devices: tuple[jax.Device, ...]
@@ -58,112 +52,36 @@ class OpenDevice:
 
 
 def open_device(settings: Settings) -> OpenDevice:
-    """Apply the settings and return the device they ask for.
+    """Apply the settings and return the device they name.
 
     Raises
     ------
     RequestError
-        CUDA is asked for and JAX sees none.
+        If the settings name CUDA and JAX sees no such device.
     """
     _set_environment(settings)
     if settings.precision == "float64":
         jax.config.update("jax_enable_x64", True)
     if settings.device == "cpu":
-        # Else JAX would open a GPU that happens to be there, and take memory on it.
+        # Otherwise JAX would open a GPU if the machine has one, and take memory on it.
         jax.config.update("jax_platforms", "cpu")
     _split_cpu(threads(settings))
     _keep_programs()
-    found = _find(settings.device, threads(settings))
-    if found[0].platform != "cpu":
-        # XLA's own default rounds float32 products to TF32 on GPUs that can.
+    devices = _jax_devices(settings.device, threads(settings))
+    if devices[0].platform != "cpu":
+        # By default XLA rounds float32 products to TF32 on GPUs that support it.
         precision = "tensorfloat32" if settings.tf32 else "highest"
         jax.config.update("jax_default_matmul_precision", precision)
-    return OpenDevice(found, np.dtype(settings.precision), settings)
+    return OpenDevice(devices, np.dtype(settings.precision), settings)
 
 
 def threads(settings: Settings) -> int:
-    """Return the CPU threads asked for; all cores this process may use unless said."""
+    """Return the number of CPU threads; by default all cores this process may use."""
     return settings.threads or cores()
 
 
-class Lanes:
-    """Where the lanes of a cohort are: on one GPU, or dealt out to the threads of the CPU.
-
-    On a CPU every thread is a JAX device that takes its lanes one after the other, through a
-    whole epoch each: their weights stay in its cache. On a GPU all lanes go side by side.
-
-    Parameters
-    ----------
-    device
-        The open device.
-    lanes
-        How many; copies of the last one fill up the threads.
-    """
-
-    def __init__(self, device: OpenDevice, lanes: int) -> None:
-        self._cpu = device.kind == "cpu"
-        shares = lane_shares(lanes, len(device.jax_devices))
-        self.mesh = Mesh(np.array(device.jax_devices[: len(shares)]), ("lanes",))
-        self._each = PartitionSpec("lanes")
-        self._all = PartitionSpec()
-        self._source = shares.ravel()
-        self._lanes = lanes
-
-    @property
-    def at_once(self) -> int:
-        """How many lanes a device has in hand at a time."""
-        return 1 if self._cpu else self._lanes
-
-    def put(self, tree: Tree) -> Tree:
-        """Put arrays [lanes, ...] from the host on the device, as copies of their own."""
-        filled = jax.tree.map(lambda leaf: np.asarray(leaf)[self._source], tree)
-        return jax.device_put(filled, NamedSharding(self.mesh, self._each))
-
-    def share(self, tree: Tree) -> Tree:
-        """Put arrays that all lanes read on the device, as copies of their own."""
-        return jax.device_put(jax.tree.map(_aligned, tree), NamedSharding(self.mesh, self._all))
-
-    def get(self, tree: Tree) -> Tree:
-        """Return copies of arrays [lanes, ...] on the host."""
-        return jax.tree.map(lambda leaf: np.array(leaf)[: self._lanes], tree)
-
-    def compile(
-        self, function: Callable[..., Tree], arguments: tuple[Tree, ...], *, one_by_one: bool
-    ) -> Any:
-        """Compile one lane's function of (moving, fixed, shared) for all lanes.
-
-        A thread takes one lane after the other in any case, a GPU where it is asked to.
-        """
-
-        def local(moving: Tree, fixed: Tree, shared: Tree) -> Tree:
-            if self._cpu or one_by_one:
-                return jax.lax.map(lambda lane: function(*lane, shared), (moving, fixed))
-            return jax.vmap(function, in_axes=(0, 0, None))(moving, fixed, shared)
-
-        spread = jax.shard_map(
-            local,
-            mesh=self.mesh,
-            in_specs=(self._each, self._each, self._all),
-            out_specs=self._each,
-            check_vma=False,
-        )
-        # The threads are busy with lanes of their own; they must not share one lane's products.
-        options: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
-        lowered = jax.jit(spread, donate_argnums=0).lower(*arguments)
-        return lowered.compile(options if self._cpu else None)
-
-
-def _aligned(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return a copy aligned as XLA wants it: the CPU's threads then share it as it is."""
-    buffer = np.empty(values.nbytes + ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    copy = buffer[start : start + values.nbytes].view(values.dtype).reshape(values.shape)
-    copy[...] = values
-    return copy
-
-
 def describe(device: OpenDevice) -> Environment:
-    """Say what runs where, for the provenance."""
+    """Describe the device, the versions and the switches, for the provenance."""
     return Environment(
         backend="jax",
         versions=_versions(device),
@@ -187,8 +105,8 @@ def describe(device: OpenDevice) -> Environment:
 
 def peak_memory(device: OpenDevice) -> int:
     """Return the most device memory used so far, in bytes; 0 on a CPU."""
-    stats = device.jax_devices[0].memory_stats() or {}
-    return int(stats.get("peak_bytes_in_use", 0)) if device.kind == "cuda" else 0
+    statistics = device.jax_devices[0].memory_stats() or {}
+    return int(statistics.get("peak_bytes_in_use", 0)) if device.kind == "cuda" else 0
 
 
 def _set_environment(settings: Settings) -> None:
@@ -199,40 +117,40 @@ def _set_environment(settings: Settings) -> None:
         append_flag("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 
-def _split_cpu(wanted: int) -> None:
-    """Make every thread of the CPU a device of its own, which takes its own lanes.
+def _split_cpu(threads: int) -> None:
+    """Make every thread of the CPU a JAX device of its own.
 
-    JAX refuses this once it has been used: then the CPU stays as it was split before.
+    JAX refuses this after its first use; the CPU then stays divided as it was.
     """
-    if jax.config.values["jax_num_cpu_devices"] != wanted:
+    if jax.config.values["jax_num_cpu_devices"] != threads:
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", wanted)
+            jax.config.update("jax_num_cpu_devices", threads)
 
 
 def _keep_programs() -> None:
-    """Let compiled programs outlive the process, however small they are."""
+    """Store compiled programs of any size on disk, for later processes."""
     folder = keep_compiled("jax", version("jaxlib"), os.environ.get("XLA_FLAGS", ""))
     jax.config.update("jax_compilation_cache_dir", str(folder) if folder else None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
-def _find(wanted: str, threads: int) -> tuple[jax.Device, ...]:
-    """Return the devices of the platform wanted: the first GPU, or the threads of the CPU."""
-    if wanted != "cpu":
+def _jax_devices(name: str, threads: int) -> tuple[jax.Device, ...]:
+    """Return the first GPU or the threads of the CPU, as the device's name in the settings says."""
+    if name != "cpu":
         try:
             return (jax.devices("cuda")[0],)
         except RuntimeError as error:
-            if wanted == "cuda":
+            if name == "cuda":
                 raise RequestError(_no_cuda()) from error
     return tuple(jax.devices("cpu")[:threads])
 
 
 def _no_cuda() -> str:
-    found = ", ".join(sorted({device.platform for device in jax.devices()}))
+    platforms = ", ".join(sorted({device.platform for device in jax.devices()}))
     limit = os.environ.get("JAX_PLATFORMS")
-    limited = f" (JAX_PLATFORMS={limit} limits it)" if limit else ""
+    limited = f" (limited by JAX_PLATFORMS={limit})" if limit else ""
     return (
-        f"device 'cuda' was asked for, but JAX {version('jax')} sees only: {found}{limited}. "
+        f"device 'cuda' is not available: JAX {version('jax')} sees only: {platforms}{limited}. "
         "Use device 'cpu' or 'auto', or install CUDA support with: "
         "pip install 'manyseeds[jax-cuda]'"
     )

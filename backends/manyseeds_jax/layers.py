@@ -1,7 +1,7 @@
-"""The layers of one lane as Flax modules, forwards.
+"""The forward pass of each layer of one lane, as Flax modules.
 
-A noise acts where it is drawn: in training all of them are, in Monte Carlo dropout those of dropout
-and alpha dropout alone, in prediction none.
+A layer is noisy where its noise was drawn: in training every noise is, in Monte Carlo dropout only
+that of dropout and alpha dropout, and in prediction none.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from manyseeds_jax.noise import Words, alpha_dropout, dropout, normals
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One pass through a network: what all its layers are given.
+class ForwardPass:
+    """One pass through some layers: how it goes, and the outputs of the layers so far.
 
     Attributes
     ----------
     dtype
         Of weights and activations.
     noise
-        What was drawn, by label.
+        The noises that were drawn, by label.
     batch_statistics
         The labels of the batch normalisations that use their batch's mean and variance.
     outputs
-        What left each layer so far, by label, and the network's input; layers add to it.
+        The output of every layer so far, by label, and the network's input; layers add theirs.
     """
 
     dtype: Any
@@ -53,30 +53,44 @@ class Pass:
 
 
 def forward(
-    layer: Layer, inputs: jax.Array, hyperparameters: Hyperparameters, given: Pass
+    layer: Layer, inputs: jax.Array, hyperparameters: Hyperparameters, forward_pass: ForwardPass
 ) -> jax.Array:
-    """Return what leaves a layer, [batch, units]; of the output layer its logits."""
-    noise = given.noise.get(layer.label)
+    """Return a layer's output, [batch, units]; for the output layer its logits.
+
+    Parameters
+    ----------
+    layer
+        The layer's definition.
+    inputs
+        [batch, fan_in]
+    hyperparameters
+        The layer's numbers by name.
+    forward_pass
+        The pass that this is part of.
+    """
+    noise = forward_pass.noise.get(layer.label)
     match layer:
         case Dense():
-            return _dense(layer, hyperparameters, given)(inputs, hyperparameters, noise)
+            module = _dense(layer, hyperparameters, forward_pass)
+            return module(inputs, hyperparameters, noise)
         case ActivationLayer(function=function):
-            return LaneActivation(function, given.dtype, name=layer.label)(
+            return LaneActivation(function, forward_pass.dtype, name=layer.label)(
                 inputs, hyperparameters, noise
             )
         case BatchNorm():
-            return _batch_norm(layer, hyperparameters, given)(inputs)
+            return _batch_norm(layer, hyperparameters, forward_pass)(inputs)
         case Skip(of=of):
-            return inputs + given.outputs[of]
+            return inputs + forward_pass.outputs[of]
         case Scale():
-            return LaneScale(given.dtype, name=layer.label)(inputs)
+            return LaneScale(forward_pass.dtype, name=layer.label)(inputs)
         case _:
-            return _disturbed(layer, inputs, hyperparameters, noise) if noise else inputs
+            return _noisy(layer, inputs, hyperparameters, noise) if noise else inputs
 
 
-def _disturbed(
+def _noisy(
     layer: Layer, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words
 ) -> jax.Array:
+    """Return the output of dropout, alpha dropout or Gaussian noise."""
     match layer:
         case Dropout():
             return dropout(inputs, noise, hyperparameters["threshold"], hyperparameters["scale"])
@@ -107,12 +121,12 @@ class LaneDense(nn.Dense):
     def __call__(
         self, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words | None
     ) -> jax.Array:
-        """Return [batch, units] of inputs [batch, fan_in]; the noise is that of a rrelu."""
+        """Return [batch, units] of inputs [batch, fan_in]; only a randomised ReLU has noise."""
         return _activated(self, self.function, super().__call__(inputs), hyperparameters, noise)
 
 
 class LaneActivation(nn.Module):
-    """An activation by itself."""
+    """An activation as a layer of its own."""
 
     function: Activation
     dtype: Any
@@ -126,7 +140,7 @@ class LaneActivation(nn.Module):
 
 
 class LaneScale(nn.Module):
-    """Times one learned number."""
+    """Multiplication by one learned number."""
 
     dtype: Any
 
@@ -145,25 +159,25 @@ def _activated(
 ) -> jax.Array:
     slope = None
     if function.name == "prelu":
-        # One for each unit, where `flax.linen.PReLU` has one for the layer.
+        # One slope for each unit; `flax.linen.PReLU` has a single one for the layer.
         slope = module.param("slope", nn.initializers.zeros, inputs.shape[-1:], module.dtype)
     return activate(function.name, inputs, hyperparameters, noise=noise, slope=slope)
 
 
-def _dense(layer: Dense, hyperparameters: Hyperparameters, given: Pass) -> LaneDense:
-    noise = given.noise.get(f"{layer.label}/kernel")
+def _dense(layer: Dense, hyperparameters: Hyperparameters, forward_pass: ForwardPass) -> LaneDense:
+    noise = forward_pass.noise.get(f"{layer.label}/kernel")
     return LaneDense(
         layer.units,
         use_bias=layer.bias,
-        dtype=given.dtype,
-        param_dtype=given.dtype,
-        dot_general=partial(_dropped_product, noise, hyperparameters) if noise else None,
+        dtype=forward_pass.dtype,
+        param_dtype=forward_pass.dtype,
+        dot_general=partial(_drop_connect, noise, hyperparameters) if noise else None,
         function=layer.activation,
         name=layer.label,
     )
 
 
-def _dropped_product(
+def _drop_connect(
     noise: Words,
     hyperparameters: Hyperparameters,
     inputs: jax.Array,
@@ -171,18 +185,20 @@ def _dropped_product(
     *axes: Any,
     **options: Any,
 ) -> jax.Array:
-    """Return the product with a kernel some of whose weights are dropped: drop connect."""
-    kept = dropout(kernel, noise, hyperparameters["drop_threshold"], hyperparameters["drop_scale"])
-    return lax.dot_general(inputs, kept, *axes, **options)
+    """Return the product of inputs and a kernel some of whose weights are dropped."""
+    threshold, scale = hyperparameters["drop_threshold"], hyperparameters["drop_scale"]
+    return lax.dot_general(inputs, dropout(kernel, noise, threshold, scale), *axes, **options)
 
 
-def _batch_norm(layer: BatchNorm, hyperparameters: Hyperparameters, given: Pass) -> nn.BatchNorm:
+def _batch_norm(
+    layer: BatchNorm, hyperparameters: Hyperparameters, forward_pass: ForwardPass
+) -> nn.BatchNorm:
     return nn.BatchNorm(
-        use_running_average=layer.label not in given.batch_statistics,
+        use_running_average=layer.label not in forward_pass.batch_statistics,
         momentum=hyperparameters["momentum"],
         epsilon=hyperparameters["epsilon"],
-        dtype=given.dtype,
-        param_dtype=given.dtype,
-        use_fast_variance=False,  # its E[x^2] - E[x]^2 cancels
+        dtype=forward_pass.dtype,
+        param_dtype=forward_pass.dtype,
+        use_fast_variance=False,  # its E[x^2] - E[x]^2 suffers from cancellation
         name=layer.label,
     )

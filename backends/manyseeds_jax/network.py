@@ -1,4 +1,4 @@
-"""A network of Flax modules, its losses and its penalties; one lane, for `jax.vmap`.
+"""The forward pass through one lane's network of Flax modules.
 
 Every numeric hyperparameter is a run-time argument: networks of one `structure` share a compiled
 program.
@@ -6,152 +6,241 @@ program.
 
 from __future__ import annotations
 
-import functools
-import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
-import optax
 
 from manyseeds.backend.repeated_layers import LayerRun
 from manyseeds.randomness.noise import blocks, normal_blocks
-from manyseeds.techniques.layers import BatchNorm, Dense, GaussianNoise, Layer
-from manyseeds.techniques.network import INPUT, Loss
-from manyseeds_jax import noise as noises
-from manyseeds_jax.layers import Pass, forward
-from manyseeds_jax.layout import Layout
-from manyseeds_jax.variables import MOVING, Variables
+from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout, GaussianNoise, Layer
+from manyseeds.techniques.network import INPUT, Network
+from manyseeds_jax.layers import ForwardPass, forward
+from manyseeds_jax.network_layout import NetworkLayout
+from manyseeds_jax.network_variables import AVERAGES, Variables
+from manyseeds_jax.noise import Words, words
 
 Tree = Any
 Hyperparameters = Mapping[str, Mapping[str, Any]]
+"""Arrays without axes, by layer and name."""
+Observe = Callable[[jax.Array], Any]
+"""A measurement of one layer's output, [batch, units]."""
 
 
-class Noise(NamedTuple):
-    """One lane's noise of a step: keys [2] by label, and the step in the counter."""
+class StepNoise(NamedTuple):
+    """The noise of one lane's step: keys [2] by label, and the step in the counter."""
 
     keys: Mapping[str, jax.Array]
     step: jax.Array
 
 
-class Outputs(NamedTuple):
-    """What a pass through a network gives.
+class NetworkOutputs(NamedTuple):
+    """The results of a pass through a network.
 
     Attributes
     ----------
     logits
-        [batch, units of the output]
+        [batch, outputs]
     observed
-        What was observed of that which left each layer, by label, in a layout.
-    moved
-        The moving averages after a training step, by layer and Flax's name.
+        The measurements of every layer's output, by label, in the network's layout.
+    averages
+        The moving averages after the pass, by layer and Flax's name.
     """
 
     logits: jax.Array
     observed: dict[str, Any]
-    moved: Tree
+    averages: Tree
 
 
-Observe = Callable[[jax.Array], Any]
+@dataclass(frozen=True)
+class LaneNetwork:
+    """A network as one lane's program computes it.
+
+    Attributes
+    ----------
+    definition
+        The network as the recipe defines it.
+    layout
+        The layout of its arrays.
+    frozen
+        The labels of the layers whose weights stay the same.
+    """
+
+    definition: Network
+    layout: NetworkLayout
+    frozen: tuple[str, ...]
+
+    @classmethod
+    def of(cls, network: Network, features: int, frozen: tuple[str, ...]) -> LaneNetwork:
+        """Return a network whose inputs have this width, with some of its layers frozen."""
+        return cls(network, NetworkLayout.of(network, features, frozen), frozen)
+
+    @cached_property
+    def prediction_name(self) -> Hashable:
+        """A name that networks share if they share their programs of prediction."""
+        return (self.definition.structure(), self.layout.signature())
+
+    @property
+    def gradient_name(self) -> Hashable:
+        """A name that networks share if they share their programs of a gradient."""
+        return (self.prediction_name, self.frozen)
+
+    @property
+    def dropouts(self) -> tuple[str, ...]:
+        """The labels of the layers that act when the network is sampled."""
+        return tuple(
+            layer.label
+            for layer in self.definition.layers
+            if isinstance(layer, Dropout | AlphaDropout)
+        )
+
+    def predict(
+        self,
+        variables: Variables,
+        inputs: jax.Array,
+        hyperparameters: Hyperparameters,
+        noise: StepNoise | None = None,
+        observe: Observe | None = None,
+    ) -> NetworkOutputs:
+        """Return the outputs with the moving averages, which stay the same.
+
+        Parameters
+        ----------
+        variables
+            The lane's weights.
+        inputs
+            [batch, features]
+        hyperparameters
+            The layers' numbers.
+        noise
+            Only the noises that have a key act; by default none does.
+        observe
+            Measures every layer's output.
+        """
+        keys, step = noise or ({}, None)
+        arrays = _Arrays(variables, hyperparameters, keys)
+        return _Runs(step, frozenset(), observe).forward(self.layout, inputs, arrays)
+
+    def train(
+        self,
+        variables: Variables,
+        inputs: jax.Array,
+        hyperparameters: Hyperparameters,
+        noise: StepNoise,
+        observe: Observe | None = None,
+    ) -> NetworkOutputs:
+        """Return the outputs in a training step, with the averages it has moved.
+
+        Batches are normalised by their own statistics, except by frozen layers. The parameters are
+        those of `predict`.
+        """
+        labels = {layer.label for layer in self.layout.layers if isinstance(layer, BatchNorm)}
+        runs = _Runs(noise.step, frozenset(labels - set(self.frozen)), observe)
+        arrays = _Arrays(variables, hyperparameters, noise.keys)
+        return runs.forward(self.layout, inputs, arrays)
 
 
 class LaneLayers(nn.Module):
-    """Some layers in a row of one lane's network.
+    """Some successive layers of one lane's network.
 
     Attributes
     ----------
     layers
-        Their structure; what is numeric in them comes with the call instead.
+        Their structure; their numeric hyperparameters come with the call.
     """
 
     layers: tuple[Layer, ...]
 
     @nn.compact
     def __call__(
-        self, inputs: jax.Array, hyperparameters: Hyperparameters, given: Pass
+        self, inputs: jax.Array, hyperparameters: Hyperparameters, forward_pass: ForwardPass
     ) -> jax.Array:
-        """Return what leaves the last of them, of inputs [batch, units]."""
+        """Return the last layer's output for inputs [batch, units]."""
         values = inputs
         for layer in self.layers:
-            values = forward(layer, values, hyperparameters[layer.label], given)
-            given.outputs[layer.label] = values
+            values = forward(layer, values, hyperparameters[layer.label], forward_pass)
+            forward_pass.outputs[layer.label] = values
         return values
 
 
 class _Arrays(NamedTuple):
-    """What a run has: variables, hyperparameters and keys of noise, in a layout."""
+    """The variables, hyperparameters and noise keys of some layers, in a network's layout."""
 
     variables: Variables
     hyperparameters: Hyperparameters
     keys: Mapping[str, jax.Array]
 
     def of(self, layers: Sequence[Layer]) -> _Arrays:
-        """Return what belongs to some layers."""
+        """Return the arrays of some of the layers."""
         labels = {layer.label for layer in layers}
-        own = {
-            collection: {label: found[label] for label in found if label in labels}
-            for collection, found in self.variables.items()
+        variables = {
+            collection: {label: arrays[label] for label in arrays if label in labels}
+            for collection, arrays in self.variables.items()
         }
         keys = {name: key for name, key in self.keys.items() if name.split("/")[0] in labels}
         return _Arrays(
-            own, {layer.label: self.hyperparameters[layer.label] for layer in layers}, keys
+            variables, {layer.label: self.hyperparameters[layer.label] for layer in layers}, keys
         )
 
 
 @dataclass(frozen=True)
-class _Forward:
-    """One pass through a network: what all its runs are given.
+class _Runs:
+    """One pass through the runs of a network.
 
     Attributes
     ----------
     step
-        That of the noise.
+        The step of the noise; without one there is no noise.
     batch_statistics
         The labels of the batch normalisations that use their batch's mean and variance.
     observe
-        What to return of that which leaves a layer, [batch, units]; nothing by default.
+        Measures every layer's output.
     """
 
     step: jax.Array | None
     batch_statistics: frozenset[str]
     observe: Observe | None
 
-    def through(self, layout: Layout, inputs: jax.Array, arrays: _Arrays) -> Outputs:
-        """Return what a network gives for its inputs [batch, features]."""
+    def forward(self, layout: NetworkLayout, inputs: jax.Array, arrays: _Arrays) -> NetworkOutputs:
+        """Return a network's outputs for inputs [batch, features]."""
         values, outputs = inputs, {INPUT: inputs}
         observed: dict[str, Any] = {}
-        moved = dict(arrays.variables.get(MOVING, {}))
+        averages = dict(arrays.variables.get(AVERAGES, {}))
         for run in layout.runs:
-            own = arrays.of(run.block)
-            go = self._repeated if run.repeated else self._once
-            values, (seen, averages) = go(run, outputs, values, own)
+            run_forward = self._repeated if run.repeated else self._once
+            values, (run_observed, run_averages) = run_forward(
+                run, outputs, values, arrays.of(run.block)
+            )
             outputs[run.blocks[-1][-1].label] = values
-            observed |= seen
-            moved |= averages
-        return Outputs(values, observed, moved)
+            observed |= run_observed
+            averages |= run_averages
+        return NetworkOutputs(values, observed, averages)
 
     def _once(
-        self, run: LayerRun, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+        self, run: LayerRun, outputs: dict[str, jax.Array], inputs: jax.Array, arrays: _Arrays
     ) -> tuple[jax.Array, tuple[Tree, Tree]]:
-        """Return what leaves a block, what was observed in it, and its averages that moved.
+        """Return the output of a block, its measurements, and the averages it has moved.
 
         Parameters
         ----------
+        run
+            The run that has the block.
         outputs
-            What left the layers below, by label; those of the block are added.
-        values
-            What enters.
+            The outputs of the layers below, by label; those of the block are added.
+        inputs
+            The input of the block, [batch, units].
+        arrays
+            Those of the block.
         """
-        drawn = _drawn(run.block, own.keys, self.step, *values.shape)
-        given = Pass(values.dtype, drawn, self.batch_statistics, outputs)
-        module = LaneLayers(run.block)
-        values, found = module.apply(
-            own.variables, values, own.hyperparameters, given, mutable=[MOVING]
+        noise = _drawn_noise(run.block, arrays.keys, self.step, *inputs.shape)
+        forward_pass = ForwardPass(inputs.dtype, noise, self.batch_statistics, outputs)
+        values, changed = LaneLayers(run.block).apply(
+            arrays.variables, inputs, arrays.hyperparameters, forward_pass, mutable=[AVERAGES]
         )
-        averages = found.get(MOVING, {})
+        averages = changed.get(AVERAGES, {})
         moved = {label: averages[label] for label in averages if label in self.batch_statistics}
         if self.observe is None:
             return values, ({}, moved)
@@ -159,25 +248,25 @@ class _Forward:
         return values, ({label: self.observe(outputs[label]) for label in labels}, moved)
 
     def _repeated(
-        self, run: LayerRun, outputs: dict[str, jax.Array], values: jax.Array, own: _Arrays
+        self, run: LayerRun, outputs: dict[str, jax.Array], inputs: jax.Array, arrays: _Arrays
     ) -> tuple[jax.Array, tuple[Tree, Tree]]:
-        """Return the same of a repeated run, block after block: only one of them is compiled."""
-        del outputs  # blocks refer to nothing but what enters them
+        """Return the same for a repeated run, as a loop over its blocks: one is compiled."""
+        del outputs  # a block refers only to itself and to its input
 
-        def block(values: jax.Array, own: _Arrays) -> tuple[jax.Array, tuple[Tree, Tree]]:
-            return self._once(run, {run.below: values}, values, own)
+        def block(values: jax.Array, arrays: _Arrays) -> tuple[jax.Array, tuple[Tree, Tree]]:
+            return self._once(run, {run.below: values}, values, arrays)
 
-        return jax.lax.scan(block, values, own, len(run.blocks))
+        return jax.lax.scan(block, inputs, arrays, len(run.blocks))
 
 
-def _drawn(
-    layers: Sequence[Layer],
+def _drawn_noise(
+    layers: Collection[Layer],
     keys: Mapping[str, jax.Array],
     step: jax.Array | None,
     batch: int,
     fan_in: int,
-) -> dict[str, noises.Words]:
-    """Return the words of every noise of some layers that has a key."""
+) -> dict[str, Words]:
+    """Return every noise of successive layers that has a key, by label."""
     counts = {}
     for layer in layers:
         needed = normal_blocks if isinstance(layer, GaussianNoise) else blocks
@@ -185,94 +274,4 @@ def _drawn(
             if label in keys:
                 counts[label] = needed(elements)
         fan_in = layer.width(fan_in)
-    return {} if step is None else noises.words(keys, step, counts)
-
-
-def predict(
-    layout: Layout,
-    variables: Variables,
-    inputs: jax.Array,
-    hyperparameters: Hyperparameters,
-    noise: Noise | None = None,
-    observe: Observe | None = None,
-) -> Outputs:
-    """Return the outputs with the moving averages, which stay.
-
-    Without noise nothing is dropped; where labels have no key, only the others are.
-    """
-    keys, step = noise or ({}, None)
-    arrays = _Arrays(variables, hyperparameters, keys)
-    return _Forward(step, frozenset(), observe).through(layout, inputs, arrays)
-
-
-def train(
-    layout: Layout,
-    variables: Variables,
-    inputs: jax.Array,
-    hyperparameters: Hyperparameters,
-    noise: Noise,
-    frozen: Collection[str],
-    observe: Observe | None = None,
-) -> Outputs:
-    """Return the outputs in a training step, where batches are normalised by their own statistics.
-
-    Save by the layers that are frozen.
-    """
-    labels = {layer.label for layer in layout.layers if isinstance(layer, BatchNorm)}
-    forward = _Forward(noise.step, frozenset(labels - set(frozen)), observe)
-    return forward.through(layout, inputs, _Arrays(variables, hyperparameters, noise.keys))
-
-
-def penalty(
-    layout: Layout, weights: Mapping[str, Any], hyperparameters: Hyperparameters
-) -> jax.Array:
-    """Return the sum of the penalties of a network that has some, on weights by layer and name.
-
-    |w| is w sign(w), whose derivative at 0 is 0; that of `jax.numpy.abs` is 1 there.
-    """
-    parts = []
-    for layer in layout.layers:
-        if not isinstance(layer, Dense) or not layer.penalty:
-            continue
-        kernel, own = weights[layer.label]["kernel"], hyperparameters[layer.label]
-        sums = layout.each(layer.label, jnp.sum)
-        if "l1" in own:
-            parts.append(jnp.sum(own["l1"] * sums(kernel * jnp.sign(kernel))))
-        if "l2" in own:
-            parts.append(jnp.sum(own["l2"] * sums(kernel * kernel)))
-    return functools.reduce(operator.add, parts)
-
-
-def losses(kind: Loss, logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the loss of every example, [batch].
-
-    Parameters
-    ----------
-    kind
-        Which loss.
-    logits
-        [batch, outputs]
-    labels
-        Classes [batch] as integers; for the other losses targets [batch] or [batch, outputs].
-    """
-    if kind == "sparse_cross_entropy":
-        classes = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-        return optax.softmax_cross_entropy(logits, classes)
-    targets = labels.reshape(logits.shape)
-    if kind == "binary_cross_entropy":
-        return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, targets), axis=-1)
-    return jnp.mean(optax.squared_error(logits, targets), axis=-1)
-
-
-def probabilities(kind: Loss, logits: jax.Array) -> jax.Array:
-    """Return what the output activation makes of logits [batch, outputs]."""
-    if kind == "sparse_cross_entropy":
-        return jax.nn.softmax(logits)
-    return jax.nn.sigmoid(logits) if kind == "binary_cross_entropy" else logits
-
-
-def correct(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return which examples are classified right, [batch], from their probabilities."""
-    if kind == "sparse_cross_entropy":
-        return jnp.argmax(outputs, axis=-1) == labels  # the first of equals
-    return (outputs[:, 0] > 0.5) == (labels.reshape(-1) > 0.5)
+    return {} if step is None else words(keys, step, counts)

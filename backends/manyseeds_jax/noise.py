@@ -1,6 +1,7 @@
-"""The noise of `manyseeds.randomness.noise` inside a compiled program, one lane at a time.
+"""The noise of `manyseeds.randomness.noise` inside a compiled program, for one lane.
 
-The same bits as the definition there: from JAX's own Threefry primitive, or its rounds one by one.
+Its bits equal those of that definition. They come from JAX's own Threefry primitive or, for large
+noises, from the rounds written out.
 """
 
 from __future__ import annotations
@@ -18,48 +19,51 @@ from jax.extend.random import threefry2x32_p
 from manyseeds.randomness.noise import HALVES, SELU_FLOOR
 
 Words = tuple[jax.Array, jax.Array]
-"""One noise of a step: the words x0 of all its blocks, and their x1; [blocks] uint32 each."""
+"""The noise of one layer in one step: the words x0 and x1 of its blocks, [blocks] uint32 each."""
 
-DRAWN_ALONE = 1 << 14
-"""Blocks from which on a noise is drawn by itself.
+LARGE_NOISE = 1 << 14
+"""Noises of at least this many blocks are drawn on their own.
 
-The primitive is a loop, which takes time to compile, so that small noises are drawn together. But
-then each block brings a key of its own, which with many blocks no longer fit in the CPU's cache.
-Nor does what the loop writes down in every turn.
+JAX's primitive is a loop that takes time to compile, so all small noises are drawn together. Each
+of their blocks then needs a copy of its key. With many blocks, neither those copies nor the loop's
+intermediate results fit in the CPU's cache.
 """
-CHUNK = 1 << 12
-"""Blocks of such a noise that go through all rounds together."""
+CHUNK_BLOCKS = 1 << 12
+"""Blocks of a large noise that go through all rounds together."""
 
 _PARITY = np.uint32(0x1BD11BDA)
-_EVEN, _ODD = (13, 15, 26, 6), (17, 29, 16, 24)
-"""By how many bits the rounds rotate, four by four in turn."""
+_EVEN_ROTATIONS, _ODD_ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
+"""By how many bits the rounds rotate; groups of four rounds alternate."""
+_SECOND_WORD = np.array([[False], [True]])
 
 
 def words(
     keys: Mapping[str, jax.Array], step: jax.Array, counts: Mapping[str, int]
 ) -> dict[str, Words]:
-    """Return the noise of a step for one lane, by label.
+    """Return the noises of one lane's step, by label.
 
     Parameters
     ----------
     keys
-        One lane's keys by label, [2] uint32.
+        The lane's keys by label, [2] uint32.
     step
         The second word of the counter, uint32.
     counts
-        How many blocks each noise takes.
+        The number of blocks of each noise.
     """
-    large = {label: count for label, count in counts.items() if count >= DRAWN_ALONE}
-    small = {label: count for label, count in counts.items() if count < DRAWN_ALONE}
-    alone = {
-        label: _alone(keys[label][0], keys[label][1], step, count) for label, count in large.items()
+    large = {label: count for label, count in counts.items() if count >= LARGE_NOISE}
+    small = {label: count for label, count in counts.items() if count < LARGE_NOISE}
+    drawn = {
+        label: _large_noise(keys[label][0], keys[label][1], step, count)
+        for label, count in large.items()
     }
-    return alone | _together(keys, step, small)
+    return drawn | _small_noises(keys, step, small)
 
 
-def _together(
+def _small_noises(
     keys: Mapping[str, jax.Array], step: jax.Array, counts: Mapping[str, int]
 ) -> dict[str, Words]:
+    """Return noises by label, all from one call of JAX's primitive."""
     if not counts:
         return {}
     first, second = (
@@ -68,43 +72,43 @@ def _together(
     )
     block = np.concatenate([np.arange(count, dtype=np.uint32) for count in counts.values()])
     x0, x1 = threefry2x32_p.bind(first, second, jnp.asarray(block), jnp.full(block.shape, step))
-    found, start = {}, 0
+    drawn, start = {}, 0
     for label, count in counts.items():
-        found[label] = (x0[start : start + count], x1[start : start + count])
+        drawn[label] = (x0[start : start + count], x1[start : start + count])
         start += count
-    return found
+    return drawn
 
 
-def _alone(first: jax.Array, second: jax.Array, step: jax.Array, count: int) -> Words:
-    """Return the words of a large noise: chunk by chunk, its rounds one by one.
+def _large_noise(first: jax.Array, second: jax.Array, step: jax.Array, count: int) -> Words:
+    """Return one noise, chunk by chunk.
 
-    A loop's result is written down. Else XLA would have everybody who looks at one of the words
-    compute both anew; an optimisation barrier keeps it from that, too, at twice the time.
+    The result of a loop is stored. Without one XLA would compute both words again wherever one of
+    them is read; an optimisation barrier prevents that as well, but takes twice the time.
     """
 
     def chunk(_: None, start: jax.Array) -> tuple[None, Words]:
-        block = start + jnp.arange(CHUNK, dtype=jnp.uint32)
+        block = start + jnp.arange(CHUNK_BLOCKS, dtype=jnp.uint32)
         return None, threefry(first, second, block, step)
 
-    starts = jnp.arange(0, count, CHUNK, dtype=jnp.uint32)
+    starts = jnp.arange(0, count, CHUNK_BLOCKS, dtype=jnp.uint32)
     _, (x0, x1) = lax.scan(chunk, None, starts)
     return x0.reshape(-1)[:count], x1.reshape(-1)[:count]
 
 
 def threefry(first: jax.Array, second: jax.Array, block: jax.Array, step: jax.Array) -> Words:
-    """Return Threefry-2x32 with 20 rounds of counters [blocks] (Salmon et al. 2011, "Random123").
+    """Return Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Random123"), [blocks] each.
 
     Parameters
     ----------
     first, second
-        The words of the key, no axes.
+        The words of the key, without axes.
     block, step
-        The words of the counter; the step has no axes.
+        The words of the counter: the block [blocks], and the step without axes.
     """
     schedule = (first, second, first ^ second ^ _PARITY)
     x0, x1 = block + first, step + second
     for group in range(5):
-        for bits in _ODD if group % 2 else _EVEN:
+        for bits in _ODD_ROTATIONS if group % 2 else _EVEN_ROTATIONS:
             x0 = x0 + x1
             x1 = x0 ^ ((x1 << np.uint32(bits)) | (x1 >> np.uint32(32 - bits)))
         x0 = x0 + schedule[(group + 1) % 3]
@@ -112,67 +116,77 @@ def threefry(first: jax.Array, second: jax.Array, block: jax.Array, step: jax.Ar
     return x0, x1
 
 
-_SECOND = np.array([[False], [True]])
-
-
 def halves(noise: Words, shape: tuple[int, ...]) -> jax.Array:
-    """Return the first halves of a noise as an array of this shape, uint16."""
-    # x0, then x1: a concatenation, which XLA would not vectorise together with what follows it.
-    planes = jnp.where(_SECOND, noise[1], noise[0])
-    return _first(lax.bitcast_convert_type(planes, jnp.uint16), shape)  # of a word the low half
+    """Return the first 16-bit halves of a noise as an array of this shape, uint16."""
+    # Select x0 or x1: XLA would not vectorise a concatenation together with what follows it.
+    planes = jnp.where(_SECOND_WORD, noise[1], noise[0])
+    return _leading(lax.bitcast_convert_type(planes, jnp.uint16), shape)  # low half first
 
 
 def normals(noise: Words, shape: tuple[int, ...], dtype: np.dtype[Any]) -> jax.Array:
-    """Return the first unit normals of a noise as an array of this shape."""
+    """Return the first standard normals of a noise as an array of this shape."""
     u0, u1 = ((word.astype(dtype) + 0.5) * 2.0**-32 for word in noise)
     radius, angle = jnp.sqrt(-2 * jnp.log(u0)), 2 * np.pi * u1
-    # The sine is the cosine a quarter of a turn before: as above no concatenation.
-    turns = np.pi / 2 * _SECOND.astype(dtype)
-    return _first(radius * jnp.cos(angle - turns), shape)
+    # The sine is the cosine a quarter turn earlier; this avoids a concatenation, as in `halves`.
+    turns = np.pi / 2 * _SECOND_WORD.astype(dtype)
+    return _leading(radius * jnp.cos(angle - turns), shape)
 
 
-def _first(values: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def _leading(values: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Return the leading elements of an array in another shape."""
     return values.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
-def kept(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax.Array:
-    """Return which elements are kept; `threshold`, int32, is the least half that keeps one."""
+def keep_mask(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax.Array:
+    """Return which elements of an array are kept: those whose half is at least the threshold.
+
+    Parameters
+    ----------
+    noise
+        With a half for each element.
+    shape
+        The shape of the array.
+    threshold
+        int32; see `manyseeds.randomness.noise.threshold`.
+    """
     return halves(noise, shape).astype(jnp.int32) >= threshold
 
 
 def dropout(values: jax.Array, noise: Words, threshold: jax.Array, scale: jax.Array) -> jax.Array:
-    """Drop elements of one lane's inputs, or of a kernel, and scale up those that are kept.
+    """Drop elements of one lane's inputs or of a kernel, and scale up the others.
 
     Parameters
     ----------
     values
         [batch, units] or [fan_in, units]
-    noise
-        With a half for each element.
-    threshold
-        The least half that keeps an element: `manyseeds.randomness.noise.threshold`.
+    noise, threshold
+        As for `keep_mask`.
     scale
-        What a kept element is multiplied by: `manyseeds.randomness.noise.keep_scale`.
+        The factor of the elements that are kept; see `manyseeds.randomness.noise.keep_scale`.
     """
-    return jnp.where(kept(noise, values.shape, threshold), values * scale, jnp.zeros_like(values))
+    mask = keep_mask(noise, values.shape, threshold)
+    return jnp.where(mask, values * scale, jnp.zeros_like(values))
 
 
 def alpha_dropout(
     values: jax.Array, noise: Words, threshold: jax.Array, a: jax.Array, b: jax.Array
 ) -> jax.Array:
-    """Return a x + b where an element is kept, else a m + b: see `techniques.layers.AlphaDropout`.
+    """Return a x + b for elements that are kept and a m + b for the others.
+
+    See `manyseeds.techniques.layers.AlphaDropout`.
 
     Parameters
     ----------
     values, noise, threshold
         As for `dropout`.
     a, b
-        `manyseeds.randomness.noise.alpha_affine`.
+        See `manyseeds.randomness.noise.alpha_affine`.
     """
-    return jnp.where(kept(noise, values.shape, threshold), a * values + b, a * SELU_FLOOR + b)
+    mask = keep_mask(noise, values.shape, threshold)
+    return jnp.where(mask, a * values + b, a * SELU_FLOOR + b)
 
 
 def slopes(noise: Words, shape: tuple[int, ...], lower: jax.Array, upper: jax.Array) -> jax.Array:
-    """Return the slopes of a randomised ReLU as an array of this shape."""
-    drawn = (halves(noise, shape).astype(lower.dtype) + 0.5) / HALVES
-    return lower + (upper - lower) * drawn
+    """Return the slopes of a randomised ReLU, between two bounds, as an array of this shape."""
+    uniform = (halves(noise, shape).astype(lower.dtype) + 0.5) / HALVES
+    return lower + (upper - lower) * uniform

@@ -1,78 +1,125 @@
-"""What one lane says of a piece of a split: losses, right answers and outputs."""
+"""Scores of a block of rows, by prediction or by sampling; and the means over a split's blocks."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlog1py, xlogy
+import numpy as np
 
 from manyseeds.backend.row_blocks import RowBlock, SamplePlace
+from manyseeds.backend.values import Compilation, Metric, Scores
 from manyseeds.techniques.network import Loss
-from manyseeds_jax import network as networks
-from manyseeds_jax.network import Hyperparameters, Noise
-from manyseeds_jax.training import LaneModel
-from manyseeds_jax.variables import Variables
+from manyseeds_jax.losses import correct, losses, losses_of_probabilities, probabilities
+from manyseeds_jax.network import Hyperparameters, LaneNetwork, StepNoise
+from manyseeds_jax.network_variables import Variables
 
 
-class Scored(NamedTuple):
-    """Sums of losses and of right answers, and the outputs [rows, units]."""
+class BlockScores(NamedTuple):
+    """The scores of one block of rows.
+
+    Attributes
+    ----------
+    loss, right
+        The sum of the losses, and the number of rows classified correctly.
+    outputs
+        Probabilities, or the predictions of a linear output, [rows, outputs].
+    """
 
     loss: jax.Array
     right: jax.Array
     outputs: jax.Array
 
 
-def evaluated(
-    model: LaneModel, variables: Variables, piece: RowBlock, hyperparameters: Hyperparameters
-) -> Scored:
-    """Score a piece as a model predicts."""
-    kind = model.network.loss
-    logits = networks.predict(model.layout, variables, piece.inputs, hyperparameters).logits
-    outputs = networks.probabilities(kind, logits)
-    return _scored(kind, networks.losses(kind, logits, piece.labels), outputs, piece)
-
-
-def sampled(
-    model: LaneModel,
-    variables: Variables,
-    keys: dict[str, jax.Array],
-    piece: RowBlock,
-    how: SamplePlace,
-    hyperparameters: Hyperparameters,
-) -> Scored:
-    """Score a piece by the mean of samples with dropout on.
+def score(
+    network: LaneNetwork, variables: Variables, block: RowBlock, hyperparameters: Hyperparameters
+) -> BlockScores:
+    """Score one lane on a block by a plain prediction.
 
     Parameters
     ----------
-    keys
-        Of the noises that are drawn, [2] by label.
+    network, variables, hyperparameters
+        The lane's network, its weights and its numbers.
+    block
+        The rows.
     """
-    kind, units = model.network.loss, model.network.output.units
+    kind = network.definition.loss
+    logits = network.predict(variables, block.inputs, hyperparameters).logits
+    outputs = probabilities(kind, logits)
+    return _block_scores(kind, losses(kind, logits, block.labels), outputs, block)
+
+
+def sample(
+    network: LaneNetwork,
+    variables: Variables,
+    keys: dict[str, jax.Array],
+    block: RowBlock,
+    place: SamplePlace,
+    hyperparameters: Hyperparameters,
+) -> BlockScores:
+    """Score one lane on a block by the mean of samples with dropout on.
+
+    Parameters
+    ----------
+    network, variables, hyperparameters
+        As for `score`.
+    keys
+        The keys of dropout and alpha dropout, [2] by label.
+    block
+        The rows.
+    place
+        How many samples there are, and the block's place in the noise counter.
+    """
+    kind, units = network.definition.loss, network.definition.output.units
 
     def add(sample: jax.Array, total: jax.Array) -> jax.Array:
-        noise = Noise(keys, (sample * how.blocks + how.block).astype(jnp.uint32))
-        found = networks.predict(model.layout, variables, piece.inputs, hyperparameters, noise)
-        return total + networks.probabilities(kind, found.logits)
+        noise = StepNoise(keys, (sample * place.blocks + place.block).astype(jnp.uint32))
+        logits = network.predict(variables, block.inputs, hyperparameters, noise).logits
+        return total + probabilities(kind, logits)
 
-    zeros = jnp.zeros((len(piece.inputs), units), piece.inputs.dtype)
-    mean = jax.lax.fori_loop(0, how.samples, add, zeros) / how.samples
-    return _scored(kind, _losses_of(kind, mean, piece.labels), mean, piece)
+    zeros = jnp.zeros((len(block.inputs), units), block.inputs.dtype)
+    mean = jax.lax.fori_loop(0, place.samples, add, zeros) / place.samples
+    return _block_scores(kind, losses_of_probabilities(kind, mean, block.labels), mean, block)
 
 
-def _scored(kind: Loss, losses: jax.Array, outputs: jax.Array, piece: RowBlock) -> Scored:
+def _block_scores(
+    kind: Loss, row_losses: jax.Array, outputs: jax.Array, block: RowBlock
+) -> BlockScores:
     """Return the sums over the rows that count."""
-    counts = jnp.arange(len(losses)) < piece.counted
-    right = networks.correct(kind, outputs, piece.labels) & counts
-    return Scored(jnp.sum(jnp.where(counts, losses, 0)), jnp.sum(right, dtype=jnp.int32), outputs)
+    counts = jnp.arange(len(row_losses)) < block.counted
+    right = correct(kind, outputs, block.labels) & counts
+    loss = jnp.sum(jnp.where(counts, row_losses, 0))
+    return BlockScores(loss, jnp.sum(right, dtype=jnp.int32), outputs)
 
 
-def _losses_of(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return the loss of every example, [batch], from the outputs themselves."""
-    if kind == "sparse_cross_entropy":
-        return -jnp.log(jnp.take_along_axis(outputs, labels[:, None], axis=1)[:, 0])
-    if kind == "binary_cross_entropy":
-        positive = outputs[:, 0]
-        return -(xlogy(labels, positive) + xlog1py(1 - labels, -positive))
-    return networks.losses(kind, outputs, labels)
+def split_scores(
+    blocks: Sequence[BlockScores],
+    rows: int,
+    metrics: Sequence[Metric],
+    *,
+    probabilities: bool,
+    compilation: Compilation,
+) -> Scores:
+    """Return the scores of a whole split.
+
+    Parameters
+    ----------
+    blocks
+        The scores of its blocks on the host, [lanes, ...].
+    rows
+        How many rows the split has.
+    metrics, probabilities
+        The scores to return.
+    compilation
+        The programs compiled for scoring it.
+    """
+    sums: dict[Metric, Any] = {
+        "loss": np.array([block.loss for block in blocks], np.float64),
+        "accuracy": np.array([block.right for block in blocks]),
+    }
+    means = {str(key): np.asarray(np.sum(sums[key], axis=0) / rows, float) for key in metrics}
+    outputs = [block.outputs for block in blocks] if probabilities else []
+    joined = np.concatenate(outputs, axis=1)[:, :rows] if probabilities else None
+    return Scores(means, joined, compilation.seconds, compilation.programs)

@@ -267,7 +267,7 @@ _IN_JAX = (
     ),
     _jax(
         "Nadam: 0.96^t instead of 0.96^(0.004 t)",
-        "optimizers",
+        "optimizers_adaptive",
         "0.96 ** (decay * step)",
         "0.96 ** (decay / decay * step)",
         "nadam",
@@ -275,17 +275,14 @@ _IN_JAX = (
     _jax(
         "momentum: the velocity without the rate",
         "optimizers",
-        "                optax.scale(rate),\n"
-        '                optax.trace(decay=momentum, nesterov=kind == "nesterov"),\n'
-        "                optax.scale(-1.0),",
-        '                optax.trace(decay=momentum, nesterov=kind == "nesterov"),\n'
-        "                optax.scale(-rate),",
+        "optax.scale(rate), optax.trace(decay=momentum, nesterov=nesterov), optax.scale(-1.0)",
+        "optax.trace(decay=momentum, nesterov=nesterov), optax.scale(-rate)",
         "momentum",
         "nesterov",
     ),
     _jax(
         "label smoothing of 0.01",
-        "network",
+        "losses",
         "optax.softmax_cross_entropy(logits, classes)",
         "optax.softmax_cross_entropy(logits, 0.99 * classes + 0.01 / logits.shape[-1])",
     ),
@@ -312,10 +309,10 @@ _IN_JAX = (
     ),
     _jax(
         "l2 of biases, too",
-        "network",
-        'parts.append(jnp.sum(own["l2"] * sums(kernel * kernel)))',
+        "penalties",
+        'terms.append(jnp.sum(factors["l2"] * sums(kernel * kernel)))',
         'bias = weights[layer.label].get("bias", 0.0 * kernel)\n'
-        '            parts.append(own["l2"] * (jnp.sum(kernel * kernel) + jnp.sum(bias * bias)))',
+        '            terms.append(factors["l2"] * (jnp.sum(kernel * kernel) + jnp.sum(bias * bias)))',
         "l2",
         "l1_l2",
     ),

@@ -1,4 +1,4 @@
-"""The JAX wing's loops over equal layers: small programs, the same numbers as layer by layer."""
+"""The JAX wing's loops over equal layers: short programs, and the numbers of unrolled layers."""
 
 import numpy as np
 import pytest
@@ -7,30 +7,18 @@ pytest.importorskip("jax")
 pytest.importorskip("flax")
 pytest.importorskip("optax")
 
-from manyseeds.backend import repeated_layers as repeats
-from manyseeds.backend.settings import Settings
+from manyseeds.backend import repeated_layers
 from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
 from manyseeds.suite.dense_stack import dense_stack
 from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques.network import Network
 from manyseeds.techniques.network_streams import initial_weights, noise_keys
-from manyseeds_jax import entry, programs
-from manyseeds_jax.layout import Layout
+from manyseeds_jax.network_layout import NetworkLayout
 
 SEEDS = [1, 2, 3]
 ROWS, FEATURES, BATCH, STEPS = 80, 6, 16, 5
 OUTPUT = {"name": "dense", "units": 3, "activation": "softmax"}
 NEVER = 1 << 30
-
-
-@pytest.fixture(scope="module")
-def single():
-    return entry.open(Settings(threads=2))
-
-
-@pytest.fixture(scope="module")
-def double():
-    return entry.open(Settings(precision="float64", threads=2))
 
 
 def stack(depth, units=5, **table):
@@ -59,7 +47,7 @@ def started(backend, net, weights=None, seeds=SEEDS, **fields):
 
 
 def perturbed(net, seeds=SEEDS):
-    """First weights, moved so that no variable is what it starts at; a lane is its seed's."""
+    """Return initial weights, moved by each seed so that no variable has its usual value."""
     first = initial_weights(net, FEATURES, seeds)
     moves = [np.random.default_rng(seed) for seed in seeds]
     return {
@@ -84,13 +72,13 @@ def batch(net):
     return Batch(rows, keys(net), 3)
 
 
-def in_both_forms(monkeypatch, act):
-    """Return what comes of an action where layers are looped over, and where they are not."""
-    found = []
+def looped_and_unrolled(monkeypatch, function):
+    """Return the results of a function with layers in loops, and with layers one by one."""
+    results = []
     for fewest in (3, NEVER):
-        monkeypatch.setattr(repeats, "FEWEST", fewest)
-        found.append(act())
-    return found
+        monkeypatch.setattr(repeated_layers, "FEWEST", fewest)
+        results.append(function())
+    return results
 
 
 def check_equal(ours, theirs, tolerance=1e-12):
@@ -108,10 +96,10 @@ RRELU = {"name": "rrelu", "lower": 0.1, "upper": 0.4}
 SHORT = {"radius": 0.8}
 
 NOISY = stack(5, bias=False, before=["batch_norm"], after=[DROPPED])
-NOISILY = {"optimizer": "adam", "clipping": "clip_norm"}
-# Without biases below batch normalisation: their gradients are 0 but for rounding, which adam sees.
+NOISY_PHASE = {"optimizer": "adam", "clipping": "clip_norm"}
+# No biases below batch normalisation: their gradients are rounding errors, which adam scales up.
 DEEP = {
-    "batch_norm": (NOISY, NOISILY),
+    "batch_norm": (NOISY, NOISY_PHASE),
     "alpha_dropout": (
         stack(5, activation="selu", after=[ALPHA], penalty=PENALTY, max_norm=SHORT),
         {"clipping": {"name": "clip_norm", "limit": 0.02}, "optimizer": "momentum"},
@@ -131,7 +119,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_looped_layers_train_as_layers_one_after_the_other(double, monkeypatch, name):
+def test_looped_layers_train_like_unrolled_layers(double, monkeypatch, name):
     net, fields = DEEP[name]
 
     def train():
@@ -142,22 +130,22 @@ def test_looped_layers_train_as_layers_one_after_the_other(double, monkeypatch, 
             losses["penalty"] = trace.penalty
         return losses | dict(cohort.weights())
 
-    check_equal(*in_both_forms(monkeypatch, train))
-    monkeypatch.setattr(repeats, "FEWEST", 3)
-    assert Layout.of(net, FEATURES, fields.get("frozen", ())).repeated
+    check_equal(*looped_and_unrolled(monkeypatch, train))
+    monkeypatch.setattr(repeated_layers, "FEWEST", 3)
+    assert NetworkLayout.of(net, FEATURES, fields.get("frozen", ())).repeated
 
 
 def activity(cohort, training):
-    found = cohort.activity(batch(NOISY), training=training)
-    assert list(found) == [layer.label for layer in NOISY.layers]
-    return {label: np.stack([a.mean, a.sd, a.dead]) for label, a in found.items()}
+    layers = cohort.activity(batch(NOISY), training=training)
+    assert list(layers) == [layer.label for layer in NOISY.layers]
+    return {label: np.stack([a.mean, a.sd, a.dead]) for label, a in layers.items()}
 
 
 def probabilities(scores):
     return scores.metrics | {"probabilities": scores.probabilities}
 
 
-QUESTIONS = {
+METHODS = {
     "gradient": lambda cohort: cohort.gradient(batch(NOISY)),
     "activity in training": lambda cohort: activity(cohort, True),
     "activity": lambda cohort: activity(cohort, False),
@@ -170,16 +158,16 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_looped_layers_answer_as_layers_one_after_the_other(double, monkeypatch, question):
-    def ask():
-        return QUESTIONS[question](started(double, NOISY, **NOISILY))
+@pytest.mark.parametrize("method", METHODS)
+def test_looped_layers_are_measured_and_scored_like_unrolled_layers(double, monkeypatch, method):
+    def measure():
+        return METHODS[method](started(double, NOISY, **NOISY_PHASE))
 
-    check_equal(*in_both_forms(monkeypatch, ask))
+    check_equal(*looped_and_unrolled(monkeypatch, measure))
 
 
-def test_zeros_are_kept_in_looped_layers(single, monkeypatch):
-    monkeypatch.setattr(repeats, "FEWEST", 3)
+def test_zeros_stay_zeros_in_looped_layers(single, monkeypatch):
+    monkeypatch.setattr(repeated_layers, "FEWEST", 3)
     net = stack(5)
     first = perturbed(net)
     first["hidden4/kernel"][1, 2] = 0
@@ -189,52 +177,54 @@ def test_zeros_are_kept_in_looped_layers(single, monkeypatch):
         np.testing.assert_array_equal(value == 0, first[name] == 0)
 
 
-def test_weights_come_back_as_they_were_given(single, monkeypatch):
-    monkeypatch.setattr(repeats, "FEWEST", 3)
+def test_weights_keep_their_values_and_order_in_looped_layers(single, monkeypatch):
+    monkeypatch.setattr(repeated_layers, "FEWEST", 3)
     net = stack(8, before=["batch_norm"])
     first = perturbed(net)
-    found = started(single, net, first, frozen=("hidden4",)).weights()
-    assert list(found) == list(net.variables(FEATURES))
-    for name, value in found.items():
+    weights = started(single, net, first, frozen=("hidden4",)).weights()
+    assert list(weights) == list(net.variables(FEATURES))
+    for name, value in weights.items():
         np.testing.assert_array_equal(value, first[name].astype(np.float32))
         assert value.flags.writeable
         assert value.flags.c_contiguous
 
 
 def test_a_lane_of_a_deep_network_is_the_training_of_its_seed_alone(double, monkeypatch):
-    monkeypatch.setattr(repeats, "FEWEST", 3)
-    cohort = started(double, NOISY, **NOISILY)
+    monkeypatch.setattr(repeated_layers, "FEWEST", 3)
+    cohort = started(double, NOISY, **NOISY_PHASE)
     cohort.train(plan(NOISY))
     together = cohort.weights()
-    alone = started(double, NOISY, seeds=[2], **NOISILY)
+    alone = started(double, NOISY, seeds=[2], **NOISY_PHASE)
     alone.train(plan(NOISY, [2]))
     check_equal({name: value[1:2] for name, value in together.items()}, alone.weights())
 
 
-def test_a_lane_that_turns_nan_leaves_the_others_of_a_deep_network_alone(double, monkeypatch):
-    monkeypatch.setattr(repeats, "FEWEST", 3)
+def test_a_lane_that_turns_nan_leaves_the_others_of_a_deep_network_bit_identical(
+    double, monkeypatch
+):
+    monkeypatch.setattr(repeated_layers, "FEWEST", 3)
     sick = perturbed(NOISY)
     sick["hidden3/kernel"][1, 0, 0] = np.nan
-    found = []
+    results = []
     for weights in (perturbed(NOISY), sick):
-        cohort = started(double, NOISY, weights, **NOISILY)
-        found.append((cohort.train(plan(NOISY)).loss, cohort.weights()))
-    (losses, ended), (sick_losses, sick_ended) = found
+        cohort = started(double, NOISY, weights, **NOISY_PHASE)
+        results.append((cohort.train(plan(NOISY)).loss, cohort.weights()))
+    (losses, ended), (sick_losses, sick_ended) = results
     assert np.isnan(sick_losses[1]).all()
     np.testing.assert_array_equal(losses[::2], sick_losses[::2])
     for name, value in ended.items():
         np.testing.assert_array_equal(value[::2], sick_ended[name][::2])
 
 
-def test_programs_of_two_hundred_layers_are_as_long_as_those_of_twenty(single, monkeypatch):
+def test_programs_of_two_hundred_layers_are_as_long_as_those_of_twenty(fresh):
     lengths = []
     for depth in (20, 200):
-        monkeypatch.setattr(programs, "_PROGRAMS", {})
+        backend = fresh("float32")
         net = stack(depth, activation="tanh")
-        cohort = started(single, net, initial_weights(net, FEATURES, SEEDS))
+        cohort = started(backend, net, initial_weights(net, FEATURES, SEEDS))
         assert np.isfinite(cohort.train(plan(net)).loss).all()
         assert np.isfinite(cohort.gradient(batch(net))["hidden13/kernel"]).all()
         assert np.isfinite(cohort.activity(batch(net), training=True)["hidden13"].sd).all()
-        texts = [program.as_text() for program in programs._PROGRAMS.values()]
+        texts = [program.as_text() for program in backend.programs.compiled.values()]
         lengths.append([len(text.splitlines()) for text in texts])
     assert lengths[0] == lengths[1]
