@@ -324,7 +324,7 @@ def test_optimizers_follow_their_equations_with_a_rate_of_each_lane_and_step(dou
 def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
     start = np.random.default_rng(1).normal(size=(2, 3, 4))
     momentum = 0.0 if kind == "sgd" else 0.875
-    now = lane_optimizers.Now(
+    step = lane_optimizers.OptimizerStep(
         number=tf.constant(1.0, tf.float64),
         rate=tf.fill([2, 1, 1], tf.constant(0.03, tf.float64)),
         momentum=tf.fill([2, 1, 1], tf.constant(momentum, tf.float64)),
@@ -336,10 +336,10 @@ def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
     variable = keras.Variable(start, dtype="float64")
     rule = lane_optimizers.RULES[kind]
     theta = tf.constant(start)
-    kept = (tf.zeros_like(theta),) * len(rule.slots)
+    slots = (tf.zeros_like(theta),) * len(rule.starts)
     for _ in range(20):
         plain.apply([tf.sin(variable.value)], [variable])
-        theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
+        theta, slots = rule.update(step)(theta, tf.sin(theta), slots)
     np.testing.assert_allclose(theta, variable.numpy(), rtol=1e-13)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,7 +215,9 @@ def test_lanes_side_by_side_are_each_the_same_training(double, monkeypatch):
     net, found = repeated(lambda n: [*noisy(n), *quiet(n)], 2), []
     for kind in ("cpu", "cuda"):
         monkeypatch.setattr(OpenDevice, "kind", kind)
-        monkeypatch.setattr(double, "threads", 1)
+        resources = double.resources
+        one_thread = replace(resources, workers=replace(resources.workers, threads=1))
+        monkeypatch.setattr(double, "resources", one_thread)
         cohort = begun(double, net, **CLIPPED)
         trace = cohort.train(plan(net))
         found.append(cohort.weights() | {"loss": trace.loss})

@@ -21,9 +21,9 @@ from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques import augmentation as definition_of_changes
 from manyseeds.techniques import layers, regularisation
 from manyseeds.techniques.network import Network
-from manyseeds_tensorflow import clipping, entry, losses, noise, optimizers
-from manyseeds_tensorflow.augmentation import Changes, augmented
-from manyseeds_tensorflow.layers import LaneAlphaDropout, LaneBatchNorm, Step
+from manyseeds_tensorflow import clipping, entry, losses, noise, optimizers, penalties
+from manyseeds_tensorflow.augmentation import DeviceChanges, augmented
+from manyseeds_tensorflow.layers import ForwardPass, LaneAlphaDropout, LaneBatchNorm
 
 KEYS = np.array([[0, 0], [1, 2**32 - 1], [123456789, 987654321]], np.uint32)
 
@@ -100,19 +100,19 @@ def steps_of(kind, numbers, start, rate, steps):
     """The weights after steps down the slope sin(theta), by our rule."""
     rule, hyperparameters = optimizers.RULES[kind], constants(numbers)
     theta, product = tf.constant(start), tf.ones([2, 1, 1], tf.float64)
-    kept = optimizers.first_slots(rule, {"theta": theta}, hyperparameters)["theta"]
+    slots = optimizers.first_slots(rule, {"theta": theta}, hyperparameters)["theta"]
     for step in range(steps):
         number = tf.constant(step + 1.0, tf.float64)
         if rule.scheduled:
             product *= rule.scheduled(number, hyperparameters)
-        now = optimizers.Now(
+        now = optimizers.OptimizerStep(
             number=number,
             rate=tf.fill([2, 1, 1], tf.constant(rate, tf.float64)),
             momentum=tf.zeros([2, 1, 1], tf.float64),
             hyperparameters=hyperparameters,
             product=(product,),
         )
-        theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
+        theta, slots = rule.update(now)(theta, tf.sin(theta), slots)
     return theta.numpy()
 
 
@@ -228,8 +228,8 @@ def test_images_change_as_the_definition_says(names):
     draw, side = np.random.default_rng(5), 9
     images = draw.random((6, side, side))
     changes = [definition_of_changes.draw_changes(phase.augmentation, draw, 6, (side, side))] * 2
-    stacked = Changes(
-        *(np.stack([getattr(c, field) for c in changes]) for field in Changes._fields)
+    stacked = DeviceChanges(
+        *(np.stack([getattr(c, field) for c in changes]) for field in DeviceChanges._fields)
     )
     rows = np.array([[3, 1, 5, 0, 2, 4], [2, 2, 0, 1, 5, 3]], np.int32)
     found = tf.function(augmented, jit_compile=True)(
@@ -245,7 +245,9 @@ def test_images_change_as_the_definition_says(names):
 def test_an_image_moved_far_away_is_black():
     affine = np.tile(np.eye(2, 3), (1, 1, 1, 1))
     affine[..., 2] = 100
-    still = Changes(*(tf.constant(each) for each in (affine, np.ones((1, 1)), np.zeros((1, 1)))))
+    still = DeviceChanges(
+        *(tf.constant(each) for each in (affine, np.ones((1, 1)), np.zeros((1, 1))))
+    )
     np.testing.assert_array_equal(
         augmented(tf.ones([1, 16], tf.float64), tf.constant([[0]]), still), 0
     )
@@ -256,9 +258,11 @@ def test_alpha_dropout_keeps_mean_and_variance():
     stack = [{"name": "alpha_dropout", "rate": 0.3}, {"name": "dense", "units": 1}]
     net = Network.model_validate({"name": "n", "layers": stack})
     hyperparameters = network_hyperparameters(net, np.dtype("float64"))["alpha_dropout1"]
-    step = Step(tf.constant(0, tf.uint32), 1000, {"alpha_dropout1": tf.constant(KEYS[:1])})
+    forward = ForwardPass(
+        tf.constant(0, tf.uint32), 1000, {"alpha_dropout1": tf.constant(KEYS[:1])}
+    )
     layer = LaneAlphaDropout("alpha_dropout1", dtype="float64")
-    found = layer(tf.constant(inputs), hyperparameters=hyperparameters, step=step).numpy()
+    found = layer(tf.constant(inputs), hyperparameters=hyperparameters, forward=forward).numpy()
     assert found.mean() == pytest.approx(0, abs=5e-3)
     assert found.var() == pytest.approx(1, abs=5e-3)
     dropped = ~definition.kept(KEYS[:1], 0, 1000, 1000, 0.3)
@@ -280,12 +284,14 @@ def test_batch_norm_is_keras_in_both_modes_with_rows_that_do_not_count():
         value = draw.normal(size=5)
         variable.assign(value[None, None])
         same.assign(value)
-    hyperparameters, step = (
+    hyperparameters, forward = (
         constants(options),
-        Step(tf.constant(0, tf.uint32), tf.constant(rows), {}),
+        ForwardPass(tf.constant(0, tf.uint32), tf.constant(rows), {}),
     )
     for _ in range(3):
-        found = ours(tf.constant(inputs), hyperparameters=hyperparameters, step=step)[0, :rows]
+        found = ours(tf.constant(inputs), hyperparameters=hyperparameters, forward=forward)[
+            0, :rows
+        ]
         wanted = theirs(inputs[0, :rows], training=True)
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
     for variable, same in (
@@ -309,7 +315,7 @@ def test_penalties_are_keras_and_flat_at_zero():
     weights = {"output/kernel": tf.constant(kernel)}
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        found = losses.penalty(net, weights, network_hyperparameters(net, np.dtype("float64")))
+        found = penalties.penalty(net, weights, network_hyperparameters(net, np.dtype("float64")))
     for lane in range(2):
         wanted = keras.regularizers.L1L2(l1, l2)(kernel[lane])
         assert float(found[lane]) == pytest.approx(float(wanted), rel=1e-6)
