@@ -245,11 +245,10 @@ def test_images_change_as_the_definition_says(names):
 def test_an_image_moved_far_away_is_black():
     affine = np.tile(np.eye(2, 3), (1, 1, 1, 1))
     affine[..., 2] = 100
-    still = DeviceChanges(
-        *(tf.constant(each) for each in (affine, np.ones((1, 1)), np.zeros((1, 1))))
-    )
+    numbers = (affine, np.ones((1, 1)), np.zeros((1, 1)))
+    moved = DeviceChanges(*map(tf.constant, numbers))
     np.testing.assert_array_equal(
-        augmented(tf.ones([1, 16], tf.float64), tf.constant([[0]]), still), 0
+        augmented(tf.ones([1, 16], tf.float64), tf.constant([[0]]), moved), 0
     )
 
 

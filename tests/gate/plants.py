@@ -326,9 +326,9 @@ _IN_TENSORFLOW = (
         "AdaGrad: ε outside the root",
         "optimizers",
         "        s = slots[0] + tf.square(g)\n"
-        '        return theta - step.rate * g / tf.sqrt(s + step.hyperparameters["epsilon"]), (s,)',
+        '        return theta - step.rate * g / tf.sqrt(s + step.hyperparameters["epsilon"])',
         "        s = slots[0] + tf.square(g)\n"
-        '        return theta - step.rate * g / (tf.sqrt(s) + step.hyperparameters["epsilon"]), (s,)',
+        '        return theta - step.rate * g / (tf.sqrt(s) + step.hyperparameters["epsilon"])',
         "adagrad",
     ),
     _tensorflow(
