@@ -41,7 +41,6 @@ from manyseeds_tensorflow.network import dropping_layers
 from manyseeds_tensorflow.network_stacks import Stacks
 from manyseeds_tensorflow.scoring import EVALUATION_ROWS
 from manyseeds_tensorflow.training_plans import (
-    DeviceBatch,
     DevicePlan,
     batch_arrays,
     plan_arrays,
@@ -163,27 +162,21 @@ class TensorFlowCohort:
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch, by trained variable."""
-        arrays = self._batch_arrays(batch)
+        hyperparameters = self._phase.hyperparameters
+        arguments = self._batch_arguments(batch, hyperparameters)
 
         def gradient(group: LaneGroup) -> Tensors:
-            step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns(), self._phase.hyperparameters, step)
-            moving = group.moving.without_optimizer()
-            arguments = (moving, group.fixed, group.tensors(arrays), shared)
-            return self._phase.program.call("gradient", arguments)
+            return self._phase.program.call("gradient", arguments(group))
 
         return self._weights(self._lanes.map(gradient))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
         """Return the activity of each layer on rows of the training split, by label, in order."""
-        arrays = self._batch_arrays(batch if training else Batch(batch.rows, step=batch.step))
+        batch = batch if training else Batch(batch.rows, step=batch.step)
+        arguments = self._batch_arguments(batch, self._phase.hyperparameters["network"])
 
         def moments(group: LaneGroup) -> dict[str, Floats]:
-            step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns(), self._phase.hyperparameters["network"], step)
-            moving = group.moving.without_optimizer()
-            arguments = (moving, group.fixed, group.tensors(arrays), shared)
-            by_layer = self._phase.program.call("activity", arguments, training)
+            by_layer = self._phase.program.call("activity", arguments(group), training)
             return {label: values.numpy() for label, values in by_layer.items()}
 
         by_layer = self._phase.stacks.unstack(self._lanes.join_named(self._lanes.map(moments)))
@@ -213,9 +206,19 @@ class TensorFlowCohort:
             hyperparameters=tensors,
         )
 
-    def _batch_arrays(self, batch: Batch) -> DeviceBatch:
+    def _batch_arguments(
+        self, batch: Batch, hyperparameters: Mapping[str, Any]
+    ) -> Callable[[LaneGroup], tuple[Tree, ...]]:
+        """Return the function of a group's arguments for one batch."""
         keys = self._phase.stacks.stack(batch.noise)
-        return batch_arrays(batch.rows, keys, batch.changes, self._device.dtype)
+        arrays = batch_arrays(batch.rows, keys, batch.changes, self._device.dtype)
+
+        def arguments(group: LaneGroup) -> tuple[Tree, ...]:
+            shared = (self._columns(), hyperparameters, tf.constant(batch.step, tf.uint32))
+            moving = group.moving.without_optimizer()
+            return moving, group.fixed, group.tensors(arrays), shared
+
+        return arguments
 
     def _score(
         self,
@@ -241,22 +244,14 @@ class TensorFlowCohort:
             return [tuple(values.numpy() for values in block[:parts]) for block in scores]
 
         parts = 3 if probabilities else 2
-        by_group = self._lanes.map(score)
         scores = [
             [self._lanes.join(groups) for groups in zip(*block, strict=True)]
-            for block in zip(*by_group, strict=True)
+            for block in zip(*self._lanes.map(score), strict=True)
         ]
-        means: dict[str, Floats] = {}
-        for index, metric in enumerate(("loss", "accuracy")):
-            if metric in metrics:
-                sums = np.array([block[index] for block in scores], np.float64)
-                means[metric] = np.asarray(sums.sum(axis=0) / rows)
-        outputs = (
-            np.concatenate([block[2] for block in scores], axis=1)[:, :rows]
-            if probabilities
-            else None
-        )
-        return Scores(means, outputs, seconds, int(seconds > 0))
+        outputs = None
+        if probabilities:
+            outputs = np.concatenate([block[2] for block in scores], axis=1)[:, :rows]
+        return Scores(_means(scores, metrics, rows), outputs, seconds, int(seconds > 0))
 
     def _predicted(self, group: LaneGroup, number: int, block: RowBlock) -> tuple[Tree, ...]:
         """Return the arguments that score a block as the lanes predict."""
@@ -289,6 +284,18 @@ class TensorFlowCohort:
             for name, shape in self._network.shapes(self._features).items()
             if name in joined
         }
+
+
+def _means(
+    scores: list[list[NDArray[Any]]], metrics: tuple[Metric, ...], rows: int
+) -> dict[str, Floats]:
+    """Return the metrics of a split from the sums of its blocks, [lanes] by name."""
+    means: dict[str, Floats] = {}
+    for index, metric in enumerate(("loss", "accuracy")):
+        if metric in metrics:
+            sums = np.array([block[index] for block in scores], np.float64)
+            means[metric] = np.asarray(sums.sum(axis=0) / rows)
+    return means
 
 
 def _layout(value: NDArray[Any]) -> NDArray[Any]:
