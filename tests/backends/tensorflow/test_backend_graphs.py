@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 pytest.importorskip("tensorflow")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend.settings import Settings
-from manyseeds_tensorflow import entry
 from manyseeds_tensorflow.backend_functions import XlaFunction, shapes_of
 from manyseeds_tensorflow.backend_graphs import with_stable_names
-
-
-@pytest.fixture(scope="module", autouse=True)  # before TensorFlow is first used
-def single():
-    return entry.open(Settings(precision="float32"))
 
 
 def inputs():
