@@ -15,14 +15,14 @@ from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The TensorFlow backend, not opened yet; see `manyseeds.backend.protocols.BackendEntry`."""
+    """The unopened TensorFlow backend; see `manyseeds.backend.protocols.BackendEntry`."""
 
     name = "tensorflow"
     requires: tuple[str, ...] = ("tensorflow", "keras")
     install = "pip install 'manyseeds[tensorflow]'"
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why this backend cannot train a recipe: it can train all there are."""
+        """Return None: this backend can train every recipe."""
         del recipe
         return None
 

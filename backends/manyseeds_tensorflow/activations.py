@@ -12,30 +12,48 @@ import tensorflow as tf
 from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
 
 
+def activate(name: str, inputs: tf.Tensor, arguments: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Return the activation of inputs [lanes, batch, units].
+
+    Parameters
+    ----------
+    name
+        The activation's.
+    inputs
+        The values it is applied to.
+    arguments
+        Its hyperparameters by name, and its learned or drawn slopes.
+    """
+    return ACTIVATIONS[name](inputs, **arguments)
+
+
 def leaky_relu(inputs: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU with a run-time slope, where `tf.nn.leaky_relu` has a fixed float32 one."""
+    """Return leaky ReLU with a run-time slope; that of `tf.nn.leaky_relu` is a fixed float32."""
     return tf.where(inputs > 0, inputs, alpha * inputs)
 
 
 def prelu(inputs: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
-    """Leaky ReLU whose slope, [lanes, 1, units], is a variable."""
+    """Return leaky ReLU whose slope is a variable, [lanes, 1, units]."""
     return leaky_relu(inputs, slope)
 
 
 def rrelu(
     inputs: tf.Tensor, lower: tf.Tensor, upper: tf.Tensor, share: tf.Tensor | float = 0.5
 ) -> tf.Tensor:
-    """Leaky ReLU with a slope so far between two limits: drawn in training, the mean else."""
+    """Return leaky ReLU with a slope between two limits.
+
+    `share` is how far between them: drawn in training, halfway in prediction.
+    """
     return leaky_relu(inputs, lower + (upper - lower) * share)
 
 
 def elu(inputs: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """ELU with a run-time alpha, where `tf.nn.elu` has 1."""
+    """Return ELU with a run-time alpha; that of `tf.nn.elu` is 1."""
     return tf.where(inputs > 0, inputs, alpha * tf.nn.elu(inputs))
 
 
 def selu(inputs: tf.Tensor) -> tf.Tensor:
-    """SELU with slope scale * alpha at 0, where `tf.nn.selu` has slope scale."""
+    """Return SELU with slope scale * alpha at 0, where `tf.nn.selu` has slope scale."""
     scale, alpha = (tf.constant(value, inputs.dtype) for value in (SELU_SCALE, SELU_ALPHA))
     return scale * elu(inputs, alpha)
 
@@ -52,7 +70,4 @@ ACTIVATIONS: Mapping[str, Callable[..., tf.Tensor]] = {
     "selu": selu,
     "softplus": tf.nn.softplus,
 }
-"""By name; each takes its inputs, then by keyword its hyperparameters and what it learns or draws.
-
-The softmax of an output is part of its loss.
-"""
+"""Every activation by its name; the softmax of an output is part of its loss."""

@@ -1,7 +1,7 @@
-"""Gradient clipping before an optimizer's step, and what holds for the weights after it.
+"""Gradient clipping before an optimizer's step, and constraints on the weights after it.
 
-TensorFlow's own clipping by norm multiplies and divides what is within the limit too, which rounds
-it, and its clipping of a whole gradient would mix the lanes.
+TensorFlow's own clipping by norm also multiplies and divides gradients within the limit, which
+rounds them, and its clipping by the global norm would mix the lanes.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any
 import tensorflow as tf
 
 from manyseeds.techniques.network import Network
-from manyseeds_tensorflow.sums import for_variables, lane_sums, over_repetitions
+from manyseeds_tensorflow.lanes_sums import for_variables, lane_sums, over_repetitions
 
 Hyperparameters = Mapping[str, Any]
 Tensors = dict[str, tf.Tensor]
 
 
 def clipped(kind: str, gradient: Tensors, hyperparameters: Hyperparameters) -> Tensors:
-    """Return the gradient as the optimizer sees it.
+    """Return the clipped gradient.
 
     Parameters
     ----------
     kind
         The clipping's name.
     gradient
-        By the name of its variable, [lanes, ...]; a repeated layer's has a norm for each
-        repetition.
+        By the name of its variable, [lanes, ...]; each repetition of a repeated layer has a norm
+        of its own.
     hyperparameters
         The clipping's, no axes.
     """
@@ -36,11 +36,11 @@ def clipped(kind: str, gradient: Tensors, hyperparameters: Hyperparameters) -> T
         return {name: tf.clip_by_value(g, -limit, limit) for name, g in gradient.items()}
     squares = {name: lane_sums(tf.square(g)) for name, g in gradient.items()}
     if kind == "clip_norm":
-        return {name: g * _share(squares[name], limit) for name, g in gradient.items()}
-    whole = tf.add_n([over_repetitions(square) for square in squares.values()])
-    share = _share(whole, limit)
-    deep = share[:, None]
-    return {name: g * (share if g.shape.rank == 3 else deep) for name, g in gradient.items()}
+        return {name: g * _factor(squares[name], limit) for name, g in gradient.items()}
+    total = tf.add_n([over_repetitions(square) for square in squares.values()])
+    factor = _factor(total, limit)
+    deep = factor[:, None]
+    return {name: g * (factor if g.shape.rank == 3 else deep) for name, g in gradient.items()}
 
 
 def constrained(
@@ -54,18 +54,18 @@ def constrained(
             kernel = weights[name]
             squares = tf.reduce_sum(tf.square(kernel), axis=-2, keepdims=True)
             radius = for_variables(hyperparameters[layer.label]["radius"])
-            rescaled[name] = kernel * _share(squares, radius)
+            rescaled[name] = kernel * _factor(squares, radius)
     return weights | rescaled
 
 
-def without_zeros(weights: Tensors, nonzero: Tensors) -> Tensors:
-    """Return the weights, 0 where they were 0 as the phase began."""
+def with_zeros(weights: Tensors, nonzero: Tensors) -> Tensors:
+    """Return the weights, set to 0 where they were 0 when the phase began."""
     return weights | {
-        name: tf.where(kept, weights[name], tf.zeros_like(weights[name]))
-        for name, kept in nonzero.items()
+        name: tf.where(places, weights[name], tf.zeros_like(weights[name]))
+        for name, places in nonzero.items()
     }
 
 
-def _share(squares: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    """Return what a vector is multiplied by to be no longer than the limit."""
+def _factor(squares: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    """Return the factor that shortens a vector to the limit; 1 for vectors within it."""
     return tf.minimum(tf.ones_like(squares), limit / tf.sqrt(squares))

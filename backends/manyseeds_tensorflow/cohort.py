@@ -1,9 +1,10 @@
-"""A cohort in TensorFlow: its lanes, dealt out to the CPU's threads."""
+"""A cohort in TensorFlow: the lanes of one network, trained and scored in groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,6 @@ from manyseeds.backend.hyperparameters import (
     network_hyperparameters,
     optimizer_hyperparameters,
 )
-from manyseeds.backend.lane_shares import lane_shares
 from manyseeds.backend.repeated_layers import layer_runs
 from manyseeds.backend.row_blocks import RowBlock, SamplePlace
 from manyseeds.backend.values import (
@@ -32,90 +32,112 @@ from manyseeds.backend.values import (
     check_structure,
 )
 from manyseeds.suite.recipe import Phase
-from manyseeds.techniques.augmentation import Changes
 from manyseeds.techniques.network import Network, Weights
+from manyseeds_tensorflow.backend_data import Columns, DeviceData, SplitName
+from manyseeds_tensorflow.backend_programs import LaneProgram, Programs
+from manyseeds_tensorflow.device import OpenDevice
+from manyseeds_tensorflow.lanes import LaneGroup, LaneGroups, LaneWorkers
 from manyseeds_tensorflow.network import dropping_layers
-from manyseeds_tensorflow.part import Part, laid_out, seen_by
-from manyseeds_tensorflow.stacks import Stacks
-from manyseeds_tensorflow.training import Clock, Kinds, Moving, Plan, Seen, Tensors
+from manyseeds_tensorflow.network_stacks import Stacks
+from manyseeds_tensorflow.scoring import EVALUATION_ROWS
+from manyseeds_tensorflow.training_plans import (
+    DevicePlan,
+    batch_arrays,
+    plan_arrays,
+)
+from manyseeds_tensorflow.training_state import StepCounts, StepTechniques, Tensors
 
-if TYPE_CHECKING:
-    from manyseeds_tensorflow.backend import TensorFlowBackend
-
-SplitName = Literal["train", "valid", "test"]
 Tree = Any
+BlockArguments = Callable[[LaneGroup, int, RowBlock], tuple[Tree, ...]]
+"""The arguments of a scoring function, for a group of lanes and a numbered block of rows."""
 
-EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
-"""Rows scored by one call: one shape serves splits of any length."""
+
+@dataclass(frozen=True)
+class CohortResources:
+    """Everything the cohorts of a backend share."""
+
+    device: OpenDevice
+    workers: LaneWorkers
+    programs: Programs
+    data: DeviceData
+
+
+@dataclass(frozen=True)
+class OpenPhase:
+    """The phase a cohort is in.
+
+    Attributes
+    ----------
+    program
+        Compiled for the phase's network.
+    stacks
+        Its repeated layers.
+    techniques
+        Of its steps.
+    hyperparameters
+        As for `training.Trainer`.
+    """
+
+    program: LaneProgram
+    stacks: Stacks
+    techniques: StepTechniques
+    hyperparameters: Mapping[str, Any]
 
 
 class TensorFlowCohort:
     """The networks of many seeds; see `manyseeds.backend.protocols.Cohort`."""
 
+    _phase: OpenPhase
+
     def __init__(
-        self, backend: TensorFlowBackend, network: Network, data: Splits, lanes: int
+        self, resources: CohortResources, network: Network, data: Splits, lanes: int
     ) -> None:
-        self._backend = backend
-        self._device = backend.device
+        self._resources = resources
+        self._device = resources.device
         self._network = network
         self._data = data
-        self._lanes = lanes
         self._features = data.train.inputs.shape[1]
-        self._parts = [Part(part) for part in lane_shares(lanes, backend.threads)]
+        self._lanes = LaneGroups(lanes, resources.workers)
+        self._steps_taken = 0
 
     def begin(self, phase: Phase, weights: Weights) -> None:
         """Start a phase with these weights and a fresh optimizer."""
         check_structure(self._network, phase)
-        dtype, features, frozen = self._device.dtype, self._features, phase.frozen
-        lanes = len(self._parts[0].lanes)
-        self._program = self._backend.program(phase.network, features, lanes, frozen)
-        self._stacks = Stacks.of(layer_runs(phase.network, features, frozen))
-        hyperparameters = {
-            "network": self._stacks.stacked(network_hyperparameters(phase.network, dtype), axis=0),
-            "optimizer": optimizer_hyperparameters(phase.optimizer, dtype),
-            "clipping": clipping_hyperparameters(phase.clipping, dtype),
-        }
-        clipping = phase.clipping.name if phase.clipping else None
-        self._kinds = Kinds(phase.optimizer.name, clipping)
-        self._taken = 0
-        arrays = {name: laid_out(np.asarray(value, dtype)) for name, value in weights.items()}
-        stacked = self._stacks.stacked(arrays)
+        self._phase = self._open(phase)
+        self._steps_taken = 0
+        dtype = self._device.dtype
+        arrays = {name: _layout(np.asarray(value, dtype)) for name, value in weights.items()}
+        stacked = self._phase.stacks.stack(arrays)
         with tf.device(self._device.name):
-            self._hyperparameters = tf.nest.map_structure(tf.constant, hyperparameters)
-            for part in self._parts:
-                part.begin(phase, stacked, self._hyperparameters["optimizer"])
+            for group in self._lanes.groups:
+                group.begin(phase, stacked, self._phase.hyperparameters["optimizer"])
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Take the plan's steps in all lanes, without a word to the host in between."""
-        plan, rows = self._plan(epoch)
+        """Take the plan's steps in all lanes, without a return to the host in between."""
+        keys = self._phase.stacks.stack(epoch.noise)
+        training_rows = len(self._data.train)
+        plan, batch_rows = plan_arrays(epoch, keys, training_rows, self._device.dtype)
+        program, techniques = self._phase.program, self._phase.techniques
         with tf.device(self._device.name):
-            data, rows = self._columns(), tf.constant(rows)
-            noise, taken = tf.constant(epoch.step, tf.uint32), tf.constant(self._taken)
+            data, rows = self._columns(), tf.constant(batch_rows)
+            noise, taken = tf.constant(epoch.step, tf.uint32), tf.constant(self._steps_taken)
 
-            def take(part: Part, put: Plan, steps: int) -> tuple[Moving, Tensors]:
-                clock = Clock(rows, noise, taken, tf.constant(steps))
-                shared = (data, self._hyperparameters, clock)
-                moved: tuple[Moving, Tensors] = self._program.train(
-                    self._kinds, part.moving, part.still, put, shared
-                )
-                return moved
+            def arguments(group: LaneGroup, plan: DevicePlan, steps: int) -> tuple[Tree, ...]:
+                counts = StepCounts(rows, noise, taken, tf.constant(steps))
+                return group.moving, group.fixed, plan, (data, self._phase.hyperparameters, counts)
 
-            puts = [part.put(plan) for part in self._parts]
-            first = self._parts[0]
-            # Without a step to take, the first call compiles and changes nothing.
-            seconds = self._program.compile_seconds(
-                ("train", self._kinds, *sorted(first.still.frozen)),
-                (first.moving, first.still, puts[0], data),
-                lambda: take(first, puts[0], 0),
-            )
+            plans = [group.tensors(plan) for group in self._lanes.groups]
+            # With no step to take, this call compiles and changes nothing.
+            without_steps = arguments(self._lanes.first, plans[0], 0)
+            seconds = program.compile_seconds("train", without_steps, techniques)
 
-        def train(part: Part, put: Plan) -> dict[str, Floats]:
-            part.moving, trace = take(part, put, epoch.step_count)
+        def train(group: LaneGroup, plan: DevicePlan) -> dict[str, Floats]:
+            steps = arguments(group, plan, epoch.step_count)
+            group.moving, trace = program.call("train", steps, techniques)
             return {name: values.numpy().astype(np.float64) for name, values in trace.items()}
 
-        traces = self._each(train, puts)
-        self._taken += epoch.step_count
-        trace = {name: self._joined([each[name] for each in traces]) for name in traces[0]}
+        trace = self._lanes.join_named(self._lanes.map(train, plans))
+        self._steps_taken += epoch.step_count
         return EpochTrace(trace["loss"], trace.get("penalty"), seconds, int(seconds > 0))
 
     def evaluate(
@@ -125,7 +147,7 @@ class TensorFlowCohort:
         *,
         probabilities: bool = False,
     ) -> Scores:
-        """Score the lanes on a split, nothing dropped."""
+        """Score the lanes on a split, with nothing dropped."""
         return self._score(split, metrics, probabilities)
 
     def score(
@@ -139,78 +161,64 @@ class TensorFlowCohort:
         return self._score("test", metrics, probabilities, sampling)
 
     def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; what is not trained has none."""
-        seen = self._seen(batch.rows, batch.noise, batch.changes)
+        """Return the gradient of the training loss on a batch, by trained variable."""
+        hyperparameters = self._phase.hyperparameters
+        arguments = self._batch_arguments(batch, hyperparameters)
 
-        def gradient(part: Part, _: None) -> Tensors:
-            shared = (self._columns(), self._hyperparameters, tf.constant(batch.step, tf.uint32))
-            arguments = (part.moving.bare(), part.still, part.put(seen))
-            found: Tensors = self._program.counted(
-                "gradient", arguments, lambda: self._program.gradient(*arguments, shared)
-            )
-            return found
+        def gradient(group: LaneGroup) -> Tensors:
+            return self._phase.program.call("gradient", arguments(group))
 
-        return self._flat(self._each(gradient))
+        return self._weights(self._lanes.map(gradient))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
-        """Return what leaves each layer on rows of the training split, by label, in order."""
-        noise, changes = (batch.noise, batch.changes) if training else ({}, None)
-        seen = self._seen(batch.rows, noise, changes)
+        """Return the activity of each layer on rows of the training split, by label, in order."""
+        batch = batch if training else Batch(batch.rows, step=batch.step)
+        arguments = self._batch_arguments(batch, self._phase.hyperparameters["network"])
 
-        def moments(part: Part, _: None) -> dict[str, Floats]:
-            step = tf.constant(batch.step, tf.uint32)
-            shared = (self._columns(), self._hyperparameters["network"], step)
-            moving, still = part.moving.bare(), part.still
-            arguments = (moving, still, part.put(seen))
-            found = self._program.counted(
-                ("activity", training),
-                arguments,
-                lambda: self._program.activity(training, *arguments, shared),
-            )
-            return {label: each.numpy() for label, each in found.items()}
+        def moments(group: LaneGroup) -> dict[str, Floats]:
+            by_layer = self._phase.program.call("activity", arguments(group), training)
+            return {label: values.numpy() for label, values in by_layer.items()}
 
-        parts = self._each(moments)
-        joined = {label: self._joined([part[label] for part in parts]) for label in parts[0]}
-        found = self._stacks.apart(joined)
-        labels = [layer.label for layer in self._network.layers]
-        return {label: Activity(*found[label].T) for label in labels}
+        by_layer = self._phase.stacks.unstack(self._lanes.join_named(self._lanes.map(moments)))
+        return {layer.label: Activity(*by_layer[layer.label].T) for layer in self._network.layers}
 
     def weights(self) -> Weights:
         """Return a copy of the weights, in the cohort's precision."""
-        return self._flat([part.weights() for part in self._parts])
+        return self._weights([group.variables() for group in self._lanes.groups])
 
-    def _seen(
-        self,
-        rows: NDArray[np.int32],
-        noise: Mapping[str, NDArray[np.uint32]],
-        changes: Changes | None,
-        arranged: Callable[[NDArray[Any]], NDArray[Any]] = lambda array: array,
-    ) -> Seen:
-        """Return what steps see as arrays [lanes, ...]; rows and changes are arranged by step."""
-        return seen_by(rows, self._stacks.stacked(noise), changes, self._device.dtype, arranged)
-
-    def _plan(self, epoch: EpochPlan) -> tuple[Plan, NDArray[np.int32]]:
-        """Return a plan as arrays whose first axis is the lane, and the rows of each batch.
-
-        The last, smaller batch is padded with rows of its own, which do not count: one compiled
-        step serves all, a plan of this batch alone, too.
-        """
-        lanes, total = epoch.order.shape
-        batch = min(epoch.batch, len(self._data.train))
-        rows = np.minimum(batch, total - np.arange(epoch.step_count) * batch)
-
-        def by_step(array: NDArray[Any]) -> NDArray[Any]:
-            missing = [(0, 0), (0, batch - rows[-1])] + [(0, 0)] * (array.ndim - 2)
-            full = np.pad(array, missing, "edge")
-            return full.reshape(lanes, epoch.step_count, batch, *array.shape[2:])
-
-        seen, dtype = (
-            self._seen(epoch.order, epoch.noise, epoch.changes, by_step),
-            self._device.dtype,
+    def _open(self, phase: Phase) -> OpenPhase:
+        """Return a phase's program and hyperparameters."""
+        dtype, features, frozen = self._device.dtype, self._features, phase.frozen
+        lanes = len(self._lanes.first.lanes)
+        stacks = Stacks.of(layer_runs(phase.network, features, frozen))
+        hyperparameters = {
+            "network": stacks.stack(network_hyperparameters(phase.network, dtype), axis=0),
+            "optimizer": optimizer_hyperparameters(phase.optimizer, dtype),
+            "clipping": clipping_hyperparameters(phase.clipping, dtype),
+        }
+        with tf.device(self._device.name):
+            tensors = tf.nest.map_structure(tf.constant, hyperparameters)
+        clipping = phase.clipping.name if phase.clipping else None
+        return OpenPhase(
+            program=self._resources.programs.program(phase.network, features, lanes, frozen),
+            stacks=stacks,
+            techniques=StepTechniques(phase.optimizer.name, clipping),
+            hyperparameters=tensors,
         )
-        momentum = np.zeros_like(epoch.rate) if epoch.momentum is None else epoch.momentum
-        plan = Plan(seen, epoch.rate.astype(dtype), momentum.astype(dtype))
-        return plan, rows.astype(np.int32)
+
+    def _batch_arguments(
+        self, batch: Batch, hyperparameters: Mapping[str, Any]
+    ) -> Callable[[LaneGroup], tuple[Tree, ...]]:
+        """Return the function of a group's arguments for one batch."""
+        keys = self._phase.stacks.stack(batch.noise)
+        arrays = batch_arrays(batch.rows, keys, batch.changes, self._device.dtype)
+
+        def arguments(group: LaneGroup) -> tuple[Tree, ...]:
+            shared = (self._columns(), hyperparameters, tf.constant(batch.step, tf.uint32))
+            moving = group.moving.without_optimizer()
+            return moving, group.fixed, group.tensors(arrays), shared
+
+        return arguments
 
     def _score(
         self,
@@ -219,85 +227,77 @@ class TensorFlowCohort:
         probabilities: bool,
         sampling: Sampling | None = None,
     ) -> Scores:
+        """Score the lanes on a split, block by block."""
         check_metrics(self._network, metrics, probabilities)
         rows = len(getattr(self._data, split))
         at_once = min(SAMPLING_ROWS, rows) if sampling else EVALUATION_ROWS[self._device.kind]
+        name, program = "sample" if sampling else "score", self._phase.program
         with tf.device(self._device.name):
-            blocks = self._backend.row_blocks(self._data, split, self._network, at_once)
-            call = self._sample(sampling, len(blocks)) if sampling else self._predict
-            first = self._parts[0]
-            seconds = self._program.compile_seconds(
-                "sample" if sampling else "score",
-                (first.weights(), blocks[0]),
-                lambda: call(first, 0, blocks[0]),
+            blocks = self._resources.data.row_blocks(self._data, split, self._network, at_once)
+            arguments = self._sampled(sampling, len(blocks)) if sampling else self._predicted
+            seconds = program.compile_seconds(name, arguments(self._lanes.first, 0, blocks[0]))
+
+        def score(group: LaneGroup) -> list[tuple[NDArray[Any], ...]]:
+            scores = (
+                program.call(name, arguments(group, *numbered)) for numbered in enumerate(blocks)
             )
+            return [tuple(values.numpy() for values in block[:parts]) for block in scores]
 
-        def score(part: Part, _: None) -> list[tuple[NDArray[Any], ...]]:
-            scored = (call(part, *each) for each in enumerate(blocks))
-            return [tuple(each.numpy() for each in found[:wanted]) for found in scored]
-
-        wanted = 3 if probabilities else 2
-        # By piece, then by what is scored: all lanes.
-        parts = [
-            [self._joined(each) for each in zip(*piece, strict=True)]
-            for piece in zip(*self._each(score), strict=True)
+        parts = 3 if probabilities else 2
+        scores = [
+            [self._lanes.join(groups) for groups in zip(*block, strict=True)]
+            for block in zip(*self._lanes.map(score), strict=True)
         ]
-        means: dict[str, Floats] = {}
-        for index, name in enumerate(("loss", "accuracy")):
-            if name in metrics:
-                sums = np.array([part[index] for part in parts], np.float64)
-                means[name] = np.asarray(sums.sum(axis=0) / rows)
-        joined = np.concatenate([p[2] for p in parts], axis=1)[:, :rows] if probabilities else None
-        return Scores(means, joined, seconds, int(seconds > 0))
+        outputs = None
+        if probabilities:
+            outputs = np.concatenate([block[2] for block in scores], axis=1)[:, :rows]
+        return Scores(_means(scores, metrics, rows), outputs, seconds, int(seconds > 0))
 
-    def _predict(self, part: Part, index: int, piece: RowBlock) -> tuple[tf.Tensor, ...]:
-        """Score a piece of a split as the network predicts."""
-        del index
-        scores: tuple[tf.Tensor, ...] = self._program.score(
-            part.weights(), (piece, self._hyperparameters["network"])
-        )
-        return scores
+    def _predicted(self, group: LaneGroup, number: int, block: RowBlock) -> tuple[Tree, ...]:
+        """Return the arguments that score a block as the lanes predict."""
+        del number
+        return group.variables(), (block, self._phase.hyperparameters["network"])
 
-    def _sample(self, sampling: Sampling, blocks: int) -> Callable[..., tuple[tf.Tensor, ...]]:
-        """Return how a piece of a split, which is a block of it, is scored with dropout on."""
+    def _sampled(self, sampling: Sampling, blocks: int) -> BlockArguments:
+        """Return the function of the arguments that score a block with dropout on."""
         dropping = dropping_layers(self._network)
         noise = {label: key for label, key in sampling.noise.items() if label in dropping}
-        keys = self._stacks.stacked(noise)
+        keys = self._phase.stacks.stack(noise)
 
-        def call(part: Part, index: int, piece: RowBlock) -> tuple[tf.Tensor, ...]:
-            how = SamplePlace(*map(tf.constant, (sampling.samples, index, blocks)))
-            scores: tuple[tf.Tensor, ...] = self._program.sample(
-                part.weights(), part.put(keys), (piece, how, self._hyperparameters["network"])
-            )
-            return scores
+        def arguments(group: LaneGroup, number: int, block: RowBlock) -> tuple[Tree, ...]:
+            place = SamplePlace(*map(tf.constant, (sampling.samples, number, blocks)))
+            shared = (block, place, self._phase.hyperparameters["network"])
+            return group.variables(), group.tensors(keys), shared
 
-        return call
+        return arguments
 
-    def _each(
-        self, work: Callable[[Part, Any], Any], given: Sequence[Any] | None = None
-    ) -> list[Any]:
-        """Do something with every part, each in a thread of its own."""
+    def _columns(self) -> Columns:
+        return self._resources.data.training_columns(self._data, self._network)
 
-        def placed(part: Part, own: Any) -> Any:
-            with tf.device(self._device.name):
-                return work(part, own)
-
-        own = [None] * len(self._parts) if given is None else given
-        return list(self._backend.pool.map(placed, self._parts, own))
-
-    def _columns(self) -> Tree:
-        return self._backend.columns(self._data, self._network)
-
-    def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Return what the parts have, by lane."""
-        return np.concatenate(parts)[: self._lanes]
-
-    def _flat(self, parts: Sequence[Mapping[str, tf.Tensor]]) -> Weights:
-        """Return the parts' variables on the host in the shapes of the contract."""
-        joined = {name: self._joined([part[name].numpy() for part in parts]) for name in parts[0]}
-        found = self._stacks.apart(joined)
+    def _weights(self, groups: list[Tensors]) -> Weights:
+        """Return the groups' variables on the host, in the shapes of the contract."""
+        arrays = [{name: value.numpy() for name, value in own.items()} for own in groups]
+        joined = self._phase.stacks.unstack(self._lanes.join_named(arrays))
+        lanes = self._lanes.count
         return {
-            name: found[name].reshape(self._lanes, *shape)
+            name: joined[name].reshape(lanes, *shape)
             for name, shape in self._network.shapes(self._features).items()
-            if name in found
+            if name in joined
         }
+
+
+def _means(
+    scores: list[list[NDArray[Any]]], metrics: tuple[Metric, ...], rows: int
+) -> dict[str, Floats]:
+    """Return the metrics of a split from the sums of its blocks, [lanes] by name."""
+    means: dict[str, Floats] = {}
+    for index, metric in enumerate(("loss", "accuracy")):
+        if metric in metrics:
+            sums = np.array([block[index] for block in scores], np.float64)
+            means[metric] = np.asarray(sums.sum(axis=0) / rows)
+    return means
+
+
+def _layout(value: NDArray[Any]) -> NDArray[Any]:
+    """Return a variable as the layers hold it: all but kernels with an axis for the rows."""
+    return value if value.ndim == 3 else value[:, None]

@@ -1,6 +1,6 @@
 """The device TensorFlow computes on, and the switches that decide how it computes.
 
-TensorFlow fixes its threads and visible devices when it is first used: `open_device` sets
+TensorFlow fixes its threads and visible devices when it is first used, so `open_device` sets
 everything before that.
 """
 
@@ -39,7 +39,7 @@ class OpenDevice:
     dtype
         Of weights, activations and updates.
     settings
-        As asked for.
+        As requested.
     """
 
     name: str
@@ -53,27 +53,28 @@ class OpenDevice:
 
 
 def open_device(settings: Settings) -> OpenDevice:
-    """Apply the settings and return the device they ask for.
+    """Apply the settings and return the device they request.
 
     Raises
     ------
     RequestError
-        CUDA is asked for and TensorFlow sees none.
+        CUDA is requested and TensorFlow sees none.
     RunError
         TensorFlow was used before in this process, with settings that can no longer change.
     """
     if keras.backend.backend() != "tensorflow":
         raise RunError(
-            f"Keras was imported with the backend {keras.backend.backend()!r} in this process "
-            "already. Set KERAS_BACKEND=tensorflow, or open this backend in a process of its own"
+            f"this process has already imported Keras with the backend "
+            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow, or open this backend in a "
+            "process of its own"
         )
-    _keep_programs()
-    name = _find(settings.device)
+    _keep_compiled_programs()
+    name = _device_name(settings.device)
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
     if name == "/CPU:0":
-        # The threads are busy with lanes of their own; they must not share one lane's products.
+        # Every thread has lanes of its own: the threads must not share one lane's products.
         append_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-        # Else TensorFlow would open a GPU that happens to be there, and take memory on it.
+        # Otherwise TensorFlow would open any GPU there is, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
         _before_first_use(_grow_memory, "memory")
@@ -84,17 +85,17 @@ def open_device(settings: Settings) -> OpenDevice:
 
 
 def threads(settings: Settings) -> int:
-    """Return the CPU threads asked for; all cores this process may use unless said."""
+    """Return the number of CPU threads: by default every core this process may use."""
     return settings.threads or cores()
 
 
 def describe(device: OpenDevice) -> Environment:
-    """Say what runs where, for the provenance."""
+    """Return the versions, the device and the switches, for the provenance."""
     return Environment(
         backend="tensorflow",
         versions=_versions(device),
         device=device.kind,
-        device_name=_device_name(device),
+        device_name=_hardware_name(device),
         threads=tf.config.threading.get_intra_op_parallelism_threads(),
         switches={
             "precision": device.settings.precision,
@@ -105,7 +106,7 @@ def describe(device: OpenDevice) -> Environment:
             "jit_compile": True,
             "KERAS_BACKEND": keras.backend.backend(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
-            "TF_XLA_FLAGS": " ".join(_flags()),
+            "TF_XLA_FLAGS": " ".join(_user_flags()),
             "compiled_programs_kept": _CACHE in os.environ["TF_XLA_FLAGS"],
         },
     )
@@ -118,37 +119,38 @@ def peak_memory(device: OpenDevice) -> int:
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
-def _keep_programs() -> None:
-    """Let compiled programs outlive the process.
+def _keep_compiled_programs() -> None:
+    """Let XLA keep compiled programs in a folder, for later processes.
 
-    TensorFlow reads the folder's name once, as soon as it is asked for its devices.
+    TensorFlow reads the folder's name once, when its devices are first listed.
     """
     folder = keep_compiled("tensorflow", tf.__version__, os.environ.get("XLA_FLAGS", ""))
-    kept = [f"{_CACHE}={folder}"] if folder else []
-    os.environ["TF_XLA_FLAGS"] = " ".join([*_flags(), *kept])
+    own_flags = [f"{_CACHE}={folder}"] if folder else []
+    os.environ["TF_XLA_FLAGS"] = " ".join([*_user_flags(), *own_flags])
 
 
-def _flags() -> list[str]:
-    """Return the user's own flags."""
+def _user_flags() -> list[str]:
+    """Return the user's own XLA flags."""
     return [flag for flag in os.environ.get("TF_XLA_FLAGS", "").split() if _CACHE not in flag]
 
 
-def _find(wanted: str) -> str:
-    """Return TensorFlow's name for the device wanted."""
-    if wanted == "cpu":
+def _device_name(kind: str) -> str:
+    """Return TensorFlow's name for a requested device: "cpu", "cuda" or "auto"."""
+    if kind == "cpu":
         return "/CPU:0"
     if tf.config.list_physical_devices("GPU"):
         return "/GPU:0"
-    if wanted == "cuda":
+    if kind == "cuda":
         raise RequestError(_no_cuda())
     return "/CPU:0"
 
 
 def _no_cuda() -> str:
-    found = ", ".join(device.name for device in tf.config.list_physical_devices())
-    built = "" if tf.test.is_built_with_cuda() else ", and this build has no CUDA support"
+    """Return the message for a request of CUDA where there is none."""
+    devices = ", ".join(device.name for device in tf.config.list_physical_devices())
+    build = "" if tf.test.is_built_with_cuda() else ", and this build has no CUDA support"
     return (
-        f"device 'cuda' was asked for, but TensorFlow {tf.__version__} sees only: {found}{built}. "
+        f"device 'cuda' is not available: TensorFlow {tf.__version__} sees only: {devices}{build}. "
         "Use device 'cpu' or 'auto', or install CUDA support with: "
         "pip install 'manyseeds[tensorflow-cuda]'"
     )
@@ -164,23 +166,24 @@ def _set_threads(count: int) -> None:
 
 
 def _grow_memory() -> None:
-    """Take GPU memory as it is needed, not all of it at once."""
+    """Let TensorFlow take GPU memory as it is needed, not all of it at once."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def _before_first_use(setting: Callable[[], None], what: str) -> None:
+def _before_first_use(apply: Callable[[], None], setting: str) -> None:
     """Apply a setting that TensorFlow refuses to change once it has been used."""
     try:
-        setting()
+        apply()
     except RuntimeError as error:
         raise RunError(
-            f"TensorFlow's {what} can no longer be changed in this process: it has been used "
-            "already. Open a backend with other settings in a process of its own"
+            f"TensorFlow has already been used in this process, and its {setting} can no longer "
+            "be changed. Open a backend with other settings in a process of its own"
         ) from error
 
 
 def _versions(device: OpenDevice) -> dict[str, str]:
+    """Return the versions of the packages, and on a GPU of CUDA's libraries."""
     versions = {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
@@ -195,7 +198,8 @@ def _versions(device: OpenDevice) -> dict[str, str]:
     return versions
 
 
-def _device_name(device: OpenDevice) -> str:
+def _hardware_name(device: OpenDevice) -> str:
+    """Return the vendor's name of the processor or GPU."""
     if device.kind == "cuda":
         gpu = tf.config.list_physical_devices("GPU")[0]
         return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))

@@ -1,8 +1,8 @@
-"""Keras layers over stacked lanes: what passes through them is [lanes, batch, units].
+"""Keras layers over stacked lanes, with inputs and outputs [lanes, batch, units].
 
-Where Keras has a layer of its own, it fixes its hyperparameters when it is made and draws its own
-noise; in these every numeric hyperparameter is a run-time argument, and the noise is the shared
-one. Each takes the hyperparameters of its layer, and the step in training, None in prediction.
+Keras' own layers fix their hyperparameters when they are made, and draw their own noise. Here
+every numeric hyperparameter is a run-time argument, and the noise is the shared one. Each layer
+takes its hyperparameters and the forward pass it is in: None in prediction.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ from manyseeds.randomness.noise import SELU_FLOOR
 from manyseeds.techniques import layers
 from manyseeds.techniques.activations import Activation, PRelu, RRelu
 from manyseeds_tensorflow import noise
-from manyseeds_tensorflow.activations import ACTIVATIONS
-from manyseeds_tensorflow.recall import Recall
+from manyseeds_tensorflow.activations import activate
+from manyseeds_tensorflow.layers_recall import Recall
 
 Hyperparameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step in training, as layers see it.
+class ForwardPass:
+    """A forward pass in training mode, as layers see it.
 
     Attributes
     ----------
-    number
-        In the noise counter, uint32.
+    step
+        Its number in the noise counter, uint32.
     rows
-        How many rows of the batch count; the others pad it. A number where all count.
+        How many rows of the batch count; the others fill it up. A number where all count.
     keys
         Of the noise, label -> [lanes, 2] uint32.
     recall
-        What keeps noise for the backward pass, where that is a loop of its own.
+        Stores noise for the backward pass, where that is a loop of its own.
     """
 
-    number: tf.Tensor
+    step: tf.Tensor
     rows: tf.Tensor | int
     keys: Mapping[str, tf.Tensor]
     recall: Recall | None = None
 
     def halves(self, label: str, inputs: tf.Tensor) -> tf.Tensor:
         """Return a layer's noise for its inputs."""
-        return self._drawn(label, self.rows, inputs)
+        return self._noise(label, self.rows, inputs)
 
-    def halves_of_kernel(self, label: str, kernel: tf.Tensor) -> tf.Tensor:
+    def kernel_halves(self, label: str, kernel: tf.Tensor) -> tf.Tensor:
         """Return the noise of a dense layer's kernel."""
-        return self._drawn(label, kernel.shape[1], kernel)
+        return self._noise(label, kernel.shape[1], kernel)
 
-    def _drawn(self, label: str, rows: tf.Tensor | int, like: tf.Tensor) -> tf.Tensor:
+    def _noise(self, label: str, rows: tf.Tensor | int, like: tf.Tensor) -> tf.Tensor:
         def draw() -> tf.Tensor:
-            return noise.halves(self.keys[label], self.number, rows, like.shape)
+            return noise.halves(self.keys[label], self.step, rows, like.shape)
 
         return self.recall.noise(label, draw) if self.recall else draw()
 
@@ -75,62 +75,68 @@ class LaneDense(keras.layers.EinsumDense):
             **options,
         )
         self.drops = layer.drop_connect is not None
-        self.noise = f"{layer.label}/kernel"
+        self.noise_label = f"{layer.label}/kernel"
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units], linear."""
-        if step is None or not self.drops:
+        """Return the outputs before the activation, [lanes, batch, units]."""
+        if forward is None or not self.drops:
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
-        drawn = step.halves_of_kernel(self.noise, kernel)
+        halves = forward.kernel_halves(self.noise_label, kernel)
         kernel = noise.dropped(
-            kernel, drawn, hyperparameters["drop_threshold"], hyperparameters["drop_scale"]
+            kernel, halves, hyperparameters["drop_threshold"], hyperparameters["drop_scale"]
         )
         outputs = tf.matmul(inputs, kernel)
         return outputs if self.bias is None else outputs + self.bias
 
 
 class LabelledLayer(keras.layers.Layer):
-    """A layer that knows the label of its definition."""
+    """A layer named by the label of its definition."""
 
     def __init__(self, label: str, **options: Any) -> None:
-        # Keras' own names count up over the process: see `manyseeds_tensorflow.names`.
+        # Keras would number its names over the process: see `backend_graphs`.
         super().__init__(name=label, **options)
         self.label = label
 
 
 class LaneActivation(LabelledLayer):
-    """An activation, with what it learns or draws."""
+    """An activation, with the slopes it learns or draws."""
 
     def __init__(self, label: str, function: Activation, **options: Any) -> None:
         super().__init__(label, **options)
         self.function = function
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the slopes of a prelu."""
+        """Create the slopes of a prelu."""
         if isinstance(self.function, PRelu):
             self.slope = self.add_weight((shape[0], 1, shape[2]), "zeros", name="slope")
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return what the activation makes of [lanes, batch, units]."""
+        """Return the activation of inputs [lanes, batch, units]."""
         function = self.function
-        own = {name: hyperparameters[name] for name in function.hyperparameters()}
+        arguments = {name: hyperparameters[name] for name in function.hyperparameters()}
         if isinstance(function, PRelu):
-            own["slope"] = self.slope.value
-        if isinstance(function, RRelu) and step is not None:
-            own["share"] = noise.shares(step.halves(self.label, inputs), inputs.dtype)
-        return ACTIVATIONS[function.name](inputs, **own)
+            arguments["slope"] = self.slope.value
+        if isinstance(function, RRelu) and forward is not None:
+            arguments["share"] = noise.shares(forward.halves(self.label, inputs), inputs.dtype)
+        return activate(function.name, inputs, arguments)
 
 
 class LaneBatchNorm(LabelledLayer):
-    """Batch normalisation, where Keras' own has a momentum and an epsilon that are fixed."""
+    """Batch normalisation; momentum and epsilon of Keras' own are fixed when it is made."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the four variables."""
+        """Create the four variables."""
         units = (shape[0], 1, shape[2])
         self.gamma = self.add_weight(units, "ones", name="gamma")
         self.beta = self.add_weight(units, "zeros", name="beta")
@@ -138,13 +144,16 @@ class LaneBatchNorm(LabelledLayer):
         self.variance = self.add_weight(units, "ones", trainable=False, name="moving_variance")
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units] normalised; in training the averages move."""
+        """Return normalised inputs [lanes, batch, units]; in training the averages move."""
         mean, variance = self.mean.value, self.variance.value
-        if step is not None:
+        if forward is not None:
             momentum = hyperparameters["momentum"]
-            moving, moments = (mean, variance), _moments(inputs, step.rows)
+            moving, moments = (mean, variance), _moments(inputs, forward.rows)
             for average, old, new in zip((self.mean, self.variance), moving, moments, strict=True):
                 average.assign(momentum * old + (1 - momentum) * new)
             mean, variance = moments
@@ -157,71 +166,83 @@ def _moments(inputs: tf.Tensor, rows: tf.Tensor | int) -> tuple[tf.Tensor, tf.Te
     """Return mean and biased variance over the rows that count, [lanes, 1, units] each."""
     if isinstance(rows, int):
         return tf.nn.moments(inputs, axes=[1], keepdims=True)
-    counts = (tf.range(inputs.shape[1]) < rows)[:, None]
+    counted = (tf.range(inputs.shape[1]) < rows)[:, None]
 
     def mean_of(values: tf.Tensor) -> tf.Tensor:
-        real = tf.where(counts, values, tf.zeros_like(values))
-        return tf.reduce_sum(real, axis=1, keepdims=True) / tf.cast(rows, values.dtype)
+        masked = tf.where(counted, values, tf.zeros_like(values))
+        return tf.reduce_sum(masked, axis=1, keepdims=True) / tf.cast(rows, values.dtype)
 
     mean = mean_of(inputs)
-    # As in `tf.nn.moments`: the variance has no slope along the mean.
+    # As in `tf.nn.moments`, the variance has no gradient by way of the mean.
     return mean, mean_of(tf.math.squared_difference(inputs, tf.stop_gradient(mean)))
 
 
 class LaneDropout(LabelledLayer):
-    """Inverted dropout with the shared noise, where `keras.layers.Dropout` draws its own."""
+    """Inverted dropout with the shared noise; `keras.layers.Dropout` draws its own."""
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units] with elements dropped in training."""
-        if step is None:
+        """Return inputs [lanes, batch, units], in training with elements dropped."""
+        if forward is None:
             return inputs
-        drawn = step.halves(self.label, inputs)
-        return noise.dropped(inputs, drawn, hyperparameters["threshold"], hyperparameters["scale"])
+        halves = forward.halves(self.label, inputs)
+        return noise.dropped(inputs, halves, hyperparameters["threshold"], hyperparameters["scale"])
 
 
 class LaneAlphaDropout(LabelledLayer):
     """Alpha dropout with the shared noise."""
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units] with elements dropped to selu's floor in training."""
-        if step is None:
+        """Return inputs [lanes, batch, units], in training with elements set to selu's floor."""
+        if forward is None:
             return inputs
-        kept = noise.kept(step.halves(self.label, inputs), hyperparameters["threshold"])
+        mask = noise.keep_mask(forward.halves(self.label, inputs), hyperparameters["threshold"])
         floor = tf.constant(SELU_FLOOR, inputs.dtype)
-        return hyperparameters["a"] * tf.where(kept, inputs, floor) + hyperparameters["b"]
+        return hyperparameters["a"] * tf.where(mask, inputs, floor) + hyperparameters["b"]
 
 
 class LaneNoise(LabelledLayer):
-    """White noise from the shared bits, where `keras.layers.GaussianNoise` draws its own."""
+    """White noise from the shared bits; `keras.layers.GaussianNoise` draws its own."""
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units] with noise in training."""
-        if step is None:
+        """Return inputs [lanes, batch, units], in training with noise added."""
+        if forward is None:
             return inputs
-        key, number, rows = step.keys[self.label], step.number, step.rows
+        key = forward.keys[self.label]
         return inputs + hyperparameters["sd"] * noise.normals(
-            key, number, rows, inputs.shape, inputs.dtype
+            key, forward.step, forward.rows, inputs.shape, inputs.dtype
         )
 
 
 class LaneScale(LabelledLayer):
-    """One learned factor."""
+    """One learned factor for all units."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make the multiplier."""
+        """Create the multiplier."""
         self.multiplier = self.add_weight((shape[0], 1, 1), "ones", name="multiplier")
 
     def call(
-        self, inputs: tf.Tensor, hyperparameters: Hyperparameters, step: Step | None = None
+        self,
+        inputs: tf.Tensor,
+        hyperparameters: Hyperparameters,
+        forward: ForwardPass | None = None,
     ) -> tf.Tensor:
-        """Return [lanes, batch, units] times the factor."""
-        del hyperparameters, step
+        """Return inputs [lanes, batch, units] times the factor."""
+        del hyperparameters, forward
         return inputs * self.multiplier.value
 
 
@@ -235,7 +256,7 @@ _OTHERS: Mapping[str, type[LabelledLayer]] = {
 
 
 def lane_layers(layer: layers.Layer, dtype: str) -> tuple[keras.layers.Layer, ...]:
-    """Return what a layer does to stacked lanes, one after the other; a skip is not among them."""
+    """Return the Keras layers that a layer stands for, in order; a skip has none."""
     label = layer.label
     match layer:
         case layers.Dense():

@@ -14,14 +14,14 @@ import tensorflow as tf
 from manyseeds.backend.repeated_layers import layer_runs
 from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout
 from manyseeds.techniques.network import INPUT, Network
-from manyseeds_tensorflow.blocks import Given, LaneBlock, Tensors
-from manyseeds_tensorflow.loops import Note, RepeatedBlock
 from manyseeds_tensorflow.losses import probabilities
-from manyseeds_tensorflow.stacks import standing
+from manyseeds_tensorflow.network_blocks import LaneBlock, LayerArguments, Tensors
+from manyseeds_tensorflow.network_loops import RepeatedBlock, Summary
+from manyseeds_tensorflow.network_stacks import representatives
 
 
-class Forward(NamedTuple):
-    """What comes of a network's inputs.
+class NetworkOutputs(NamedTuple):
+    """The result of passing inputs through a network.
 
     Attributes
     ----------
@@ -29,13 +29,13 @@ class Forward(NamedTuple):
         [lanes, batch, outputs]
     averages
         The moving averages that have moved, by "layer/variable".
-    notes
-        What is noted of what leaves each layer, by label, where something is.
+    summaries
+        Of the outputs of each layer, by label; empty without a `Summary`.
     """
 
     logits: tf.Tensor
     averages: Tensors
-    notes: Tensors
+    summaries: Tensors
 
 
 class LaneNetwork:
@@ -44,7 +44,7 @@ class LaneNetwork:
     Parameters
     ----------
     network
-        Its structure; what is numeric in it comes with the call instead.
+        Their structure; everything numeric in it comes with the call instead.
     features
         Of the inputs.
     lanes
@@ -52,12 +52,12 @@ class LaneNetwork:
     dtype
         Of weights and activations.
     frozen
-        Labels of frozen layers: only layers that are equally frozen are repetitions.
+        Labels of frozen layers: repetitions are all frozen or all not.
 
     Attributes
     ----------
     network
-        The layers that stand for all: of those that are repeated the first alone.
+        The layers that represent all: the first alone of those that are repeated.
     """
 
     def __init__(
@@ -68,20 +68,20 @@ class LaneNetwork:
         dtype: str,
         frozen: Collection[str] = (),
     ) -> None:
-        found = layer_runs(network, features, frozen)
-        self.network, self.lanes = standing(network, found), lanes
+        runs = layer_runs(network, features, frozen)
+        self.network, self.lanes = representatives(network, runs), lanes
         self._blocks: list[tuple[LaneBlock | RepeatedBlock, str]] = []
         width = features
-        for run in found:
+        for run in runs:
             block = LaneBlock(run.block, width, lanes, dtype)
             width = block.width
-            taken = RepeatedBlock(block, len(run.blocks), run.below) if run.repeated else block
-            self._blocks.append((taken, run.blocks[-1][-1].label))
+            whole = RepeatedBlock(block, len(run.blocks), run.below) if run.repeated else block
+            self._blocks.append((whole, run.blocks[-1][-1].label))
         # The output's activation is part of its loss.
         self._output = LaneBlock((network.output,), width, lanes, dtype, linear=True)
 
     def repetitions(self, label: str) -> tuple[int, ...]:
-        """Return how many repetitions a layer stands for; nothing where it stands for itself."""
+        """Return how many repetitions a layer represents; () for a layer that is not repeated."""
         for block, _ in self._blocks:
             if isinstance(block, RepeatedBlock) and label in block.labels:
                 return (block.times,)
@@ -89,43 +89,44 @@ class LaneNetwork:
 
     def __call__(
         self,
-        given: Given,
+        arguments: LayerArguments,
         inputs: tf.Tensor,
         *,
         trained: Collection[str] = (),
-        note: Note | None = None,
-    ) -> Forward:
+        summary: Summary | None = None,
+    ) -> NetworkOutputs:
         """Pass inputs [lanes, batch, features] through the network.
 
         Parameters
         ----------
-        given
-            What the layers work with.
+        arguments
+            Everything the layers compute with.
         trained
-            The weights whose gradient is wanted, by "layer/variable".
-        note
-            What is to be noted of what leaves each layer; then nothing has a gradient.
+            The weights that need a gradient, by "layer/variable".
+        summary
+            How to summarise the outputs of each layer; then nothing has a gradient.
         """
         values, outputs = inputs, {INPUT: inputs}
         averages: Tensors = {}
-        notes: Tensors = {}
-        moving = False  # whether something up to here is trained: else nothing needs a way back
+        summaries: Tensors = {}
+        moving = False  # whether anything up to here is trained; else no backward pass is needed
         for block, last in self._blocks:
             moving = moving or any(name.split("/")[0] in block.labels for name in trained)
             if isinstance(block, RepeatedBlock):
-                passed = block(given, values, trained if moving else (), note)
-                notes |= passed.outputs
+                result = block(arguments, values, trained if moving else (), summary)
+                summaries |= result.outputs
             else:
-                passed = block(given, values, outputs)
-                outputs |= passed.outputs
-                notes |= {n: note.of(each) for n, each in passed.outputs.items()} if note else {}
-            values = outputs[last] = passed.values
-            averages |= passed.averages
-        logits = self._output(given, values, outputs).values
-        if note:
+                result = block(arguments, values, outputs)
+                outputs |= result.outputs
+                if summary:
+                    summaries |= {name: summary.of(own) for name, own in result.outputs.items()}
+            values = outputs[last] = result.values
+            averages |= result.averages
+        logits = self._output(arguments, values, outputs).values
+        if summary:
             label = self.network.output.label
-            notes[label] = note.of(probabilities(self.network.loss, logits))
-        return Forward(logits, averages, notes)
+            summaries[label] = summary.of(probabilities(self.network.loss, logits))
+        return NetworkOutputs(logits, averages, summaries)
 
 
 def training_layers(network: Network, frozen: Collection[str]) -> frozenset[str]:
@@ -138,7 +139,7 @@ def training_layers(network: Network, frozen: Collection[str]) -> frozenset[str]
 
 
 def dropping_layers(network: Network) -> frozenset[str]:
-    """Return the layers that are in training mode in Monte Carlo dropout."""
+    """Return the layers in training mode in Monte Carlo dropout."""
     return frozenset(
         layer.label for layer in network.layers if isinstance(layer, Dropout | AlphaDropout)
     )

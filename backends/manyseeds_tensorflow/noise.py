@@ -1,6 +1,6 @@
 """The noise of `manyseeds.randomness.noise` inside a compiled program, all lanes at once.
 
-TensorFlow has no Threefry operation: this is the definition there in `tf` integer operations.
+TensorFlow has no Threefry operation, so its definition is written here in integer operations.
 """
 
 from __future__ import annotations
@@ -49,49 +49,49 @@ def words(key: tf.Tensor, step: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Te
 def halves(
     key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | int, shape: Sequence[int]
 ) -> tf.Tensor:
-    """Return the noise of a step, uint16 of `shape` [lanes, batch, units].
+    """Return the noise of a step, uint16 of `shape`.
 
     Parameters
     ----------
     key, step
         As for `words`.
     rows
-        How many rows the batch has; the noise of those after them means nothing.
+        How many rows of the batch count; the noise of the others has no meaning. A tensor where
+        the last, smaller batch is filled up to the size of the others.
     shape
-        Where the last, smaller batch is padded to the size of the others: where rows are not known
-        before the program runs.
+        [lanes, batch, units], the rows that do not count included.
     """
     lanes, batch, units = shape
     elements = batch * units
     both = words(key, step, blocks(elements))
     used = both[0].shape[1] if isinstance(rows, int) else -(-rows * units // 4)
-    drawn = tf.bitcast(_planar(*both, used), tf.uint16)
-    return tf.reshape(tf.reshape(drawn, [lanes, -1])[:, :elements], shape)
+    halves_of_words = tf.bitcast(_planar(*both, used), tf.uint16)
+    return tf.reshape(tf.reshape(halves_of_words, [lanes, -1])[:, :elements], shape)
 
 
-def shares(drawn: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Return how far between its limits each half puts a slope that is drawn."""
-    return (tf.cast(drawn, dtype) + 0.5) / HALVES
+def shares(noise: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Return how far each half puts a drawn slope from its lower to its upper limit, in (0, 1)."""
+    return (tf.cast(noise, dtype) + 0.5) / HALVES
 
 
 def normals(
     key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | int, shape: Sequence[int], dtype: tf.DType
 ) -> tf.Tensor:
-    """Return unit normals of `shape` [lanes, batch, units]; arguments as for `halves`."""
+    """Return standard normal numbers of `shape`; arguments as for `halves`."""
     lanes, batch, units = shape
     elements = batch * units
     both = words(key, step, normal_blocks(elements))
     first, second = ((tf.cast(word, dtype) + 0.5) * 2.0**-32 for word in both)
     radius, angle = tf.sqrt(-2 * tf.math.log(first)), 2 * math.pi * second
     used = both[0].shape[1] if isinstance(rows, int) else -(-rows * units // 2)
-    drawn = _planar(radius * tf.cos(angle), radius * tf.sin(angle), used)
-    return tf.reshape(drawn[:, :elements], [lanes, batch, units])
+    pairs = _planar(radius * tf.cos(angle), radius * tf.sin(angle), used)
+    return tf.reshape(pairs[:, :elements], [lanes, batch, units])
 
 
 def dropped(
     inputs: tf.Tensor, noise: tf.Tensor, threshold: tf.Tensor, scale: tf.Tensor
 ) -> tf.Tensor:
-    """Drop elements and scale up those that are kept.
+    """Return inputs with elements dropped, and those that are kept scaled up.
 
     Parameters
     ----------
@@ -100,43 +100,44 @@ def dropped(
     threshold
         The least half that keeps an element, int32: `manyseeds.randomness.noise.threshold`.
     scale
-        What a kept element is multiplied by: `manyseeds.randomness.noise.keep_scale`.
+        The factor of a kept element: `manyseeds.randomness.noise.keep_scale`.
     """
-    return tf.where(kept(noise, threshold), inputs * scale, tf.zeros_like(inputs))
+    return tf.where(keep_mask(noise, threshold), inputs * scale, tf.zeros_like(inputs))
 
 
-def kept(noise: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
-    """Return which elements are kept."""
+def keep_mask(noise: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """Return whether each element is kept."""
     return tf.cast(noise, tf.int32) >= threshold
 
 
 def _planar(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor | int) -> tf.Tensor:
-    """Return the `used` first of the blocks' first values, then their second values.
+    """Return the first values of the first `used` blocks, then their second values.
 
     Parameters
     ----------
     first, second
-        [lanes, blocks]
+        Both values of every block, [lanes, blocks].
 
     Returns
     -------
-    [lanes, 2 blocks]; what comes after the 2 `used` first means nothing.
+    [lanes, 2 blocks]; values after the first 2 `used` ones have no meaning.
     """
     if isinstance(used, int):
         return tf.concat([first, second], axis=1)
     count = first.shape[1]
-    # Moving the second values to where the first ones end is slow: only the last, smaller batch
-    # of an epoch needs it.
+    # Moving the second values to the end of the first ones is slow, and only the last, smaller
+    # batch of an epoch needs it.
     return tf.cond(
         tf.equal(used, count),
         lambda: tf.concat([first, second], axis=1),
-        lambda: _joined(first, second, used),
+        lambda: _moved_up(first, second, used),
     )
 
 
-def _joined(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
-    """Return the `used` first of the first values, then the second ones."""
+def _moved_up(first: tf.Tensor, second: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
+    """Return the first `used` of the first values, then the second values."""
     lanes, count = first.shape
-    room = tf.zeros_like(first)
-    moved = tf.slice(tf.concat([room, second, room], axis=1), [0, count - used], [lanes, 2 * count])
-    return tf.where(tf.range(2 * count) < used, tf.concat([first, room], axis=1), moved)
+    zeros = tf.zeros_like(first)
+    padded = tf.concat([zeros, second, zeros], axis=1)
+    moved = tf.slice(padded, [0, count - used], [lanes, 2 * count])
+    return tf.where(tf.range(2 * count) < used, tf.concat([first, zeros], axis=1), moved)

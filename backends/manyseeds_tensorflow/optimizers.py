@@ -1,7 +1,7 @@
 """The canonical optimizers as functions of stacked tensors, for use inside a compiled program.
 
-Keras' optimizers change variables of their own, and two threads cannot train with the same ones:
-these take everything as arguments. Where Keras has the canonical equations they give the same.
+Keras' optimizers change variables of their own, so two threads cannot train with the same ones.
+These take everything as arguments. Where Keras has the canonical equations, they give the same.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import tensorflow as tf
 
 Hyperparameters = Mapping[str, Any]
 Slots = tuple[tf.Tensor, ...]
+"""The optimizer's state of a variable."""
 
 
 @dataclass(frozen=True)
-class Now:
-    """The step that is being taken.
+class OptimizerStep:
+    """A step as an optimizer sees it.
 
     Attributes
     ----------
     number
-        Of steps since the phase began, with this one; no axes, in the weights' precision.
+        Steps since the phase began, this one included; no axes, in the weights' precision.
     rate, momentum
         Of this step, [lanes, 1, 1]; optimizers without a momentum ignore it.
     hyperparameters
         The other hyperparameters by name, no axes.
     product
-        Of the scheduled momenta of all steps, with this one, [lanes, 1, 1]; none where the
-        optimizer schedules none.
+        The product of the scheduled momenta of all steps, this one included, [lanes, 1, 1]; empty
+        where the optimizer schedules none.
     """
 
     number: tf.Tensor
@@ -39,18 +40,19 @@ class Now:
     hyperparameters: Hyperparameters
     product: Slots = ()
 
-    def along(self, rank: int) -> Now:
-        """Return the same for variables with so many axes: of repeated layers there is one more."""
+    def for_rank(self, rank: int) -> OptimizerStep:
+        """Return the same step for variables of a rank: those of repeated layers have one more."""
         if rank == self.rate.shape.rank:
             return self
         rate, momentum, *product = (
-            tf.expand_dims(each, -1) for each in (self.rate, self.momentum, *self.product)
+            tf.expand_dims(values, -1) for values in (self.rate, self.momentum, *self.product)
         )
-        return replace(self, rate=rate, momentum=momentum, product=tuple(product)).along(rank)
+        deeper = replace(self, rate=rate, momentum=momentum, product=tuple(product))
+        return deeper.for_rank(rank)
 
 
 Update = Callable[[tf.Tensor, tf.Tensor, Slots], tuple[tf.Tensor, Slots]]
-"""Takes a variable, its gradient and what is kept of it; returns it and that, all [lanes, ...]."""
+"""Takes a variable, its gradient and its slots; returns variable and slots, all [lanes, ...]."""
 
 
 @dataclass(frozen=True)
@@ -59,145 +61,150 @@ class Rule:
 
     Attributes
     ----------
-    slots
-        What it keeps of every variable: for each tensor the number that it starts from everywhere.
-    step
-        Its equations in a step. What all variables share is computed once, for the sake of the
-        time that tracing takes.
+    starts
+        For each slot of a variable, the number it starts from everywhere.
+    update
+        The equations of a step. Terms that all variables share are computed once, because tracing
+        them for every variable takes time.
     scheduled
         The momentum of a step, counted from 1, where the optimizer schedules its own and needs
         the product of all.
     """
 
-    slots: tuple[Callable[[Hyperparameters], Any], ...]
-    step: Callable[[Now], Update]
+    starts: tuple[Callable[[Hyperparameters], Any], ...]
+    update: Callable[[OptimizerStep], Update]
     scheduled: Callable[[tf.Tensor, Hyperparameters], tf.Tensor] | None = None
 
 
-def _sgd(now: Now) -> Update:
-    return lambda theta, g, kept: (theta - now.rate * g, kept)
+def _sgd(step: OptimizerStep) -> Update:
+    """Plain gradient descent."""
+    return lambda theta, g, slots: (theta - step.rate * g, slots)
 
 
-def _momentum(now: Now) -> Update:
+def _momentum(step: OptimizerStep) -> Update:
     """Eq. 11-4: the velocity holds the rate, where Keras' SGD has it too."""
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        m = now.momentum * kept[0] - now.rate * g
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        m = step.momentum * slots[0] - step.rate * g
         return theta + m, (m,)
 
     return update
 
 
-def _nesterov(now: Now) -> Update:
+def _nesterov(step: OptimizerStep) -> Update:
     """Eq. 11-5 from the look-ahead point."""
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        m = now.momentum * kept[0] - now.rate * g
-        return theta + now.momentum * m - now.rate * g, (m,)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        m = step.momentum * slots[0] - step.rate * g
+        return theta + step.momentum * m - step.rate * g, (m,)
 
     return update
 
 
-def _adagrad(now: Now) -> Update:
+def _adagrad(step: OptimizerStep) -> Update:
     """Duchi et al. 2011, epsilon inside the root, as Keras."""
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        s = kept[0] + tf.square(g)
-        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        s = slots[0] + tf.square(g)
+        return theta - step.rate * g / tf.sqrt(s + step.hyperparameters["epsilon"]), (s,)
 
     return update
 
 
-def _rmsprop(now: Now) -> Update:
+def _rmsprop(step: OptimizerStep) -> Update:
     """Tieleman and Hinton 2012, epsilon inside the root, as Keras."""
-    rho, rest = _shares(now, "rho")
+    rho, rest = _shares(step, "rho")
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        s = rho * kept[0] + rest * tf.square(g)
-        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        s = rho * slots[0] + rest * tf.square(g)
+        return theta - step.rate * g / tf.sqrt(s + step.hyperparameters["epsilon"]), (s,)
 
     return update
 
 
-def _adam(now: Now) -> Update:
+def _adam(step: OptimizerStep) -> Update:
     """Kingma and Ba 2015, Algorithm 1: epsilon after the bias correction; Keras adds it before."""
-    moved, root = _moments(now), _root(now)
-    rate = now.rate / _correction(now, "beta1")
+    moved, root = _moments(step), _root(step)
+    rate = step.rate / _correction(step, "beta1")
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        m, s = moved(g, kept)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        m, s = moved(g, slots)
         return theta - rate * m / root(s), (m, s)
 
     return update
 
 
-def _adamax(now: Now) -> Update:
+def _adamax(step: OptimizerStep) -> Update:
     """Kingma and Ba 2015, Algorithm 2, as Keras."""
-    (beta1, rest), beta2 = _shares(now, "beta1"), now.hyperparameters["beta2"]
-    rate = now.rate / _correction(now, "beta1")
+    (beta1, rest), beta2 = _shares(step, "beta1"), step.hyperparameters["beta2"]
+    rate = step.rate / _correction(step, "beta1")
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        m = beta1 * kept[0] + rest * g
-        u = tf.maximum(beta2 * kept[1], tf.abs(g))
-        return theta - rate * m / (u + now.hyperparameters["epsilon"]), (m, u)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        m = beta1 * slots[0] + rest * g
+        u = tf.maximum(beta2 * slots[1], tf.abs(g))
+        return theta - rate * m / (u + step.hyperparameters["epsilon"]), (m, u)
 
     return update
 
 
-def _nadam(now: Now) -> Update:
+def _nadam(step: OptimizerStep) -> Update:
     """Dozat 2016; with decay 1 as Keras, which has no other."""
-    moved, root = _moments(now), _root(now)
-    here, following = (_nadam_momentum(now.number + ahead, now.hyperparameters) for ahead in (0, 1))
-    (product,) = now.product
+    moved, root = _moments(step), _root(step)
+    here, following = (
+        _nadam_momentum(step.number + ahead, step.hyperparameters) for ahead in (0, 1)
+    )
+    (product,) = step.product
     of_average = following / (1 - product * following)
     of_gradient = (1 - here) / (1 - product)
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        m, s = moved(g, kept)
-        return theta - now.rate * (of_average * m + of_gradient * g) / root(s), (m, s)
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        m, s = moved(g, slots)
+        return theta - step.rate * (of_average * m + of_gradient * g) / root(s), (m, s)
 
     return update
 
 
 def _nadam_momentum(number: tf.Tensor, hyperparameters: Hyperparameters) -> tf.Tensor:
+    """Return the momentum that Nadam schedules for a step, counted from 1."""
     base = tf.constant(0.96, number.dtype)
     return hyperparameters["beta1"] * (1 - tf.pow(base, hyperparameters["decay"] * number) / 2)
 
 
-def _ftrl(now: Now) -> Update:
+def _ftrl(step: OptimizerStep) -> Update:
     """McMahan et al. 2013, Algorithm 1, as Keras."""
-    l1, twice_l2, inverse = now.hyperparameters["l1"], 2 * now.hyperparameters["l2"], 1 / now.rate
+    l1, twice_l2 = step.hyperparameters["l1"], 2 * step.hyperparameters["l2"]
+    inverse = 1 / step.rate
 
-    def update(theta: tf.Tensor, g: tf.Tensor, kept: Slots) -> tuple[tf.Tensor, Slots]:
-        # Of the sum of squares its root is kept: a root of every weight is what takes the time.
-        root = tf.sqrt(tf.square(kept[0]) + tf.square(g))
-        z = kept[1] + g - (root - kept[0]) * inverse * theta
+    def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
+        # The slot holds the root of the sum of squares: taking two roots a step would be slower.
+        root = tf.sqrt(tf.square(slots[0]) + tf.square(g))
+        z = slots[1] + g - (root - slots[0]) * inverse * theta
         return (tf.clip_by_value(z, -l1, l1) - z) / (root * inverse + twice_l2), (root, z)
 
     return update
 
 
-def _shares(now: Now, name: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the shares that a moving average has of what it was and of what is new."""
-    return now.hyperparameters[name], 1 - now.hyperparameters[name]
+def _shares(step: OptimizerStep, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the weights of the old and the new value in a moving average."""
+    return step.hyperparameters[name], 1 - step.hyperparameters[name]
 
 
-def _correction(now: Now, name: str) -> tf.Tensor:
-    """Return the share that a moving average of this many steps from zero has of the truth."""
-    return 1 - tf.pow(now.hyperparameters[name], now.number)
+def _correction(step: OptimizerStep, name: str) -> tf.Tensor:
+    """Return the divisor that removes the bias of a moving average that started at zero."""
+    return 1 - tf.pow(step.hyperparameters[name], step.number)
 
 
-def _moments(now: Now) -> Callable[[tf.Tensor, Slots], tuple[tf.Tensor, tf.Tensor]]:
-    """Return how the moving averages of the gradient and of its square move."""
-    (beta1, rest1), (beta2, rest2) = _shares(now, "beta1"), _shares(now, "beta2")
-    return lambda g, kept: (beta1 * kept[0] + rest1 * g, beta2 * kept[1] + rest2 * tf.square(g))
+def _moments(step: OptimizerStep) -> Callable[[tf.Tensor, Slots], tuple[tf.Tensor, tf.Tensor]]:
+    """Return the update of the moving averages of the gradient and of its square."""
+    (beta1, rest1), (beta2, rest2) = _shares(step, "beta1"), _shares(step, "beta2")
+    return lambda g, slots: (beta1 * slots[0] + rest1 * g, beta2 * slots[1] + rest2 * tf.square(g))
 
 
-def _root(now: Now) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Return what the average of squares is divided by: its unbiased root, and epsilon."""
-    # The correction is one number for all weights: to multiply by it is faster than to divide.
-    unbiased = 1 / _correction(now, "beta2")
-    return lambda s: tf.sqrt(s * unbiased) + now.hyperparameters["epsilon"]
+def _root(step: OptimizerStep) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return a step's denominator: the unbiased root of the average of squares, plus epsilon."""
+    # The correction is one number for all weights: multiplying by it is faster than dividing.
+    unbiased = 1 / _correction(step, "beta2")
+    return lambda s: tf.sqrt(s * unbiased) + step.hyperparameters["epsilon"]
 
 
 def _zero(hyperparameters: Hyperparameters) -> float:
@@ -225,17 +232,17 @@ RULES: Mapping[str, Rule] = {
     "nadam_keras3": Rule((_zero, _zero), _nadam, scheduled=_nadam_momentum),
     "ftrl": Rule((_root_of_accumulator, _zero), _ftrl),
 }
-"""By the optimizer's name."""
+"""Every optimizer by its name."""
 
 
 def first_slots(
     rule: Rule, weights: Mapping[str, tf.Tensor], hyperparameters: Hyperparameters
 ) -> dict[str, Slots]:
-    """Return what an optimizer keeps of every variable before its first step."""
+    """Return the slots of every variable before the first step, by its name."""
     return {
         name: tuple(
             tf.fill(value.shape, tf.cast(start(hyperparameters), value.dtype))
-            for start in rule.slots
+            for start in rule.starts
         )
         for name, value in weights.items()
     }

@@ -1,99 +1,107 @@
-"""Scoring lanes on a piece of a split in one XLA program: as they predict, or with dropout on."""
+"""Scoring lanes on rows of a split in one XLA program, as they predict or with dropout on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from manyseeds.techniques.network import Loss
-from manyseeds_tensorflow.blocks import Given
-from manyseeds_tensorflow.groups import by_groups
-from manyseeds_tensorflow.layers import Step
+from manyseeds_tensorflow.lanes_turns import in_turns
+from manyseeds_tensorflow.layers import ForwardPass
 from manyseeds_tensorflow.losses import (
     correct,
+    counted_sum,
     losses,
     losses_of_probabilities,
     probabilities,
-    sum_of,
 )
 from manyseeds_tensorflow.network import LaneNetwork, dropping_layers
+from manyseeds_tensorflow.network_blocks import LayerArguments
+
+EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
+"""Rows scored by one call: one shape serves splits of any length."""
 
 Tree = Any
 Tensors = dict[str, tf.Tensor]
+BlockScores = tuple[tf.Tensor, ...]
+"""Of a block of rows: the sum of its losses and the number of right answers, [lanes] each, and the
+outputs, [lanes, rows, outputs]."""
 
 
-def score(
-    network: LaneNetwork, weights: Tensors, shared: tuple[Tree, ...]
-) -> tuple[tf.Tensor, ...]:
-    """Score a piece: sum of losses, number right and outputs, by lane.
+def score(network: LaneNetwork, weights: Tensors, shared: tuple[Tree, ...]) -> BlockScores:
+    """Score a block of rows as the lanes predict.
 
-    `shared` is the piece and the layers' hyperparameters.
+    `shared` is the block and the layers' hyperparameters.
     """
     (inputs, labels, count), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
     kind = network.network.loss
 
-    def scored(weights: Tensors) -> tuple[tf.Tensor, ...]:
-        logits = network(Given(weights, hyperparameters), inputs).logits
-        found = probabilities(kind, logits)
-        return _sums(kind, losses(kind, logits, labels), found, labels, count)
+    def scores(weights: Tensors) -> BlockScores:
+        logits = network(LayerArguments(weights, hyperparameters), inputs).logits
+        outputs = probabilities(kind, logits)
+        return _sums(kind, losses(kind, logits, labels), outputs, labels, count)
 
-    return _by_groups(network, scored, (weights,), inputs)
+    return _in_turns(network, scores, (weights,), inputs)
 
 
 def sample(
     network: LaneNetwork, weights: Tensors, keys: Tensors, shared: tuple[Tree, ...]
-) -> tuple[tf.Tensor, ...]:
-    """Score a piece by the mean of samples with dropout on; returned is what `score` does.
+) -> BlockScores:
+    """Score a block of rows by the mean of samples with dropout on.
 
-    `shared` is the piece, how it is sampled, and the layers' hyperparameters.
+    `shared` is the block, how it is sampled, and the layers' hyperparameters.
     """
     (inputs, labels, count), (samples, block, blocks), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
-    kind, active = network.network.loss, dropping_layers(network.network)
+    kind, dropping = network.network.loss, dropping_layers(network.network)
 
-    def scored(weights: Tensors, keys: Tensors) -> tuple[tf.Tensor, ...]:
+    def scores(weights: Tensors, keys: Tensors) -> BlockScores:
         def add(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            step = Step(tf.cast(index * blocks + block, tf.uint32), count, keys)
-            logits = network(Given(weights, hyperparameters, step, active), inputs).logits
+            forward = ForwardPass(tf.cast(index * blocks + block, tf.uint32), count, keys)
+            arguments = LayerArguments(weights, hyperparameters, forward, dropping)
+            logits = network(arguments, inputs).logits
             return index + 1, total + probabilities(kind, logits)
 
         units = network.network.output.units
         start = (tf.constant(0), tf.zeros([*inputs.shape[:2], units], inputs.dtype))
         _, total = tf.while_loop(lambda index, _: index < samples, add, start)
         mean = total / tf.cast(samples, total.dtype)
-        each = losses_of_probabilities(kind, mean, labels)
-        return _sums(kind, each, mean, labels, count)
+        by_example = losses_of_probabilities(kind, mean, labels)
+        return _sums(kind, by_example, mean, labels, count)
 
-    return _by_groups(network, scored, (weights, keys), inputs)
+    return _in_turns(network, scores, (weights, keys), inputs)
 
 
 def _in_all_lanes(network: LaneNetwork, *columns: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.broadcast_to(each, (network.lanes, *each.shape)) for each in columns)
+    return tuple(tf.broadcast_to(column, (network.lanes, *column.shape)) for column in columns)
 
 
 def _sums(
     kind: Loss,
-    each: tf.Tensor,
-    found: tf.Tensor,
+    by_example: tf.Tensor,
+    outputs: tf.Tensor,
     labels: tf.Tensor,
     count: tf.Tensor,
-) -> tuple[tf.Tensor, ...]:
-    """Return the sum of the first losses, how many are right, and the outputs."""
-    counts = tf.range(each.shape[1]) < count
+) -> BlockScores:
+    """Return the scores of the first `count` rows, from their losses and outputs."""
+    counted = tf.range(by_example.shape[1]) < count
     if kind == "mean_squared_error":
-        right = tf.zeros(each.shape[:1], tf.int32)
+        right = tf.zeros(by_example.shape[:1], tf.int32)
     else:
-        hits = correct(kind, found, labels) & counts
+        hits = correct(kind, outputs, labels) & counted
         right = tf.reduce_sum(tf.cast(hits, tf.int32), axis=-1)
-    return sum_of(each, counts), right, found
+    return counted_sum(by_example, counted), right, outputs
 
 
-def _by_groups(
-    network: LaneNetwork, scored: Any, each: Tree, inputs: tf.Tensor
-) -> tuple[tf.Tensor, ...]:
+def _in_turns(
+    network: LaneNetwork,
+    scores: Callable[..., BlockScores],
+    arguments: tuple[Tree, ...],
+    inputs: tf.Tensor,
+) -> BlockScores:
     sums = (tf.TensorSpec([None], inputs.dtype), tf.TensorSpec([None], tf.int32))
-    found = tf.TensorSpec([*inputs.shape[:2], network.network.output.units], inputs.dtype)
-    scores: tuple[tf.Tensor, ...] = by_groups(scored, each, (*sums, found), network.lanes)
-    return scores
+    outputs = tf.TensorSpec([*inputs.shape[:2], network.network.output.units], inputs.dtype)
+    return in_turns(scores, arguments, (*sums, outputs), network.lanes)

@@ -322,10 +322,10 @@ _IN_TENSORFLOW = (
     _tensorflow(
         "AdaGrad: ε outside the root",
         "optimizers",
-        "        s = kept[0] + tf.square(g)\n"
-        '        return theta - now.rate * g / tf.sqrt(s + now.hyperparameters["epsilon"]), (s,)',
-        "        s = kept[0] + tf.square(g)\n"
-        '        return theta - now.rate * g / (tf.sqrt(s) + now.hyperparameters["epsilon"]), (s,)',
+        "        s = slots[0] + tf.square(g)\n"
+        '        return theta - step.rate * g / tf.sqrt(s + step.hyperparameters["epsilon"])',
+        "        s = slots[0] + tf.square(g)\n"
+        '        return theta - step.rate * g / (tf.sqrt(s) + step.hyperparameters["epsilon"])',
         "adagrad",
     ),
     _tensorflow(
@@ -338,9 +338,9 @@ _IN_TENSORFLOW = (
     _tensorflow(
         "Adam without the correction of the momentum",
         "optimizers",
-        "    moved, root = _moments(now), _root(now)\n"
-        '    rate = now.rate / _correction(now, "beta1")\n',
-        "    moved, root = _moments(now), _root(now)\n    rate = now.rate\n",
+        "    moved, root = _moments(step), _root(step)\n"
+        '    rate = step.rate / _correction(step, "beta1")\n',
+        "    moved, root = _moments(step), _root(step)\n    rate = step.rate\n",
         "adam",
     ),
     _tensorflow(

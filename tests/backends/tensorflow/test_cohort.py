@@ -1,45 +1,25 @@
-"""The TensorFlow wing against closed forms, NumPy and Keras' own classes."""
+"""The cohort against closed forms, NumPy and Keras' own training."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import tensorflow as tf
 
-from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Batch, EpochPlan, Split, Splits
 from manyseeds.errors import RequestError
 from manyseeds.randomness import noise as definition
 from manyseeds.randomness import streams
 from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques import network_streams
-from manyseeds.techniques.activations import SELU_ALPHA, SELU_SCALE
 from manyseeds.techniques.network import Network
-from manyseeds_tensorflow import entry
-from manyseeds_tensorflow import noise as ours
-from manyseeds_tensorflow import optimizers as lane_optimizers
-from manyseeds_tensorflow.activations import ACTIVATIONS
 
 ROWS, FEATURES, BATCH = 20, 6, 8
-
-
-@pytest.fixture(scope="module", autouse=True)  # before TensorFlow is first used
-def single():
-    return entry.open(Settings(precision="float32"))
-
-
-@pytest.fixture(scope="module")
-def double():
-    return entry.open(Settings(precision="float64"))
 
 
 def network(activation="selu", output="softmax", units=3, rate=None):
@@ -120,133 +100,6 @@ def identical(one, other):
     return all(np.array_equal(one[name], other[name], equal_nan=True) for name in one | other)
 
 
-POINTS = np.array([-30.0, -2.0, -0.5, -0.0, 0.0, 1e-3, 0.7, 3.0])
-NEGATIVE = POINTS <= 0
-CLOSED_FORMS = {
-    "linear": (POINTS, np.ones(8), {}),
-    "logistic": (
-        1 / (1 + np.exp(-POINTS)),
-        np.exp(-POINTS) / (1 + np.exp(-POINTS)) ** 2,
-        {},
-    ),
-    "tanh": (np.tanh(POINTS), 1 / np.cosh(POINTS) ** 2, {}),
-    "relu": (np.where(NEGATIVE, 0, POINTS), np.where(NEGATIVE, 0.0, 1.0), {}),
-    "leaky_relu": (
-        np.where(NEGATIVE, 0.3 * POINTS, POINTS),
-        np.where(NEGATIVE, 0.3, 1.0),
-        {"alpha": 0.3},
-    ),
-    "rrelu": (
-        np.where(NEGATIVE, 0.2 * POINTS, POINTS),
-        np.where(NEGATIVE, 0.2, 1.0),
-        {"lower": 0.1, "upper": 0.3},
-    ),
-    "prelu": (
-        np.where(NEGATIVE, -0.3 * POINTS, POINTS),
-        np.where(NEGATIVE, -0.3, 1.0),
-        {"slope": -0.3},
-    ),
-    "softplus": (np.logaddexp(0, POINTS), 1 / (1 + np.exp(-POINTS)), {}),
-    "elu": (
-        np.where(NEGATIVE, 0.7 * np.expm1(POINTS), POINTS),
-        np.where(NEGATIVE, 0.7 * np.exp(POINTS), 1.0),
-        {"alpha": 0.7},
-    ),
-    "selu": (
-        SELU_SCALE * np.where(NEGATIVE, SELU_ALPHA * np.expm1(POINTS), POINTS),
-        SELU_SCALE * np.where(NEGATIVE, SELU_ALPHA * np.exp(POINTS), 1.0),
-        {},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.parametrize("xla", [True, False])
-def test_activations_and_derivatives_are_the_closed_forms_at_the_kink_too(name, xla):
-    values, slopes, hyperparameters = CLOSED_FORMS[name]
-
-    @tf.function(jit_compile=xla)
-    def both(points):
-        hyperparameter = {
-            key: tf.constant(value, tf.float64) for key, value in hyperparameters.items()
-        }
-        with tf.GradientTape() as tape:
-            tape.watch(points)
-            result = ACTIVATIONS[name](points, **hyperparameter)
-        return result, tape.gradient(result, points)
-
-    result, slope = both(tf.constant(POINTS))
-    np.testing.assert_allclose(result, values, rtol=1e-14, atol=1e-15)
-    np.testing.assert_allclose(slope, slopes, rtol=1e-13, atol=1e-15)
-
-
-def test_activations_cover_the_suite():
-    from manyseeds.techniques import registry
-
-    known = {
-        registry.technique_name(cls) for cls in registry.techniques() if cls.kind == "activation"
-    }
-    assert set(ACTIVATIONS) == known - {"softmax"}
-
-
-KNOWN_ANSWERS = [
-    ((0x00000000, 0x00000000), (0x00000000, 0x00000000), (0x6B200159, 0x99BA4EFE)),
-    ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
-    ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
-]
-
-
-@pytest.mark.parametrize(("key", "counter", "answer"), KNOWN_ANSWERS)
-def test_threefry_gives_the_known_answers_of_random123(key, counter, answer):
-    words = tf.function(ours.threefry, jit_compile=True)(
-        tuple(tf.constant(word, tf.uint32) for word in key),
-        tuple(tf.constant(word, tf.uint32) for word in counter),
-    )
-    assert tuple(int(word) for word in words) == answer
-
-
-@pytest.mark.parametrize(("batch", "units"), [(1, 1), (4, 1), (5, 6), (11, 93)])
-def test_halves_are_those_of_the_definition_in_a_padded_batch_too(batch, units):
-    keys = np.array([[0, 0], [1, 2**32 - 1], [123456789, 987654321]], np.uint32)
-    halves = tf.function(
-        lambda key, step, rows: ours.halves(key, step, rows, (3, batch, units)),
-        jit_compile=True,
-        autograph=False,
-    )
-    for step, rows in ((0, batch), (3, batch), (2**32 - 1, batch), (3, 1), (3, -(-batch // 2))):
-        found = halves(tf.constant(keys), tf.constant(step, tf.uint32), tf.constant(rows)).numpy()
-        wanted = definition.halves(keys, step, rows * units)
-        np.testing.assert_array_equal(found[:, :rows].reshape(3, -1), wanted)
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5])
-def test_dropout_keeps_and_scales_what_the_definition_keeps(rate):
-    keys = np.array([[5, 6], [7, 8]], np.uint32)
-    inputs = np.random.default_rng(0).normal(size=(2, 5, 7))
-    dropped = ours.dropped(
-        tf.constant(inputs),
-        ours.halves(tf.constant(keys), tf.constant(9, tf.uint32), 5, inputs.shape),
-        tf.constant(definition.threshold(rate)),
-        tf.constant(definition.keep_scale(rate), tf.float64),
-    )
-    kept = definition.kept(keys, 9, 5, 7, rate)
-    np.testing.assert_array_equal(
-        dropped, np.where(kept, inputs * definition.keep_scale(rate), 0.0)
-    )
-
-
-def test_dropout_keeps_what_equals_the_threshold():
-    keys = np.array([[5, 6]], np.uint32)
-    noise = definition.halves(keys, 9, 35)[0]
-    dropped = ours.dropped(
-        tf.ones([1, 5, 7]),
-        ours.halves(tf.constant(keys), tf.constant(9, tf.uint32), 5, (1, 5, 7)),
-        tf.constant(int(noise[12])),
-        tf.constant(1.0),
-    )
-    np.testing.assert_array_equal(np.ravel(dropped), noise >= noise[12])
-
-
 def test_every_step_draws_its_own_noise_the_last_smaller_batch_too(double):
     layers = [{"name": "dropout", "rate": 0.4}, {"name": "dense", "units": 1}]
     net = Network.model_validate({"name": "noisy line", "layers": layers})
@@ -258,8 +111,8 @@ def test_every_step_draws_its_own_noise_the_last_smaller_batch_too(double):
         kept = definition.kept(keys, epoch.step + step, len(rows), FEATURES, 0.4)[0]
         inputs = data.inputs[rows] * kept * definition.keep_scale(0.4)
         outputs = inputs @ start["output/kernel"][lane] + start["output/bias"][lane]
-        wanted = np.mean((outputs[:, 0] - data.labels[rows]) ** 2)
-        assert loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = np.mean((outputs[:, 0] - data.labels[rows]) ** 2)
+        assert loss[lane, step] == pytest.approx(expected, rel=1e-12)
 
 
 def by_equation(kind, theta, gradient, slots, t, rate, momentum):
@@ -320,29 +173,6 @@ def test_optimizers_follow_their_equations_with_a_rate_of_each_lane_and_step(dou
         np.testing.assert_allclose(value, theta[name], rtol=1e-11)
 
 
-@pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov"])
-def test_the_rules_are_keras_sgd_where_rate_and_momentum_stay(kind):
-    start = np.random.default_rng(1).normal(size=(2, 3, 4))
-    momentum = 0.0 if kind == "sgd" else 0.875
-    now = lane_optimizers.Now(
-        number=tf.constant(1.0, tf.float64),
-        rate=tf.fill([2, 1, 1], tf.constant(0.03, tf.float64)),
-        momentum=tf.fill([2, 1, 1], tf.constant(momentum, tf.float64)),
-        hyperparameters={},
-    )
-    plain = keras.optimizers.SGD(
-        lambda: tf.constant(0.03, tf.float64), momentum=momentum, nesterov=kind == "nesterov"
-    )
-    variable = keras.Variable(start, dtype="float64")
-    rule = lane_optimizers.RULES[kind]
-    theta = tf.constant(start)
-    kept = (tf.zeros_like(theta),) * len(rule.slots)
-    for _ in range(20):
-        plain.apply([tf.sin(variable.value)], [variable])
-        theta, kept = rule.step(now)(theta, tf.sin(theta), kept)
-    np.testing.assert_allclose(theta, variable.numpy(), rtol=1e-13)
-
-
 def keras_twin(weights, activation):
     """The same network as an ordinary Keras model."""
     options = {"dtype": "float64"}
@@ -374,8 +204,8 @@ def test_a_solo_lane_is_keras_train_on_batch(double):
     for start in range(0, ROWS, BATCH):
         rows = order[0, start : start + BATCH]
         model.train_on_batch(data.train.inputs[rows], data.train.labels[rows])
-    for found, expected in zip(cohort.weights().values(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(found[0], expected, rtol=1e-9, atol=1e-15)
+    for result, expected in zip(cohort.weights().values(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(result[0], expected, rtol=1e-9, atol=1e-15)
     loss, accuracy = model.evaluate(data.test.inputs, data.test.labels, verbose=0)
     scores = cohort.score(("loss", "accuracy"), probabilities=True)
     assert scores.metrics["loss"][0] == pytest.approx(loss, rel=1e-6)  # Keras averages in float32
@@ -424,8 +254,8 @@ def test_binary_accuracy_counts_probabilities_above_one_half(double):
     assert scores.metrics["accuracy"][0] == 0.75
     probability = 1 / (1 + np.exp(-inputs[:, 0]))
     np.testing.assert_allclose(scores.probabilities[0, :, 0], probability, rtol=1e-14)
-    wanted = -np.log(np.where(split.labels, probability, 1 - probability)).mean()
-    assert scores.metrics["loss"][0] == pytest.approx(wanted, rel=1e-13)
+    expected = -np.log(np.where(split.labels, probability, 1 - probability)).mean()
+    assert scores.metrics["loss"][0] == pytest.approx(expected, rel=1e-13)
 
 
 def test_a_linear_output_has_no_accuracy(double):
@@ -512,7 +342,7 @@ def test_a_nan_lane_leaves_the_others_bit_identical(single, activation):
         np.testing.assert_array_equal(scores[0][name][[0, 2]], scores[1][name][[0, 2]])
 
 
-def test_the_same_plan_twice_is_bit_identical_and_cohorts_do_not_meet(single):
+def test_the_same_plan_twice_is_bit_identical_and_cohorts_are_independent(single):
     net = network(rate=0.2)
     one, other = (begun(single, net, 3, "nesterov") for _ in range(2))
     for epoch in range(3):  # taken in turns, of one program: each has its own weights and slots
@@ -521,7 +351,7 @@ def test_the_same_plan_twice_is_bit_identical_and_cohorts_do_not_meet(single):
     assert identical(one.weights(), other.weights())
 
 
-def test_what_is_handed_in_and_out_is_a_copy(single):
+def test_weights_in_and_out_are_copies(single):
     net, start = network(), first_weights(network(), 2)
     before = {name: value.copy() for name, value in start.items()}
     cohort = begun(single, net, 2, weights=start)
@@ -534,25 +364,7 @@ def test_what_is_handed_in_and_out_is_a_copy(single):
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
-def test_weights_have_the_precision_asked_for(precision, request):
+def test_weights_have_the_requested_precision(precision, request):
     cohort = begun(request.getfixturevalue(precision), network(), 2)
-    wanted = {"single": np.float32, "double": np.float64}[precision]
-    assert {value.dtype.type for value in cohort.weights().values()} == {wanted}
-
-
-def test_the_environment_says_what_was_used(single):
-    found = single.describe()
-    assert found.backend == entry.name
-    assert found.versions["tensorflow"] == tf.__version__
-    assert found.device == "cpu"
-    assert found.threads == tf.config.threading.get_inter_op_parallelism_threads() > 0
-    assert found.switches["deterministic"] is True
-    assert found.switches["tf32"] is False
-    assert single.peak_memory() == 0
-
-
-@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU")
-def test_cuda_where_there_is_none_is_a_clear_error():
-    with pytest.raises(RequestError, match=r"sees only: .*CPU.*manyseeds\[tensorflow-cuda\]"):
-        entry.open(Settings(device="cuda"))
-    assert entry.open(Settings(device="auto")).describe().device == "cpu"
+    expected = {"single": np.float32, "double": np.float64}[precision]
+    assert {value.dtype.type for value in cohort.weights().values()} == {expected}

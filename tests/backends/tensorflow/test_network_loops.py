@@ -1,39 +1,29 @@
-"""The TensorFlow wing's deep networks: layers that are repeated are a loop, and nothing else."""
+"""Deep networks: layers that are repeated are a loop, and compute the same."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from manyseeds.backend import repeated_layers as repeats
-from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
 from manyseeds.randomness import streams
 from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques import network_streams
 from manyseeds.techniques.network import Network
-from manyseeds_tensorflow import entry
 from manyseeds_tensorflow.device import OpenDevice
 
 FEATURES, UNITS, ROWS, BATCH, LANES = 7, 6, 28, 6, 2
+
+
 STEPS = 5  # 4 batches of 6 rows and one of 4
+
+
 NEVER = 10**6
-
-
-@pytest.fixture(scope="module", autouse=True)  # before TensorFlow is first used
-def single():
-    return entry.open(Settings(precision="float32"))
-
-
-@pytest.fixture(scope="module")
-def double():
-    return entry.open(Settings(precision="float64"))
 
 
 def dense(units=UNITS, **options):
@@ -134,25 +124,31 @@ def batch(net):
 
 
 def looped_and_unrolled(monkeypatch, fewest, work):
-    """What comes of some work where so many repetitions are a loop, and where none are."""
-    found = []
+    """The results of some work where that many repetitions are a loop, and where none are."""
+    result = []
     for least in (fewest, NEVER):
         monkeypatch.setattr(repeats, "FEWEST", least)
-        found.append(work())
-    return found
+        result.append(work())
+    return result
 
 
-def same(found, expected, tolerance=1e-12):
-    assert list(found) == list(expected)
+def same(result, expected, tolerance=1e-12):
+    assert list(result) == list(expected)
     for name, value in expected.items():
-        distance = np.linalg.norm(np.asarray(found[name]) - np.asarray(value))
+        distance = np.linalg.norm(np.asarray(result[name]) - np.asarray(value))
         assert distance <= tolerance * np.linalg.norm(value), name
 
 
 PARTLY = ("first", *(f"b{n}_{i}" for n in (0, 1) for i in (0, 1, 2, 3, 4)), "b2_1", "b3_1")
 """Two blocks, and the batch normalisation of two others."""
+
+
 CLIPPED = {"optimizer": "nadam", "clipping": {"name": "clip_norm", "limit": 0.1}}
+
+
 CLIPPED_AS_ONE = {"optimizer": "sgd", "clipping": {"name": "global_clip_norm", "limit": 0.2}}
+
+
 CASES = {
     "noisy": (noisy, 2, (), [(6, 2)], CLIPPED),
     "quiet": (quiet, 3, (), [(6, 3)], CLIPPED),
@@ -172,8 +168,10 @@ def test_a_loop_trains_as_its_layers_one_by_one(double, monkeypatch, case):
         return cohort.weights() | {"loss": trace.loss}
 
     monkeypatch.setattr(repeats, "FEWEST", 2)
-    found = [(len(run.block), len(run.blocks)) for run in repeats.layer_runs(net, FEATURES, frozen)]
-    assert [pair for pair in found if pair[1] > 1] == cut
+    result = [
+        (len(run.block), len(run.blocks)) for run in repeats.layer_runs(net, FEATURES, frozen)
+    ]
+    assert [pair for pair in result if pair[1] > 1] == cut
     same(*looped_and_unrolled(monkeypatch, 2, train))
 
 
@@ -200,25 +198,27 @@ def test_a_loop_has_the_activity_of_its_layers(double, monkeypatch, block, train
     net = repeated(block, 2)
 
     def look():
-        found = begun(double, net).activity(batch(net), training=training)
-        return {label: (each.mean, each.sd, each.dead) for label, each in found.items()}
+        result = begun(double, net).activity(batch(net), training=training)
+        return {label: (each.mean, each.sd, each.dead) for label, each in result.items()}
 
-    found, expected = looped_and_unrolled(monkeypatch, 2, look)
-    assert list(found) == [layer.label for layer in net.layers]
-    same(found, expected)
+    result, expected = looped_and_unrolled(monkeypatch, 2, look)
+    assert list(result) == [layer.label for layer in net.layers]
+    same(result, expected)
 
 
 def test_lanes_side_by_side_are_each_the_same_training(double, monkeypatch):
     """As on a GPU, where all lanes are one group."""
     monkeypatch.setattr(repeats, "FEWEST", 2)
-    net, found = repeated(lambda n: [*noisy(n), *quiet(n)], 2), []
+    net, result = repeated(lambda n: [*noisy(n), *quiet(n)], 2), []
     for kind in ("cpu", "cuda"):
         monkeypatch.setattr(OpenDevice, "kind", kind)
-        monkeypatch.setattr(double, "threads", 1)
+        resources = double.resources
+        one_thread = replace(resources, workers=replace(resources.workers, threads=1))
+        monkeypatch.setattr(double, "resources", one_thread)
         cohort = begun(double, net, **CLIPPED)
         trace = cohort.train(plan(net))
-        found.append(cohort.weights() | {"loss": trace.loss})
-    same(*found)
+        result.append(cohort.weights() | {"loss": trace.loss})
+    same(*result)
 
 
 def test_a_nan_lane_of_a_loop_leaves_the_others_bit_identical(single, monkeypatch):
@@ -248,7 +248,7 @@ def test_two_hundred_layers_compile_in_seconds_and_train(single):
     before, after = (cohort.evaluate("train", ("loss",)).metrics["loss"] for _ in range(2))
     assert np.isfinite(before).all()
     np.testing.assert_array_equal(before, after)
-    found = cohort.activity(batch(net), training=False)
-    assert len(found) == 202
-    assert all((each.sd > 0).all() for each in found.values())
+    result = cohort.activity(batch(net), training=False)
+    assert len(result) == 202
+    assert all((each.sd > 0).all() for each in result.values())
     assert not np.array_equal(cohort.weights()["hidden100/kernel"], weights["hidden100/kernel"])

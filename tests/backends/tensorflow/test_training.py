@@ -1,29 +1,26 @@
-"""The TensorFlow wing's training with every technique: closed forms, NumPy, Keras, and lanes."""
+"""Training with every technique against closed forms, NumPy and Keras, and lane by lane."""
 
 from __future__ import annotations
-
-import os
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Batch, EpochPlan, Sampling, Split, Splits
 from manyseeds.randomness import noise as definition
 from manyseeds.randomness import streams
 from manyseeds.suite.recipe import Phase, Task
 from manyseeds.techniques import augmentation, network_streams
 from manyseeds.techniques.network import Network
-from manyseeds_tensorflow import entry
 
 ROWS, FEATURES, BATCH, TEST = 20, 9, 8, 2300
+
+
 STEPS = 3  # an epoch: 8 + 8 + 4 rows
+
 
 EVERYTHING = (
     "batch_norm",
@@ -43,16 +40,6 @@ EVERYTHING = (
     {"name": "alpha_dropout", "rate": 0.3},
     {"name": "dense", "units": 4, "activation": "softplus", "penalty": {"name": "l1", "l1": 0.01}},
 )
-
-
-@pytest.fixture(scope="module", autouse=True)  # before TensorFlow is first used
-def single():
-    return entry.open(Settings(precision="float32"))
-
-
-@pytest.fixture(scope="module")
-def double():
-    return entry.open(Settings(precision="float64"))
 
 
 def network(*layers, units=3, output="softmax"):
@@ -175,8 +162,8 @@ def test_a_solo_lane_with_batch_norm_is_keras_train_on_batch(double):
     for first in range(0, ROWS, BATCH):  # the last, smaller batch too
         rows = order[0, first : first + BATCH]
         model.train_on_batch(data.train.inputs[rows], data.train.labels[rows])
-    for found, expected in zip(cohort.weights().values(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(found[0], expected, rtol=1e-9, atol=1e-14)
+    for result, expected in zip(cohort.weights().values(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(result[0], expected, rtol=1e-9, atol=1e-14)
     scores = cohort.score(("loss",), probabilities=True)
     np.testing.assert_allclose(scores.probabilities[0], model(data.test.inputs), rtol=1e-8)
 
@@ -185,7 +172,7 @@ def test_a_frozen_batch_norm_predicts_and_stays(double):
     net = network("batch_norm", dense(activation="relu"))
     start = first_weights(net, 2)
     cohort = begun(double, net, weights=start, frozen=("batch_norm1",))
-    found = cohort.train(standing(net))
+    result = cohort.train(standing(net))
     inputs, label = splits().train.inputs, "batch_norm1"
     for lane, step, rows, _ in steps_of(standing(net)):
         own = {name: value[lane] for name, value in start.items()}
@@ -195,8 +182,8 @@ def test_a_frozen_batch_norm_predicts_and_stays(double):
         values = np.maximum(values @ own["hidden1/kernel"] + own["hidden1/bias"], 0)
         logits = values @ own["output/kernel"] + own["output/bias"]
         right = logits[np.arange(len(rows)), splits().train.labels[rows]]
-        wanted = np.mean(np.log(np.exp(logits).sum(axis=1)) - right)
-        assert found.loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - right)
+        assert result.loss[lane, step] == pytest.approx(expected, rel=1e-12)
     cohort.train(plan(net, 2))
     gradient = cohort.gradient(Batch(np.zeros((2, 4), np.int32)))
     for name, value in cohort.weights().items():
@@ -218,23 +205,23 @@ def test_moving_averages_have_no_gradient_and_gradients_move_nothing(double):
 def test_drop_connect_drops_the_weights_that_the_definition_drops(double):
     net = line(dense(drop_connect={"rate": 0.4}))
     start, data, taken = first_weights(net, 2), splits("targets").train, standing(net)
-    found = begun(double, net, weights=start).train(taken)
+    result = begun(double, net, weights=start).train(taken)
     for lane, step, rows, number in steps_of(taken):
         own = {name: value[lane] for name, value in start.items()}
         key = taken.noise["hidden1/kernel"][[lane]]
         kept = definition.kept(key, number, FEATURES, 5, 0.4)[0] * definition.keep_scale(0.4)
         values = data.inputs[rows] @ (own["hidden1/kernel"] * kept) + own["hidden1/bias"]
         outputs = values @ own["output/kernel"] + own["output/bias"]
-        wanted = squared(outputs, data.labels[rows])
-        assert found.loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = squared(outputs, data.labels[rows])
+        assert result.loss[lane, step] == pytest.approx(expected, rel=1e-12)
 
 
-def test_white_noise_and_drawn_slopes_are_the_definition_s(double):
+def test_white_noise_and_drawn_slopes_are_those_of_the_definition(double):
     function = {"name": "rrelu", "lower": 0.1, "upper": 0.6}
     net = line({"name": "gaussian_noise", "sd": 0.7}, {"name": "activation", "function": function})
     start, data, taken = first_weights(net, 2), splits("targets").train, standing(net)
     cohort = begun(double, net, weights=start)
-    found = cohort.train(taken)
+    result = cohort.train(taken)
     for lane, step, rows, number in steps_of(taken):
         white, slopes = (taken.noise[label][[lane]] for label in ("noise1", "activation1"))
         shape = (len(rows), FEATURES)
@@ -242,8 +229,8 @@ def test_white_noise_and_drawn_slopes_are_the_definition_s(double):
         values = data.inputs[rows] + 0.7 * drawn
         values *= np.where(values > 0, 1, definition.slopes(slopes, number, *shape, 0.1, 0.6)[0])
         outputs = values @ start["output/kernel"][lane] + start["output/bias"][lane]
-        wanted = squared(outputs, data.labels[rows])
-        assert found.loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = squared(outputs, data.labels[rows])
+        assert result.loss[lane, step] == pytest.approx(expected, rel=1e-12)
     valid = splits("targets").valid
     values = np.where(valid.inputs > 0, valid.inputs, 0.35 * valid.inputs)
     outputs = values @ start["output/kernel"][0] + start["output/bias"][0]
@@ -255,28 +242,28 @@ def test_skip_connections_add_and_a_scale_multiplies(double):
     skip = {"name": "skip", "of": "input"}
     net = line(dense(FEATURES, activation="tanh"), skip, dense(FEATURES), "scale", skip)
     start, data, taken = first_weights(net, 2), splits("targets").train, standing(net)
-    found = begun(double, net, weights=start).train(taken)
+    result = begun(double, net, weights=start).train(taken)
     for lane, step, rows, _ in steps_of(taken):
         own, inputs = {name: value[lane] for name, value in start.items()}, data.inputs[rows]
         values = np.tanh(inputs @ own["hidden1/kernel"] + own["hidden1/bias"]) + inputs
         values = values @ own["hidden2/kernel"] + own["hidden2/bias"]
         values = values * own["scale1/multiplier"] + inputs
         outputs = values @ own["output/kernel"] + own["output/bias"]
-        wanted = squared(outputs, data.labels[rows])
-        assert found.loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = squared(outputs, data.labels[rows])
+        assert result.loss[lane, step] == pytest.approx(expected, rel=1e-12)
 
 
 def test_images_change_inside_the_step(double):
     net = line()
     drawn = (augmentation.Shift(), augmentation.Rotate(degrees=40), augmentation.Contrast())
     start, data, taken = first_weights(net, 2), splits("targets").train, standing(net, images=drawn)
-    found = begun(double, net, weights=start).train(taken)
+    result = begun(double, net, weights=start).train(taken)
     for lane, step, rows, _ in steps_of(taken):
         changes = taken.changes[lane, step * BATCH : (step + 1) * BATCH]
         images = augmentation.augmented(data.inputs[rows].reshape(-1, 3, 3), changes)
         outputs = images.reshape(-1, 9) @ start["output/kernel"][lane] + start["output/bias"][lane]
-        wanted = squared(outputs, data.labels[rows])
-        assert found.loss[lane, step] == pytest.approx(wanted, rel=1e-12)
+        expected = squared(outputs, data.labels[rows])
+        assert result.loss[lane, step] == pytest.approx(expected, rel=1e-12)
 
 
 def test_penalties_are_reported_apart_and_are_part_of_the_gradient(double):
@@ -293,10 +280,10 @@ def test_penalties_are_reported_apart_and_are_part_of_the_gradient(double):
     )
     np.testing.assert_array_equal(with_penalty["output/kernel"], without["output/kernel"])
     frozen = begun(double, penalised, frozen=("hidden1",))
-    found, other = (cohort.train(standing(penalised)) for cohort in (frozen, both[1]))
-    wanted = 0.03 * np.abs(kernel).sum((1, 2)) + 0.05 * (kernel**2).sum((1, 2))
-    np.testing.assert_allclose(found.penalty, np.tile(wanted[:, None], STEPS), rtol=1e-13)
-    np.testing.assert_allclose(found.loss, other.loss, rtol=1e-13)
+    result, other = (cohort.train(standing(penalised)) for cohort in (frozen, both[1]))
+    expected = 0.03 * np.abs(kernel).sum((1, 2)) + 0.05 * (kernel**2).sum((1, 2))
+    np.testing.assert_allclose(result.penalty, np.tile(expected[:, None], STEPS), rtol=1e-13)
+    np.testing.assert_allclose(result.loss, other.loss, rtol=1e-13)
     assert other.penalty is None
 
 
@@ -331,7 +318,7 @@ def test_max_norm_holds_for_the_trained_layers_alone(double):
     np.testing.assert_array_equal(after["hidden1/kernel"], start["hidden1/kernel"])
 
 
-def test_zeros_are_kept_where_the_phase_says_so(double):
+def test_zeros_stay_zero_only_if_the_phase_keeps_them(double):
     net = network(dense(activation="tanh"))
     start = first_weights(net, 2)
     start["hidden1/kernel"][0, ::2] = 0
@@ -349,7 +336,7 @@ def moments(values):
     return values.mean(0).mean(), values.std(0).mean(), (values == 0).all(0).mean()
 
 
-def test_activity_is_what_leaves_each_layer(double):
+def test_activity_has_the_moments_of_each_layers_outputs(double):
     net = network({"name": "dropout", "rate": 0.5}, dense(7, activation="relu"))
     start, data = first_weights(net, 3), splits().train
     start["hidden1/bias"][:, 0] = -100  # a dead unit
@@ -357,8 +344,8 @@ def test_activity_is_what_leaves_each_layer(double):
     batch = Batch(rows, keys(net, 3), 4)
     cohort = begun(double, net, 3, start)
     for training in (True, False):
-        found = cohort.activity(batch, training=training)
-        assert list(found) == ["dropout1", "hidden1", "output"]
+        result = cohort.activity(batch, training=training)
+        assert list(result) == ["dropout1", "hidden1", "output"]
         for lane in range(3):
             own, values = {n: v[lane] for n, v in start.items()}, data.inputs[rows[lane]]
             if training:
@@ -367,21 +354,21 @@ def test_activity_is_what_leaves_each_layer(double):
             hidden = np.maximum(values @ own["hidden1/kernel"] + own["hidden1/bias"], 0)
             odds = np.exp(hidden @ own["output/kernel"] + own["output/bias"])
             outputs = odds / odds.sum(axis=1, keepdims=True)
-            for activity, expected in zip(found.values(), (values, hidden, outputs), strict=True):
+            for activity, expected in zip(result.values(), (values, hidden, outputs), strict=True):
                 got = (activity.mean[lane], activity.sd[lane], activity.dead[lane])
                 np.testing.assert_allclose(got, moments(expected), rtol=1e-12)
-        assert (found["hidden1"].dead >= 1 / 7).all()
+        assert (result["hidden1"].dead >= 1 / 7).all()
 
 
 @pytest.mark.parametrize(("output", "units"), [("softmax", 3), ("logistic", 1)])
-def test_sampling_is_the_mean_over_the_definition_s_dropout(double, output, units):
+def test_sampling_is_the_mean_over_dropout_of_the_definition(double, output, units):
     quiet = {"name": "gaussian_noise", "sd": 9.0}  # on in training alone
     net = network(quiet, {"name": "dropout", "rate": 0.3}, units=units, output=output)
     start, test = first_weights(net, 2), splits(kind_of(net)).test
     noise = {label: key for label, key in keys(net, 2).items() if label == "dropout1"}
     cohort = begun(double, net, weights=start)
     scores = cohort.score(("loss", "accuracy"), probabilities=True, sampling=Sampling(4, noise))
-    wanted = np.zeros((2, TEST, units))
+    expected = np.zeros((2, TEST, units))
     for lane, sample, block in np.ndindex(2, 4, 3):  # 1000 + 1000 + 300 rows
         rows = slice(1000 * block, 1000 * (block + 1))
         inputs = test.inputs[rows]
@@ -391,21 +378,27 @@ def test_sampling_is_the_mean_over_the_definition_s_dropout(double, output, unit
         logits = (inputs * kept * definition.keep_scale(0.3)) @ start["output/kernel"][lane]
         odds = np.exp(logits + start["output/bias"][lane])
         total = odds.sum(axis=1, keepdims=True) if units > 1 else 1 + odds
-        wanted[lane, rows] += odds / total / 4
-    np.testing.assert_allclose(scores.probabilities, wanted, rtol=1e-11)
-    right = wanted[:, np.arange(TEST), test.labels] if units > 1 else None
+        expected[lane, rows] += odds / total / 4
+    np.testing.assert_allclose(scores.probabilities, expected, rtol=1e-11)
+    right = expected[:, np.arange(TEST), test.labels] if units > 1 else None
     if right is None:
-        right = np.where(test.labels, wanted[..., 0], 1 - wanted[..., 0])
+        right = np.where(test.labels, expected[..., 0], 1 - expected[..., 0])
     np.testing.assert_allclose(scores.metrics["loss"], -np.log(right).mean(axis=1), rtol=1e-12)
-    guess = wanted.argmax(axis=2) if units > 1 else wanted[..., 0] > 0.5
+    guess = expected.argmax(axis=2) if units > 1 else expected[..., 0] > 0.5
     np.testing.assert_allclose(
         scores.metrics["accuracy"], (guess == test.labels).mean(axis=1), rtol=1e-12
     )
 
 
 IMAGES = (augmentation.Shift(), augmentation.Rotate(), augmentation.Brightness())
+
+
 CLIPPED = {"name": "global_clip_norm", "limit": 0.5}
+
+
 TOGETHER = {"optimizer": "nadam", "clipping": CLIPPED}
+
+
 LANES = 2  # so many that two cores have one each, and the program of one lane serves
 
 
