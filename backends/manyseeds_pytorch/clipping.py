@@ -1,4 +1,4 @@
-"""Clipping before the optimizer's update; max-norms and kept zeros after it.
+"""Clipping before the optimizer's update, and max-norms and kept zeros after it.
 
 Everything here acts on each lane by itself; `torch.nn.utils` would clip all lanes as one.
 """

@@ -1,4 +1,8 @@
-"""Compiles loops over arrays for the CPU with Numba, where PyTorch would take pass after pass."""
+"""Compiles loops over arrays with Numba, for the CPU.
+
+They do in one pass over memory what PyTorch's operations would do in many. Importing this module
+neither compiles nor configures anything.
+"""
 
 from __future__ import annotations
 

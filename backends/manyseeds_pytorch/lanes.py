@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class LaneGroup(Generic[Member]):
-    """Neighbouring lanes of a cohort, and what trains them.
+    """Neighbouring lanes of a cohort, and their trainer.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class LaneGroup(Generic[Member]):
 
 @dataclass(frozen=True)
 class LaneGroups(Generic[Member]):
-    """The groups of a cohort's lanes, and the threads they run in.
+    """The groups of a cohort's lanes, and the thread pool they run in.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class LaneGroups(Generic[Member]):
         return cls(members, max(1, device.threads // len(slices)), pool)
 
     def run(self, work: Callable[[LaneGroup[Member]], Result]) -> list[Result]:
-        """Return the result of `work` for every group, each in a thread of its own."""
+        """Return the result of `work` for every group, computed in a thread of its own."""
 
         def work_in_thread(group: LaneGroup[Member]) -> Result:
             torch.set_num_threads(self.threads)  # PyTorch keeps this number per calling thread.

@@ -26,7 +26,7 @@ LaneLayer = Callable[[Tensor, Variables, ForwardPass], Tensor]
 """Maps inputs [lanes, batch, fan_in], the layer's variables and the pass to outputs."""
 
 
-def lane_layer(  # noqa: PLR0911  (one for each kind)
+def lane_layer(  # noqa: PLR0911  (one return for each kind)
     layer: techniques.Layer, frozen: Collection[str]
 ) -> LaneLayer:
     """Return a layer over stacked values.
@@ -124,7 +124,7 @@ def _keep_mask(label: str, rate: float, inputs: Tensor, forward_pass: ForwardPas
     """Return 1 where an input [lanes, batch, units] is kept, else 0, in the inputs' type."""
     noise = forward_pass.noise[label]
     mask = noise.keep(forward_pass.step, inputs[0].numel(), threshold(rate)).view(inputs.shape)
-    # Converted here because booleans times a number are float32, whatever the inputs are.
+    # Converted here because booleans times a number are float32 even if the inputs are float64.
     return as_floats(mask, torch.empty_like(inputs))
 
 

@@ -1,4 +1,4 @@
-"""x W + b in every lane; the backward pass writes the gradients of W and b into given buffers.
+"""x W + b in every lane; the backward pass writes the gradients of W and b to buffers.
 
 Autograd would allocate them anew at every step. For many lanes that maps so much fresh memory that
 it takes longer than the products.
@@ -30,7 +30,7 @@ def affine(inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> T
         "kernel", [lanes, units, fan_in], the layout of `nn.Linear`, which makes its gradient a
         third faster; and "bias", [lanes, 1, units], if the layer has one.
     forward_pass
-        Says how gradients are stored.
+        Says where gradients are stored.
     """
     kernel, bias = variables["kernel"], variables.get("bias")
     if torch.is_grad_enabled():

@@ -1,4 +1,4 @@
-"""Which class applies each optimizer of `manyseeds.techniques.optimizers`."""
+"""The classes that apply the optimizers of `manyseeds.techniques.optimizers`, by name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _IN_BACKWARD: Mapping[str, type[LaneOptimizer]] = {
     "sgd": SgdInBackward,
     "momentum": MomentumInBackward,
 }
-"""Faster classes for use without hooks before the update."""
+"""Faster classes, for use when no hook changes the gradients before the update."""
 
 
 def lane_optimizer(

@@ -31,7 +31,7 @@ class ScoreBlock:
     Attributes
     ----------
     lanes, rows
-        Which.
+        The block's lanes, and its rows of the split.
     labels
         Labels of these rows in these lanes, as for `losses.losses`.
     """

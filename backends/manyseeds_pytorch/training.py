@@ -40,7 +40,7 @@ from manyseeds_pytorch.training_batches import DeviceBatch, DevicePlan, DeviceRo
 
 @dataclass(frozen=True)
 class Moving:
-    """What the steps of a phase change.
+    """The state that the steps of a phase change.
 
     Attributes
     ----------

@@ -62,7 +62,7 @@ class DeviceBatch:
 
     @classmethod
     def take(cls, split: tuple[Tensor, Tensor], rows: DeviceRows) -> DeviceBatch:
-        """Return rows of a split, given as its inputs and labels."""
+        """Return rows of a split's inputs [n, features] and labels [n, ...]."""
         inputs, labels = split
         flat, shape = rows.rows.flatten(), rows.rows.shape
         batch = inputs.index_select(0, flat).view(*shape, -1)

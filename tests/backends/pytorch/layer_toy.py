@@ -28,6 +28,6 @@ def training(*labels, step=4, **fields):
 
 def variable(*shape):
     """Return a trained variable whose gradient buffer is filled with 3."""
-    made = values(*shape, learned=True)
-    made.grad = torch.full_like(made, 3.0)
-    return made
+    learned_values = values(*shape, learned=True)
+    learned_values.grad = torch.full_like(learned_values, 3.0)
+    return learned_values

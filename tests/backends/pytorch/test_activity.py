@@ -48,8 +48,8 @@ def test_activity_describes_the_outputs_of_each_layer(double, bound, monkeypatch
         assert list(activities) == ["dropout1", "hidden1", "skip1", "output"]
         values = {"dropout1": data.train.inputs[rows]}
         if training:
-            kept = reference.kept(batch.noise["dropout1"], 6, ROWS, FEATURES, 0.4)
-            values["dropout1"] = values["dropout1"] * kept * reference.keep_scale(0.4)
+            mask = reference.kept(batch.noise["dropout1"], 6, ROWS, FEATURES, 0.4)
+            values["dropout1"] = values["dropout1"] * mask * reference.keep_scale(0.4)
         z = values["dropout1"] @ weights["hidden1/kernel"] + weights["hidden1/bias"][:, None]
         values["hidden1"] = np.maximum(z, 0)
         values["skip1"] = 2 * values["hidden1"]

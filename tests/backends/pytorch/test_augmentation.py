@@ -30,9 +30,9 @@ KINDS = [
 @pytest.mark.parametrize("side", [1, 2, 8, 9])
 def test_augmented_images_are_the_definition(kinds, side):
 
-    wanted = TypeAdapter(list[augmentation.Augmentation]).validate_python(kinds)
+    techniques = TypeAdapter(list[augmentation.Augmentation]).validate_python(kinds)
     drawn = [
-        augmentation.draw_changes(wanted, np.random.default_rng(lane), BATCH, (side, side))
+        augmentation.draw_changes(techniques, np.random.default_rng(lane), BATCH, (side, side))
         for lane in range(LANES)
     ]
     changes = augmentation.Changes(

@@ -64,12 +64,12 @@ def test_global_clip_norm_of_one_lane_is_torch_nn_utils():
 @pytest.mark.parametrize("name", ["clip_value", "clip_norm", "global_clip_norm"])
 def test_a_nan_lane_is_clipped_alone(name):
     gradients = [value.numpy() for value in tensors(5)]
-    sick = [value.copy() for value in gradients]
-    sick[0][1] = np.nan
-    for well, ill in zip(
-        clip(gradients, name=name, limit=0.1), clip(sick, name=name, limit=0.1), strict=True
+    poisoned = [value.copy() for value in gradients]
+    poisoned[0][1] = np.nan
+    for well, with_nan in zip(
+        clip(gradients, name=name, limit=0.1), clip(poisoned, name=name, limit=0.1), strict=True
     ):
-        np.testing.assert_array_equal(ill[[0, 2]], well[[0, 2]])
+        np.testing.assert_array_equal(with_nan[[0, 2]], well[[0, 2]])
 
 
 def test_max_norm_rescales_the_incoming_weights_of_each_unit():

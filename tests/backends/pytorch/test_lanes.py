@@ -54,16 +54,18 @@ def test_a_nan_lane_leaves_the_others_bit_identical(single, optimizer, lanes):
     phase = a_phase(network, optimizer={"name": optimizer})
     plan = a_plan(network, lanes, epochs=3, momentum=0.9)
     weights = first_weights(network, lanes)
-    sick = {name: value.copy() for name, value in weights.items()}
-    sick["hidden1/kernel"][2] = np.nan
+    poisoned = {name: value.copy() for name, value in weights.items()}
+    poisoned["hidden1/kernel"][2] = np.nan
     whole, healthy = trained(single, network, plan, phase=phase, weights=weights)
-    trace, ill = trained(single, network, plan, phase=phase, weights=sick)
+    trace, with_nan = trained(single, network, plan, phase=phase, weights=poisoned)
     others = [lane for lane in range(lanes) if lane != 2]
     assert np.isnan(trace.loss[2]).all()
     np.testing.assert_array_equal(trace.loss[others], whole.loss[others])
     for name, value in healthy.weights().items():
-        np.testing.assert_array_equal(ill.weights()[name][others], value[others])
-    scores = [cohort.evaluate("valid", ("loss", "accuracy")).metrics for cohort in (ill, healthy)]
+        np.testing.assert_array_equal(with_nan.weights()[name][others], value[others])
+    scores = [
+        cohort.evaluate("valid", ("loss", "accuracy")).metrics for cohort in (with_nan, healthy)
+    ]
     for metric in ("loss", "accuracy"):
         np.testing.assert_array_equal(scores[0][metric][others], scores[1][metric][others])
 

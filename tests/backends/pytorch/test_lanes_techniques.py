@@ -71,14 +71,14 @@ def test_a_nan_lane_leaves_the_others_bit_identical(single, name, tile, monkeypa
     phase = a_phase(a_network(), **PHASES[name])
     plan = a_plan(phase, 4, epochs=2)
     weights = first_weights(phase.network, 4)
-    sick = {name: value.copy() for name, value in weights.items()}
-    sick["output/kernel"][2] = np.nan
-    healthy, ill = begun(single, phase, 4, weights), begun(single, phase, 4, sick)
-    whole, trace = healthy.train(plan), ill.train(plan)
+    poisoned = {name: value.copy() for name, value in weights.items()}
+    poisoned["output/kernel"][2] = np.nan
+    healthy, with_nan = begun(single, phase, 4, weights), begun(single, phase, 4, poisoned)
+    whole, trace = healthy.train(plan), with_nan.train(plan)
     others = [0, 1, 3]
     assert np.isnan(trace.loss[2]).all()
     for one, other in ((trace.loss, whole.loss), (trace.penalty, whole.penalty)):
         np.testing.assert_array_equal(one[others], other[others])
-    after = ill.weights()
+    after = with_nan.weights()
     for variable, value in healthy.weights().items():
         np.testing.assert_array_equal(after[variable][others], value[others])

@@ -25,17 +25,17 @@ from tests.backends.pytorch.layer_toy import (  # noqa: E402
 
 
 def batch_norm_variables(lanes=LANES):
-    made = {name: variable(lanes, 1, UNITS) for name in ("gamma", "beta")}
+    variables = {name: variable(lanes, 1, UNITS) for name in ("gamma", "beta")}
     moving = {"moving_mean": values(lanes, 1, UNITS), "moving_variance": values(lanes, 1, UNITS)}
-    return made | {name: value.abs() for name, value in moving.items()}
+    return variables | {name: value.abs() for name, value in moving.items()}
 
 
 @pytest.mark.parametrize("rows", [BATCH, 2])
 def test_batch_norm_in_every_lane_is_torch_nn_batch_norm_1d(rows):
-    wanted = layers.BatchNorm(epsilon=1e-2)
+    layer = layers.BatchNorm(epsilon=1e-2)
     variables, inputs = batch_norm_variables(), values(LANES, rows, UNITS, learned=True)
     weight = values(LANES, rows, UNITS)
-    outputs = lane_layer(wanted, ())(inputs, variables, ForwardPass(training=True))
+    outputs = lane_layer(layer, ())(inputs, variables, ForwardPass(training=True))
     (outputs * weight).sum().backward()
     for lane in range(LANES):
         module = torch.nn.BatchNorm1d(UNITS, eps=1e-2).double()
@@ -111,12 +111,12 @@ def test_alpha_dropout_is_the_definition(rate):
     inputs = values(LANES, BATCH, UNITS, learned=True)
     outputs = layer(inputs, {}, training("d"))
     outputs.sum().backward()
-    kept = reference.kept(KEYS, 4, BATCH, UNITS, rate)
+    mask = reference.kept(KEYS, 4, BATCH, UNITS, rate)
     a, b = reference.alpha_affine(rate)
-    expected = a * np.where(kept, inputs.detach().numpy(), reference.SELU_FLOOR) + b
+    expected = a * np.where(mask, inputs.detach().numpy(), reference.SELU_FLOOR) + b
     # Where a x + b is near 0, the rounding of numbers near 1 remains.
     np.testing.assert_allclose(outputs.detach().numpy(), expected, rtol=1e-13, atol=4e-16)
-    np.testing.assert_allclose(inputs.grad.numpy(), a * kept, rtol=1e-14)
+    np.testing.assert_allclose(inputs.grad.numpy(), a * mask, rtol=1e-14)
     assert layer(inputs, {}, ForwardPass(training=True)) is inputs
 
 
@@ -133,11 +133,11 @@ def test_alpha_dropout_keeps_mean_and_variance():
 def test_drop_connect_drops_the_weights_of_the_definition(accumulate, bias, tile, monkeypatch):
     monkeypatch.setattr("manyseeds_pytorch.lanes._TILE_BYTES", tile)
     fan_in, rate = 4, 0.3
-    wanted = layers.Dense(label="h", units=UNITS, drop_connect={"rate": rate})
+    layer = layers.Dense(label="h", units=UNITS, drop_connect={"rate": rate})
     variables = {"kernel": variable(LANES, UNITS, fan_in)}
     variables |= {"bias": variable(LANES, 1, UNITS)} if bias else {}
     inputs, weight = values(LANES, BATCH, fan_in, learned=True), values(LANES, BATCH, UNITS)
-    outputs = lane_layer(wanted, ())(inputs, variables, training("h/kernel", accumulate=accumulate))
+    outputs = lane_layer(layer, ())(inputs, variables, training("h/kernel", accumulate=accumulate))
     (outputs * weight).sum().backward()
 
     mask = torch.tensor(reference.kept(KEYS, 4, fan_in, UNITS, rate) * reference.keep_scale(rate))

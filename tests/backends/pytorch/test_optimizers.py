@@ -24,19 +24,21 @@ def spread(values):
     return values[:, None, None]
 
 
-def stepped(wanted, gradients, rates, momenta=None, before=(), after=()):
+def stepped(technique, gradients, rates, momenta=None, before=(), after=()):
     """Return parameters after the updates of a training loop with these gradients."""
     parameters = tensors(0)
-    chosen = lane_optimizer(wanted, parameters, before, after)
-    assert not chosen.in_backward
-    assert list(chosen.gradient_buffers) == [0, 1]
+    optimizer = lane_optimizer(technique, parameters, before, after)
+    assert not optimizer.in_backward
+    assert list(optimizer.gradient_buffers) == [0, 1]
     for t, step_gradients in enumerate(gradients):
         momentum = None if momenta is None else spread(torch.tensor(momenta[t]))
-        start = chosen.begin_step(StepRate(spread(torch.tensor(rates[t])), momentum, rates[t]))
+        start = optimizer.begin_step(StepRate(spread(torch.tensor(rates[t])), momentum, rates[t]))
         np.testing.assert_array_equal(start, np.ones(LANES))
-        for buffer, gradient in zip(chosen.gradient_buffers.values(), step_gradients, strict=True):
+        for buffer, gradient in zip(
+            optimizer.gradient_buffers.values(), step_gradients, strict=True
+        ):
             buffer.copy_(gradient)
-        chosen.step()
+        optimizer.step()
     return parameters
 
 
@@ -107,20 +109,20 @@ EQUATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "equation"), EQUATIONS, ids=lambda v: getattr(v, "name", ""))
+@pytest.mark.parametrize(("technique", "equation"), EQUATIONS, ids=lambda v: getattr(v, "name", ""))
 @pytest.mark.parametrize("tile", [1, 1 << 20])
 def test_optimizer_is_its_equation_with_a_rate_per_lane_and_step(
-    wanted, equation, tile, monkeypatch
+    technique, equation, tile, monkeypatch
 ):
     monkeypatch.setattr("manyseeds_pytorch.lanes._TILE_BYTES", tile)
     rates = np.random.default_rng(9).uniform(0.01, 0.3, (STEPS, LANES))
     gradients = some_gradients()
-    parameters = stepped(wanted, gradients, rates)
+    parameters = stepped(technique, gradients, rates)
     for place, (mine, first) in enumerate(zip(parameters, tensors(0), strict=True)):
         theta, state = first.numpy(), {}
         for t in range(STEPS):
             g = gradients[t][place].numpy()
-            theta = equation(wanted, theta, g, spread(rates[t]), t + 1, state)
+            theta = equation(technique, theta, g, spread(rates[t]), t + 1, state)
         np.testing.assert_allclose(mine, theta, rtol=1e-11, atol=1e-13)
 
 
@@ -140,14 +142,14 @@ TORCH = {
 
 @pytest.mark.parametrize("name", TORCH)
 def test_optimizer_is_torch_optim_at_one_rate(name):
-    wanted, own = TORCH[name]
+    technique, own = TORCH[name]
     theirs = [torch.nn.Parameter(value) for value in tensors(0)]
     library = own(theirs)
     for step_gradients in some_gradients():
         for parameter, gradient in zip(theirs, step_gradients, strict=True):
             parameter.grad = gradient.clone()
         library.step()
-    mine = stepped(wanted, some_gradients(), np.full((STEPS, LANES), 0.1))
+    mine = stepped(technique, some_gradients(), np.full((STEPS, LANES), 0.1))
     # Their NAdam multiplies its momenta in float32.
     tolerance = 1e-8 if name == "nadam" else 1e-12
     for one, other in zip(mine, theirs, strict=True):

@@ -28,9 +28,9 @@ def predicted(network, weights, inputs, keys, step):
     values = inputs * reference.kept(keys["dropout1"], step, *inputs.shape, 0.4)[0]
     values = (values * reference.keep_scale(0.4)) @ weights["hidden1/kernel"]
     values = np.tanh(values + weights["hidden1/bias"])
-    kept = reference.kept(keys["alpha_dropout1"], step, *values.shape, 0.2)[0]
+    mask = reference.kept(keys["alpha_dropout1"], step, *values.shape, 0.2)[0]
     a, b = reference.alpha_affine(0.2)
-    values = a * np.where(kept, values, reference.SELU_FLOOR) + b
+    values = a * np.where(mask, values, reference.SELU_FLOOR) + b
     logits = values @ weights["output/kernel"] + weights["output/bias"]
     if network.loss == "binary_cross_entropy":
         return 1 / (1 + np.exp(-logits))

@@ -62,8 +62,8 @@ def test_dropout_drops_the_inputs_of_the_definition(double):
     inputs, labels = data.train.inputs[rows], data.train.labels[rows]
 
     def dropped(values, label):
-        kept = reference.kept(plan.noise[label], plan.step, BATCH, values.shape[2], 0.3)
-        return values * kept * reference.keep_scale(0.3)
+        mask = reference.kept(plan.noise[label], plan.step, BATCH, values.shape[2], 0.3)
+        return values * mask * reference.keep_scale(0.3)
 
     def dense(values, label):
         return values @ weights[f"{label}/kernel"] + weights[f"{label}/bias"][:, None]
