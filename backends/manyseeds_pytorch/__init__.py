@@ -1,6 +1,6 @@
 """manyseeds in PyTorch: stacked weights, eager batched products, deterministic by default.
 
-Only the entry lives here; PyTorch is imported when the backend is opened.
+Only the backend's entry lives here. PyTorch itself is imported when the backend is opened.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """What the entry point names: PyTorch, not yet imported."""
+    """The object that the entry point `pytorch` names."""
 
     name = "pytorch"
     requires = ("torch", "numba")
     install = "pip install 'manyseeds[pytorch]'"
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return None: every recipe there can be is supported."""
+        """Return None: this backend supports every recipe."""
         return None
 
     def free_memory(self, device: Device) -> int | None:
@@ -29,9 +29,10 @@ class Entry:
         return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
-        """Import PyTorch and apply the settings; once per process."""
+        """Import PyTorch and apply the settings; call it once per process."""
         if settings.deterministic:
-            # cuBLAS reads it when it starts, and repeats itself only with a workspace of its own.
+            # cuBLAS reads this when it starts, and is deterministic only with a workspace of its
+            # own.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         from manyseeds_pytorch.backend import PyTorchBackend
 

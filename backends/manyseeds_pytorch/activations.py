@@ -1,13 +1,12 @@
-"""Activations of stacked values, [lanes, batch, units], forwards and backwards.
+"""Activations of stacked values [lanes, batch, units], forward and backward.
 
-They are PyTorch's own where a slope is one number; at exactly 0 their derivatives are those of the
-negative branch, as `manyseeds.techniques.activations` wants (tested).
+Where a slope is one number they are PyTorch's own. At exactly 0 their derivatives are those of the
+negative branch, as `manyseeds.techniques.activations` defines them (tested).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,76 +15,73 @@ from torch import Tensor
 from torch.autograd.function import Function
 from torch.nn import functional
 
-from manyseeds.techniques import activations as definition
-from manyseeds_pytorch.run import Run, Variables, received
+from manyseeds.techniques.activations import Activation, Elu, LeakyRelu, PRelu, RRelu
+from manyseeds_pytorch.layers_pass import ForwardPass, Variables, storing_gradient
 
-Activate = Callable[[Tensor, Variables, Run], Tensor]
-"""Values before, a layer's variables and the run -> values after."""
-
-_NO_SHORTCUT = 50.0
-"""Softplus of more than this is its argument, to the last bit of float64: PyTorch's default of 20
-is not."""
+_SOFTPLUS_THRESHOLD = 50.0
+"""Softplus of more than this equals its argument to the last bit of float64, which is not true of
+PyTorch's default of 20."""
 
 
-def _unchanged(values: Tensor) -> Tensor:
+def _identity(values: Tensor) -> Tensor:
     return values
 
 
-_ONE_ARGUMENT: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": _unchanged,
+_WITHOUT_PARAMETERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": _identity,
     "logistic": torch.sigmoid,
-    "softmax": _unchanged,  # An output's only, and the losses start from the logits.
+    "softmax": _identity,  # Only an output has it, and the losses start from the logits.
     "tanh": torch.tanh,
     "relu": torch.relu,
     "selu": torch.selu,
-    "softplus": partial(functional.softplus, beta=1.0, threshold=_NO_SHORTCUT),
+    "softplus": partial(functional.softplus, beta=1.0, threshold=_SOFTPLUS_THRESHOLD),
 }
 
 
-def activation(function: definition.Activation, label: str = "") -> Activate:
-    """Return an activation of the layer `label`, every hyperparameter spelled out."""
+def activate(
+    function: Activation,
+    values: Tensor,
+    variables: Variables,
+    forward_pass: ForwardPass,
+    label: str = "",
+) -> Tensor:
+    """Apply an activation.
+
+    Parameters
+    ----------
+    function
+        The activation, with its hyperparameters.
+    values
+        [lanes, batch, units].
+    variables
+        The layer's variables; a PReLU has "slope", [lanes, 1, units].
+    forward_pass
+        Says whether slopes are random, and how gradients are stored.
+    label
+        The layer's label, which is also that of its noise.
+    """
     match function:
-        case definition.LeakyRelu():
-            return _Plain(partial(functional.leaky_relu, negative_slope=function.alpha))
-        case definition.Elu():
-            return _Plain(partial(functional.elu, alpha=function.alpha))
-        case definition.RRelu():
-            return _RRelu(label, function.lower, function.upper)
-        case definition.PRelu():
-            return _prelu
+        case LeakyRelu():
+            return functional.leaky_relu(values, negative_slope=function.alpha)
+        case Elu():
+            return functional.elu(values, alpha=function.alpha)
+        case RRelu():
+            return _rrelu(function, values, forward_pass, label)
+        case PRelu():
+            # `functional.prelu` has one axis of slopes, and the lanes need a second.
+            return _Leak.apply(values, storing_gradient(variables["slope"], forward_pass))
         case _:
-            return _Plain(_ONE_ARGUMENT[function.name])
+            return _WITHOUT_PARAMETERS[function.name](values)
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """An activation that depends on the values alone."""
-
-    function: Callable[[Tensor], Tensor]
-
-    def __call__(self, values: Tensor, variables: Variables, run: Run) -> Tensor:
-        return self.function(values)
-
-
-@dataclass(frozen=True)
-class _RRelu:
-    """`functional.rrelu` draws its slopes from PyTorch's own generator; these are the stream's."""
-
-    label: str
-    lower: float
-    upper: float
-
-    def __call__(self, values: Tensor, variables: Variables, run: Run) -> Tensor:
-        if not run.training:
-            return functional.leaky_relu(values, (self.lower + self.upper) / 2)
-        fractions = run.noise[self.label].fractions(run.step, values[0].numel())
-        slopes = fractions.mul_(self.upper - self.lower).add_(self.lower)
-        return _Leak.apply(values, slopes.view(values.shape))
-
-
-def _prelu(values: Tensor, variables: Variables, run: Run) -> Tensor:
-    """`functional.prelu` knows one axis of slopes, and the lanes are a second."""
-    return _Leak.apply(values, received(variables["slope"], run))
+def _rrelu(function: RRelu, values: Tensor, forward_pass: ForwardPass, label: str) -> Tensor:
+    """Apply a randomised ReLU with slopes from the shared noise, not PyTorch's own generator."""
+    lower, upper = function.lower, function.upper
+    if not forward_pass.training:
+        return functional.leaky_relu(values, (lower + upper) / 2)
+    fractions = forward_pass.noise[label].fractions(forward_pass.step, values[0].numel())
+    slopes = fractions.mul_(upper - lower).add_(lower)
+    return _Leak.apply(values, slopes.view(values.shape))
 
 
 class _Leak(Function):
@@ -100,9 +96,9 @@ class _Leak(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
         values, slope = ctx.saved_tensors
         (gradient,) = gradients
-        below = learned = None
+        below = slope_gradient = None
         if ctx.needs_input_grad[0]:
             below = torch.where(values > 0, gradient, slope * gradient)
         if ctx.needs_input_grad[1]:
-            learned = values.clamp(max=0).mul_(gradient).sum(1, keepdim=True)
-        return below, learned
+            slope_gradient = values.clamp(max=0).mul_(gradient).sum(1, keepdim=True)
+        return below, slope_gradient

@@ -1,4 +1,4 @@
-"""What leaves the layers of a network, over some examples."""
+"""Statistics of the layers' outputs: mean, standard deviation and share of dead units."""
 
 from __future__ import annotations
 
@@ -8,31 +8,44 @@ import numpy as np
 from torch import Tensor
 
 from manyseeds.backend.values import Activity
-from manyseeds_pytorch.network import Stack
-from manyseeds_pytorch.outputs import Logits
-from manyseeds_pytorch.run import Run
+from manyseeds_pytorch.layers import ForwardPass
+from manyseeds_pytorch.losses import probabilities
+from manyseeds_pytorch.network import LaneNetwork
 
 
-def moments(stack: Stack, inputs: Tensor, run: Run) -> dict[str, Activity]:
-    """Return what leaves each layer, by label, on inputs [lanes, n, features]."""
-    output = stack.network.output.label
-    found = {}
-    for label, values in stack.outputs(inputs, run):
-        seen = Logits(stack.network.loss, values).predictions() if label == output else values
-        found[label] = _moments(seen)
-    return found
+def activity(
+    network: LaneNetwork, inputs: Tensor, forward_pass: ForwardPass
+) -> dict[str, Activity]:
+    """Return the activity of every layer, by label.
+
+    Parameters
+    ----------
+    network
+        A network in every lane.
+    inputs
+        [lanes, n, features].
+    forward_pass
+        The mode of the pass.
+    """
+    activities = {}
+    for label, values in network.outputs(inputs, forward_pass):
+        if label == network.definition.output.label:
+            activities[label] = _activity(probabilities(network.definition.loss, values))
+        else:
+            activities[label] = _activity(values)
+    return activities
 
 
-def _moments(values: Tensor) -> Activity:
+def _activity(values: Tensor) -> Activity:
     mean = values.mean(1, keepdim=True)
     sd = (values - mean).square_().mean(1).sqrt_()
     dead = (values == 0).all(1)
-    of_lanes = (mean.mean((1, 2)), sd.mean(1), dead.double().mean(1))
-    return Activity(*(value.double().cpu().numpy() for value in of_lanes))
+    by_lane = (mean.mean((1, 2)), sd.mean(1), dead.double().mean(1))
+    return Activity(*(statistic.double().cpu().numpy() for statistic in by_lane))
 
 
-def joined_activity(parts: Sequence[dict[str, Activity]]) -> dict[str, Activity]:
-    """Join activities along the lanes."""
+def join_activities(parts: Sequence[dict[str, Activity]]) -> dict[str, Activity]:
+    """Return activities by label, joined along the lanes."""
     return {
         label: Activity(
             *(

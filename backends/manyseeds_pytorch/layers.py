@@ -1,6 +1,6 @@
-"""The layers of `techniques.layers` over stacked values and variables: the first axis is the lane.
+"""The layers of `manyseeds.techniques.layers` over stacked values; the first axis is the lane.
 
-A layer holds its hyperparameters; its variables come with every call.
+A layer holds its hyperparameters. Its variables are passed with every call.
 """
 
 from __future__ import annotations
@@ -12,126 +12,146 @@ import torch
 from torch import Tensor
 
 from manyseeds.randomness.noise import SELU_FLOOR, alpha_affine, keep_scale, threshold
-from manyseeds.techniques import layers as definition
-from manyseeds_pytorch.activations import Activate, activation
-from manyseeds_pytorch.affine import DropConnect, affine
-from manyseeds_pytorch.batch_norm import BatchNorm
-from manyseeds_pytorch.noise import Noise, as_numbers
-from manyseeds_pytorch.run import Run, Variables, received
+from manyseeds.techniques import layers as techniques
+from manyseeds.techniques.activations import Activation
+from manyseeds_pytorch.activations import activate
+from manyseeds_pytorch.layers_affine import LaneDropConnect, affine
+from manyseeds_pytorch.layers_batch_norm import LaneBatchNorm
+from manyseeds_pytorch.layers_pass import ForwardPass, Variables, storing_gradient
+from manyseeds_pytorch.noise import as_floats
 
-Layer = Callable[[Tensor, Variables, Run], Tensor]
-"""Inputs [lanes, batch, fan_in], the layer's variables and the run -> outputs."""
+__all__ = ["ForwardPass", "LaneLayer", "Variables", "lane_layer"]
 
-
-def layer_of(  # noqa: PLR0911  (one for each kind)
-    wanted: definition.Layer, frozen: Collection[str]
-) -> Layer:
-    """Return a layer, every hyperparameter spelled out; `frozen` are labels."""
-    match wanted:
-        case definition.Dense():
-            return Dense(activation(wanted.activation, wanted.label), _drop_connect(wanted))
-        case definition.ActivationLayer():
-            return activation(wanted.function, wanted.label)
-        case definition.BatchNorm():
-            return BatchNorm(wanted.momentum, wanted.epsilon, wanted.label in frozen)
-        case definition.Dropout():
-            return Dropout(wanted.label, wanted.rate)
-        case definition.AlphaDropout():
-            return AlphaDropout(wanted.label, wanted.rate)
-        case definition.GaussianNoise():
-            return GaussianNoise(wanted.label, wanted.sd)
-        case definition.Skip():
-            return Skip(wanted.of)
-        case definition.Scale():
-            return scale
+LaneLayer = Callable[[Tensor, Variables, ForwardPass], Tensor]
+"""Maps inputs [lanes, batch, fan_in], the layer's variables and the pass to outputs."""
 
 
-def _drop_connect(wanted: definition.Dense) -> DropConnect | None:
-    if wanted.drop_connect is None:
+def lane_layer(  # noqa: PLR0911  (one return for each kind)
+    layer: techniques.Layer, frozen: Collection[str]
+) -> LaneLayer:
+    """Return a layer over stacked values.
+
+    Parameters
+    ----------
+    layer
+        Its definition.
+    frozen
+        Labels of the layers that the phase freezes.
+    """
+    match layer:
+        case techniques.Dense():
+            return _Dense(layer.label, layer.activation, _drop_connect(layer))
+        case techniques.ActivationLayer():
+            return _ActivationLayer(layer.label, layer.function)
+        case techniques.BatchNorm():
+            return LaneBatchNorm(layer.momentum, layer.epsilon, layer.label in frozen)
+        case techniques.Dropout():
+            return _Dropout(layer.label, layer.rate)
+        case techniques.AlphaDropout():
+            return _AlphaDropout(layer.label, layer.rate)
+        case techniques.GaussianNoise():
+            return _GaussianNoise(layer.label, layer.sd)
+        case techniques.Skip():
+            return _Skip(layer.of)
+        case techniques.Scale():
+            return _scale
+
+
+def _drop_connect(layer: techniques.Dense) -> LaneDropConnect | None:
+    if layer.drop_connect is None:
         return None
-    rate = wanted.drop_connect.rate
-    return DropConnect(f"{wanted.label}/kernel", threshold(rate), keep_scale(rate))
+    rate = layer.drop_connect.rate
+    return LaneDropConnect(f"{layer.label}/kernel", threshold(rate), keep_scale(rate))
 
 
 @dataclass(frozen=True)
-class Dense:
+class _Dense:
     """activation(x W + b)."""
 
-    activation: Activate
-    drop_connect: DropConnect | None
+    label: str
+    function: Activation
+    drop_connect: LaneDropConnect | None
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the outputs [lanes, batch, units]."""
-        partly = run.training and self.drop_connect
-        product = partly.affine if partly else affine
-        return self.activation(product(inputs, variables, run), variables, run)
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        dropping = forward_pass.training and self.drop_connect
+        product = dropping.affine if dropping else affine
+        values = product(inputs, variables, forward_pass)
+        return activate(self.function, values, variables, forward_pass, self.label)
 
 
 @dataclass(frozen=True)
-class Dropout:
+class _ActivationLayer:
+    """activation(x)."""
+
+    label: str
+    function: Activation
+
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        return activate(self.function, inputs, variables, forward_pass, self.label)
+
+
+@dataclass(frozen=True)
+class _Dropout:
     """x times a mask of 0 and 1 / P(kept)."""
 
     label: str
     rate: float
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the outputs, shaped as the inputs."""
-        if not run.dropping:
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        if not forward_pass.dropout:
             return inputs
-        kept = _kept(run.noise[self.label], run, inputs, self.rate)
-        # The type first: booleans times a number are float32, whatever the number.
-        return inputs * as_numbers(kept, torch.empty_like(inputs)).mul_(keep_scale(self.rate))
+        mask = _keep_mask(self.label, self.rate, inputs, forward_pass)
+        return inputs * mask.mul_(keep_scale(self.rate))
 
 
 @dataclass(frozen=True)
-class AlphaDropout:
-    """a x + b where x is kept, a m + b where not: `functional.alpha_dropout` draws for itself."""
+class _AlphaDropout:
+    """a x + b where x is kept, else a m + b; `functional.alpha_dropout` draws its own noise."""
 
     label: str
     rate: float
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the outputs, shaped as the inputs."""
-        if not run.dropping:
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        if not forward_pass.dropout:
             return inputs
         a, b = alpha_affine(self.rate)
-        kept = _kept(run.noise[self.label], run, inputs, self.rate)
-        stays = as_numbers(kept, torch.empty_like(inputs))
-        constants = stays.mul(-a * SELU_FLOOR).add_(a * SELU_FLOOR + b)
-        return torch.addcmul(constants, inputs, stays, value=a)
+        mask = _keep_mask(self.label, self.rate, inputs, forward_pass)
+        constants = mask.mul(-a * SELU_FLOOR).add_(a * SELU_FLOOR + b)
+        return torch.addcmul(constants, inputs, mask, value=a)
 
 
-def _kept(noise: Noise, run: Run, inputs: Tensor, rate: float) -> Tensor:
-    """Return which inputs [lanes, batch, units] stay."""
-    return noise.kept(run.step, inputs[0].numel(), threshold(rate)).view(inputs.shape)
+def _keep_mask(label: str, rate: float, inputs: Tensor, forward_pass: ForwardPass) -> Tensor:
+    """Return 1 where an input [lanes, batch, units] is kept, else 0, in the inputs' type."""
+    noise = forward_pass.noise[label]
+    mask = noise.keep(forward_pass.step, inputs[0].numel(), threshold(rate)).view(inputs.shape)
+    # Converted here because booleans times a number are float32 even if the inputs are float64.
+    return as_floats(mask, torch.empty_like(inputs))
 
 
 @dataclass(frozen=True)
-class GaussianNoise:
+class _GaussianNoise:
     """x + sd z in training."""
 
     label: str
     sd: float
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the outputs, shaped as the inputs."""
-        if not run.training:
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        if not forward_pass.training:
             return inputs
-        normals = run.noise[self.label].normals(run.step, inputs[0].numel())
+        normals = forward_pass.noise[self.label].normals(forward_pass.step, inputs[0].numel())
         return torch.add(inputs, normals.view(inputs.shape), alpha=self.sd)
 
 
 @dataclass(frozen=True)
-class Skip:
-    """x + what left the layer `of`."""
+class _Skip:
+    """x + the output of the layer `of`."""
 
     of: str
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the sum."""
-        return inputs + run.seen[self.of]
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        return inputs + forward_pass.outputs[self.of]
 
 
-def scale(inputs: Tensor, variables: Variables, run: Run) -> Tensor:
+def _scale(inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
     """Return x times the multiplier, [lanes, 1, 1]."""
-    return inputs * received(variables["multiplier"], run)
+    return inputs * storing_gradient(variables["multiplier"], forward_pass)

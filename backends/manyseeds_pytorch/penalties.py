@@ -4,29 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from manyseeds.techniques.network import Network
-from manyseeds_pytorch.native import native
-from manyseeds_pytorch.optimizers import Hook, Piece
+from manyseeds_pytorch.device_native import Loop
+from manyseeds_pytorch.optimizers_base import Hook, ParameterTile
+
+
+def has_penalty(network: Network) -> bool:
+    """Return whether some kernel has a penalty."""
+    return any(layer.penalty for layer in network.dense())
 
 
 @dataclass(frozen=True)
-class KernelPenalty:
-    """l1 sum |w| + l2 sum w^2."""
+class _KernelPenalty:
+    """l1 sum |w| + l2 sum w^2.
+
+    Attributes
+    ----------
+    l1, l2
+        The factors.
+    loop
+        `penalties_native.add_penalty`, compiled.
+    """
 
     l1: float
     l2: float
+    loop: Loop
 
     def value(self, kernel: Tensor) -> Tensor:
-        """Return that of every lane of a kernel [lanes, units, fan_in]: [lanes]."""
+        """Return the penalty of a kernel [lanes, units, fan_in] in every lane, [lanes]."""
         return self.add(kernel, torch.zeros_like(kernel))
 
     def add(self, kernel: Tensor, gradient: Tensor) -> Tensor:
-        """Add its slope to a gradient, in place, and return its value, [lanes].
+        """Add the penalty's slope to a gradient, in place, and return its value, [lanes].
 
         The slope of |w| at 0 is 0.
         """
@@ -35,8 +48,9 @@ class KernelPenalty:
 
     def _on_host(self, kernel: Tensor, gradient: Tensor) -> Tensor:
         value = kernel.new_empty(len(kernel))
-        kind = value.numpy().dtype.type
-        _add(kernel.numpy(), gradient.numpy(), kind(self.l1), kind(self.l2), value.numpy())
+        number = value.numpy().dtype.type
+        factors = number(self.l1), number(self.l2)
+        self.loop(kernel.numpy(), gradient.numpy(), *factors, value.numpy())
         return value
 
     def _in_graph(self, kernel: Tensor, gradient: Tensor) -> Tensor:
@@ -45,77 +59,67 @@ class KernelPenalty:
         return self.l1 * ones + self.l2 * torch.linalg.vecdot(kernel, kernel)
 
 
-@native(
-    [
-        "void(float32[:, ::1], float32[:, ::1], float32, float32, float32[::1])",
-        "void(float64[:, ::1], float64[:, ::1], float64, float64, float64[::1])",
-    ],
-    fastmath={"reassoc"},
-)
-def _add(kernel: Any, gradient: Any, l1: Any, l2: Any, value: Any) -> None:
-    """Do all in one pass, where the sums may be taken in the order of the vector registers."""
-    zero, twice = l1 - l1, l2 + l2
-    for lane in range(kernel.shape[0]):
-        ones, squares = zero, zero
-        for place in range(kernel.shape[1]):
-            weight = kernel[lane, place]
-            slope = l1 if weight > zero else -l1
-            gradient[lane, place] += (zero if weight == zero else slope) + twice * weight
-            ones += abs(weight)
-            squares += weight * weight
-        value[lane] = l1 * ones + l2 * squares
-
-
 class Penalties:
-    """Those of a network in all lanes.
+    """The penalties of a network in all lanes, for one phase.
 
     Parameters
     ----------
     network
-        Says which kernels have one.
+        Says which kernels have a penalty.
     variables
-        All, by name; those that are not in `learning` stay as they are.
-    learning
-        What is trained, by name.
+        All variables, by name.
+    trained
+        The trained ones among them, by name; the others keep their values.
+    loop
+        `penalties_native.add_penalty`, compiled.
 
     Attributes
     ----------
     value
-        The sum as the last step found it, [lanes]; None where the network has no penalty.
+        The sum of the penalties at the last step, [lanes]; None if the network has no penalty.
     """
 
     def __init__(
-        self, network: Network, variables: Mapping[str, Tensor], learning: Mapping[str, Tensor]
+        self,
+        network: Network,
+        variables: Mapping[str, Tensor],
+        trained: Mapping[str, Tensor],
+        loop: Loop,
     ) -> None:
-        wanted = {
-            f"{layer.label}/kernel": KernelPenalty(
+        penalties = {
+            f"{layer.label}/kernel": _KernelPenalty(
                 layer.penalty.hyperparameters().get("l1", 0.0),
                 layer.penalty.hyperparameters().get("l2", 0.0),
+                loop,
             )
             for layer in network.dense()
             if layer.penalty
         }
-        names = list(learning)
-        self._learning = {names.index(n): each for n, each in wanted.items() if n in learning}
-        still = [
-            each.value(variables[n].detach()) for n, each in wanted.items() if n not in learning
+        names = list(trained)
+        self._trained = {
+            names.index(name): penalty for name, penalty in penalties.items() if name in trained
+        }
+        frozen = [
+            penalty.value(variables[name].detach())
+            for name, penalty in penalties.items()
+            if name not in trained
         ]
         some = next(iter(variables.values()))
-        self._still = torch.stack(still).sum(0) if still else some.new_zeros(len(some))
-        self.value = self._still.clone() if wanted else None
+        self._frozen = torch.stack(frozen).sum(0) if frozen else some.new_zeros(len(some))
+        self.value = self._frozen.clone() if has_penalty(network) else None
 
-    def begin(self) -> None:
-        """Prepare a step."""
+    def begin_step(self) -> None:
+        """Reset the value to the penalties of the frozen kernels."""
         if self.value is not None:
-            self.value.copy_(self._still)
+            self.value.copy_(self._frozen)
 
     def hooks(self) -> list[Hook]:
-        """Return what adds to the gradients, where there is something to add."""
-        return [self.add] if self._learning else []
+        """Return the hook that adds to the gradients, if a trained kernel has a penalty."""
+        return [self.add] if self._trained else []
 
-    def add(self, piece: Piece) -> None:
-        """Add to the value and to the gradients, in place."""
+    def add(self, tile: ParameterTile) -> None:
+        """Add a tile's penalties to the value, and their slopes to the gradients, in place."""
         assert self.value is not None
-        for place, penalty in self._learning.items():
-            for kernel, gradient in piece.of(place):
-                self.value[piece.lanes].add_(penalty.add(kernel, gradient))
+        for index, penalty in self._trained.items():
+            for kernel, gradient in tile.parameter(index):
+                self.value[tile.lanes].add_(penalty.add(kernel, gradient))

@@ -1,14 +1,12 @@
-"""The loop over an epoch's steps: some lanes in lockstep, one tensor for all of them."""
+"""The step loop: trains one group of lanes in lockstep, with one tensor for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from manyseeds.backend.values import (
@@ -21,197 +19,222 @@ from manyseeds.backend.values import (
     Sampling,
 )
 from manyseeds.suite.recipe import Phase
-from manyseeds.techniques.augmentation import Changes
 from manyseeds.techniques.clipping import GlobalClipNorm
 from manyseeds.techniques.network import Network, Weights
-from manyseeds_pytorch.activity import joined_activity, moments
-from manyseeds_pytorch.adaptive import optimizer
-from manyseeds_pytorch.augmentation import DeviceChanges, augmented, on_device
-from manyseeds_pytorch.clipping import clipping, constraints
-from manyseeds_pytorch.device import DeviceSplits, Placement
-from manyseeds_pytorch.network import canonical, stack
+from manyseeds_pytorch.activity import activity, join_activities
+from manyseeds_pytorch.clipping import clipped, constrained
+from manyseeds_pytorch.device import OpenDevice
+from manyseeds_pytorch.device_data import DeviceSplits
+from manyseeds_pytorch.lanes import Arrays
+from manyseeds_pytorch.layers import ForwardPass
+from manyseeds_pytorch.losses import losses
+from manyseeds_pytorch.network import LaneNetwork, canonical
 from manyseeds_pytorch.noise import network_noise
-from manyseeds_pytorch.optimizers import LaneOptimizer, Pace, Piece
-from manyseeds_pytorch.outputs import Logits
+from manyseeds_pytorch.optimizers import lane_optimizer
+from manyseeds_pytorch.optimizers_base import LaneOptimizer, ParameterTile
 from manyseeds_pytorch.penalties import Penalties
-from manyseeds_pytorch.run import Run
-from manyseeds_pytorch.sampling import score_samples
-from manyseeds_pytorch.scoring import Tally, pieces, score
-
-Arrays = dict[str, NDArray[Any]]
+from manyseeds_pytorch.scoring import sample, score
+from manyseeds_pytorch.scoring_sums import ScoreSums
+from manyseeds_pytorch.training_batches import DeviceBatch, DevicePlan, DeviceRows
 
 
 @dataclass(frozen=True)
-class _Training:
-    """What a shard trains between two calls of `begin`, and how."""
+class Moving:
+    """The state that the steps of a phase change.
 
-    learning: Mapping[str, Tensor]
+    Attributes
+    ----------
+    trained
+        The trained variables, by name.
+    penalties
+        Their penalties, with the value at the last step.
+    optimizer
+        The optimizer, with its states.
+    """
+
+    trained: Mapping[str, Tensor]
     penalties: Penalties
     optimizer: LaneOptimizer
 
 
-class Shard:
-    """Some of a cohort's lanes, trained in lockstep: one tensor for all of them.
+class Trainer:
+    """Trains one group of a cohort's lanes in lockstep.
 
     Parameters
     ----------
-    wanted, data, lanes, where
-        As for the cohort.
+    network
+        The network's structure.
+    splits
+        The task's data, on the device.
+    lanes
+        Number of lanes in the group.
+    device
+        Device and precision.
     """
 
-    def __init__(self, wanted: Network, data: DeviceSplits, lanes: int, where: Placement) -> None:
-        self._data, self._where = data, where
-        self._stack = stack(wanted, data["train"][0].shape[1], lanes, where)
-        self._begun: _Training | None = None
+    def __init__(
+        self, network: Network, splits: DeviceSplits, lanes: int, device: OpenDevice
+    ) -> None:
+        self._splits, self._device = splits, device
+        features = splits["train"][0].shape[1]
+        self._network = LaneNetwork.zeros(network, features, lanes, device)
+        self._moving: Moving | None = None
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase: these weights, this phase's frozen layers, a fresh optimizer."""
-        self._stack = self._stack.configured(phase.network, phase.frozen)
-        variables = self._stack.variables()
+        """Start a phase: load the weights, freeze the phase's layers, reset the optimizer."""
+        self._network = self._network.configured(phase.network, phase.frozen)
+        variables = self._network.variables()
         for name, variable in variables.items():
-            given = torch.as_tensor(np.ascontiguousarray(weights[name]))
-            canonical(name, variable.requires_grad_(False)).copy_(given)
-        learning = {n: variables[n].requires_grad_() for n in phase.network.trained(phase.frozen)}
-        penalties = Penalties(phase.network, variables, learning)
-        kernels = [place for place, name in enumerate(learning) if name.endswith("/kernel")]
-        wants_all = isinstance(phase.clipping, GlobalClipNorm)
-        chosen = optimizer(
+            values = torch.as_tensor(np.ascontiguousarray(weights[name]))
+            canonical(name, variable.requires_grad_(False)).copy_(values)
+        trained = {n: variables[n].requires_grad_() for n in phase.network.trained(phase.frozen)}
+        loop = self._device.loops.add_penalty
+        penalties = Penalties(phase.network, variables, trained, loop)
+        kernels = [index for index, name in enumerate(trained) if name.endswith("/kernel")]
+        optimizer = lane_optimizer(
             phase.optimizer,
-            list(learning.values()),
-            before=[*penalties.hooks(), *clipping(phase.clipping)],
-            after=constraints(phase.network, learning, phase.keep_zeros),
-            early=[] if wants_all else kernels,
+            list(trained.values()),
+            before=[*penalties.hooks(), *clipped(phase.clipping)],
+            after=constrained(phase.network, trained, phase.keep_zeros),
+            # The norm of the whole gradient is known only after the backward pass.
+            early=[] if isinstance(phase.clipping, GlobalClipNorm) else kernels,
         )
-        self._begun = _Training(learning, penalties, chosen)
+        self._moving = Moving(trained, penalties, optimizer)
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
         """Take the plan's steps in all lanes."""
-        training = self._training()
-        optimizer, penalties = training.optimizer, training.penalties
-        order, changes = self._rows(epoch.order), self._changes(epoch.changes)
-        rate = self._each_step(epoch.rate)
-        momentum = None if epoch.momentum is None else self._each_step(epoch.momentum)
-        noise = network_noise(epoch.noise, self._where)
-        run = Run(
+        moving = self._begun()
+        optimizer, penalties = moving.optimizer, moving.penalties
+        plan = DevicePlan.put(epoch, self._device)
+        forward_pass = ForwardPass(
             training=True,
-            dropping=True,
-            moving=True,
-            keep=optimizer.absorbs,
-            rooms=optimizer.leaving,
-            noise=noise,
+            dropout=True,
+            update_averages=True,
+            accumulate=optimizer.in_backward,
+            gradient_buffers=optimizer.kernel_buffers,
+            noise=network_noise(epoch.noise, self._device),
         )
-        names = list(training.learning)
-        self._collect({names[place]: room for place, room in optimizer.rooms.items()})
-        losses, added = [], []
+        names = list(moving.trained)
+        self._set_buffers({names[i]: buffer for i, buffer in optimizer.gradient_buffers.items()})
+        loss_by_step, penalty_by_step = [], []
         for step in range(epoch.step_count):
-            part = slice(step * epoch.batch, (step + 1) * epoch.batch)
-            batch = self._batch(order[:, part], changes and changes.of(part))
-            pace = Pace(
-                rate[step], None if momentum is None else momentum[step], epoch.rate[:, step]
-            )
-            penalties.begin()
-            start = optimizer.begin(pace)
-            losses.append(self._backward(*batch, replace(run, step=epoch.step + step), start))
+            batch = DeviceBatch.take(self._splits["train"], plan.batch_rows(step))
+            penalties.begin_step()
+            factors = optimizer.begin_step(plan.step_rate(step))
+            step_pass = replace(forward_pass, step=epoch.step + step)
+            loss_by_step.append(self._backward(batch, step_pass, factors))
             optimizer.step()
             if penalties.value is not None:
-                added.append(penalties.value.clone())
+                penalty_by_step.append(penalties.value.clone())
         return EpochTrace(
-            loss=_floats(torch.stack(losses, dim=1)),
-            penalty=_floats(torch.stack(added, dim=1)) if added else None,
+            loss=_floats(torch.stack(loss_by_step, dim=1)),
+            penalty=_floats(torch.stack(penalty_by_step, dim=1)) if penalty_by_step else None,
         )
 
     def gradient(self, batch: Batch) -> Arrays:
-        """Return the gradient of the training loss on a batch, of what is trained."""
-        training = self._training()
-        rooms = {name: torch.empty_like(value) for name, value in training.learning.items()}
-        self._collect(rooms)
-        start = torch.ones(self._stack.lanes, device=self._where.device, dtype=self._where.dtype)
-        examples = self._batch(self._rows(batch.rows), self._changes(batch.changes))
-        noise = network_noise(batch.noise, self._where)
-        run = Run(training=True, dropping=True, noise=noise, step=batch.step)
-        self._backward(*examples, run, start)
-        values = [value.detach() for value in training.learning.values()]
-        piece = Piece(slice(None), range(len(values)), [values, list(rooms.values())])
-        for hook in training.penalties.hooks():
-            hook(piece)
-        return self._arrays(rooms)
+        """Return the gradient of the training loss on a batch, by trained variable."""
+        moving = self._begun()
+        buffers = {name: torch.empty_like(value) for name, value in moving.trained.items()}
+        self._set_buffers(buffers)
+        device = self._device
+        ones = torch.ones(self._network.lanes, device=device.torch_device, dtype=device.dtype)
+        forward_pass = ForwardPass(
+            training=True, dropout=True, noise=network_noise(batch.noise, device), step=batch.step
+        )
+        self._backward(self._batch(batch), forward_pass, ones)
+        parameters = [value.detach() for value in moving.trained.values()]
+        tile = ParameterTile(
+            slice(None), range(len(parameters)), parameters, list(buffers.values())
+        )
+        for hook in moving.penalties.hooks():
+            hook(tile)
+        return _arrays(buffers)
 
     @torch.inference_mode()
     def activity(self, batch: Batch, *, training: bool) -> dict[str, Activity]:
-        """Return what leaves each layer on rows of the training split, some lanes at a time."""
-        found = []
-        rows = batch.rows.shape[1]
-        for lanes, _ in pieces(self._stack, rows, rows, self._where):
-            changes = batch.changes[lanes] if training and batch.changes else None
-            inputs, _ = self._batch(self._rows(batch.rows[lanes]), self._changes(changes))
-            noise = network_noise({n: key[lanes] for n, key in batch.noise.items()}, self._where)
-            run = Run(training=training, dropping=training, noise=noise, step=batch.step)
-            found.append(moments(self._stack.part(lanes), inputs, run))
-        return joined_activity(found)
+        """Return each layer's activity on rows of the training split, a few lanes at a time.
+
+        Parameters
+        ----------
+        batch
+            The rows, in every lane.
+        training
+            Whether layers behave as in a training step; otherwise images are not changed.
+        """
+        activities = []
+        rows, elements = batch.rows.shape[1], self._device.activation_elements
+        for lanes, _ in self._network.blocks(rows, rows, elements):
+            own = batch.lanes(lanes) if training else replace(batch.lanes(lanes), changes=None)
+            noise = network_noise(own.noise, self._device)
+            forward_pass = ForwardPass(
+                training=training, dropout=training, noise=noise, step=own.step
+            )
+            inputs = self._batch(own).inputs
+            activities.append(activity(self._network.select(lanes), inputs, forward_pass))
+        return join_activities(activities)
 
     def score(
         self,
         split: str,
         metrics: tuple[Metric, ...],
-        probabilities: bool,
+        keep_probabilities: bool,
         sampling: Sampling | None = None,
     ) -> Arrays:
-        """Return the metrics [lanes] and, where asked for, the probabilities [lanes, n, units]."""
-        examples = self._data[split]
-        shape = (self._stack.lanes, len(examples[0]), self._stack.network.output.units)
-        tally = Tally(metrics, probabilities, shape, self._where)
+        """Return the metrics [lanes] and, if requested, the probabilities [lanes, n, units].
+
+        Parameters
+        ----------
+        split
+            Name of the split.
+        metrics
+            Names of the metrics.
+        keep_probabilities
+            Whether to return the probabilities.
+        sampling
+            If given, score the mean predictions of samples with dropout on.
+        """
+        inputs, labels = self._splits[split]
+        network, device = self._network, self._device
+        shape = (network.lanes, len(inputs), network.definition.output.units)
+        sums = ScoreSums(network.definition.loss, metrics, keep_probabilities, shape, device)
         if sampling is None:
-            score(self._stack, *examples, tally, self._where)
+            score(network, inputs, labels, sums, device)
         else:
-            score_samples(self._stack, *examples, tally, sampling, self._where)
-        return tally.arrays()
+            sample(network, inputs, labels, sums, sampling, device)
+        return sums.scores()
 
     def weights(self) -> Arrays:
-        """Return the weights; a bias is a view of what is trained."""
-        return self._arrays(self._stack.variables())
+        """Return the weights; some are views of the variables that training changes."""
+        return _arrays(self._network.variables())
 
-    def _training(self) -> _Training:
-        if self._begun is None:
-            raise RuntimeError("train before begin: the cohort has no weights yet")
-        return self._begun
+    def _begun(self) -> Moving:
+        if self._moving is None:
+            raise RuntimeError("call begin() first: the cohort has no weights yet")
+        return self._moving
 
-    def _collect(self, rooms: Mapping[str, Tensor]) -> None:
-        """Set where the backward pass leaves what it finds for every variable that learns."""
-        for name, variable in self._stack.variables().items():
-            variable.grad = rooms.get(name)
+    def _set_buffers(self, buffers: Mapping[str, Tensor]) -> None:
+        """Set where the backward pass stores the gradient of every trained variable."""
+        for name, variable in self._network.variables().items():
+            variable.grad = buffers.get(name)
 
-    def _batch(self, rows: Tensor, changes: DeviceChanges | None) -> tuple[Tensor, Tensor]:
-        """Return the inputs [lanes, batch, features] and the labels of rows [lanes, batch]."""
-        inputs, labels = self._data["train"]
-        flat = rows.flatten()
-        batch = inputs.index_select(0, flat).view(*rows.shape, -1)
-        wanted = labels.index_select(0, flat).view(*rows.shape, *labels.shape[1:])
-        return batch if changes is None else augmented(batch, changes), wanted
+    def _batch(self, batch: Batch) -> DeviceBatch:
+        rows = DeviceRows.put(batch.rows, batch.changes, self._device)
+        return DeviceBatch.take(self._splits["train"], rows)
 
-    def _backward(self, inputs: Tensor, labels: Tensor, run: Run, start: Tensor) -> Tensor:
-        """Collect `start` times the gradient of a batch's loss, and return the loss, [lanes]."""
-        logits = Logits(self._stack.network.loss, self._stack.logits(inputs, run))
-        loss = logits.losses(labels).mean(1)
-        loss.backward(start)  # One for each lane: what one lane's loss is never meets another's.
+    def _backward(self, batch: DeviceBatch, forward_pass: ForwardPass, factors: Tensor) -> Tensor:
+        """Store `factors` [lanes] times the gradient of a batch's loss; return the loss [lanes]."""
+        logits = self._network.logits(batch.inputs, forward_pass)
+        loss = losses(self._network.definition.loss, logits, batch.labels).mean(1)
+        loss.backward(factors)  # A factor per lane keeps the lanes' losses apart.
         return loss.detach()
 
-    def _rows(self, rows: NDArray[np.int32]) -> Tensor:
-        return torch.from_numpy(rows.astype(np.int64)).to(self._where.device)
 
-    def _changes(self, changes: Changes | None) -> DeviceChanges | None:
-        return None if changes is None else on_device(changes, self._where)
-
-    def _each_step(self, values: Floats) -> Tensor:
-        """Return values [lanes, steps] as [steps, lanes, 1, 1] on the device."""
-        columns = torch.from_numpy(np.ascontiguousarray(values.T))
-        return columns.to(self._where.device, self._where.dtype)[:, :, None, None]
-
-    def _arrays(self, tensors: Mapping[str, Tensor]) -> Arrays:
-        """Return variables by name as arrays in the harness's shapes."""
-        return {
-            name: canonical(name, value).detach().cpu().contiguous().numpy()
-            for name, value in tensors.items()
-        }
+def _arrays(tensors: Mapping[str, Tensor]) -> Arrays:
+    """Return variables by name as arrays in the shapes of the contract."""
+    return {
+        name: canonical(name, value).detach().cpu().contiguous().numpy()
+        for name, value in tensors.items()
+    }
 
 
 def _floats(values: Tensor) -> Floats:

@@ -80,10 +80,11 @@ def seconds_per_byte():
 @cache
 def seconds_per_block():
     """Return how long a block of Threefry-2x32-20 takes in vector instructions, all cores at it."""
-    threefry = pytest.importorskip("manyseeds_pytorch.threefry")
+    native = pytest.importorskip("manyseeds_pytorch.device_native")
+    noise = native.compile_loops(None).noise
     outputs = [np.empty((2, 1 << 18), np.uint32) for _ in range(cores())]
     key = np.zeros(2, np.uint32)
-    return least_seconds(lambda out: threefry.draw(key, 0, out), outputs) / sum(
+    return least_seconds(lambda out: noise.draw_words(key, 0, out), outputs) / sum(
         out.shape[1] for out in outputs
     )
 

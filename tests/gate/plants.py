@@ -64,38 +64,38 @@ def _harness(name: str, file: str, old: str, new: str, *concerns: str) -> Plant:
 _IN_PYTORCH = (
     _pytorch(
         "Adam: β1 off by 1 %",
-        "adaptive",
-        "            beta1=wanted.beta1,\n            beta2=wanted.beta2,\n"
+        "optimizers_adaptive",
+        "            beta1=technique.beta1,\n            beta2=technique.beta2,\n"
         "            step=self.steps,",
-        "            beta1=wanted.beta1 * 0.99,\n            beta2=wanted.beta2,\n"
+        "            beta1=technique.beta1 * 0.99,\n            beta2=technique.beta2,\n"
         "            step=self.steps,",
         "adam",
     ),
     _pytorch(
         "Nadam: β2 off by 1 ‰",
-        "adaptive",
-        "            beta1=beta1,\n            beta2=wanted.beta2,",
-        "            beta1=beta1,\n            beta2=wanted.beta2 * 0.999,",
+        "optimizers_adaptive",
+        "            beta1=beta1,\n            beta2=technique.beta2,",
+        "            beta1=beta1,\n            beta2=technique.beta2 * 0.999,",
         "nadam",
         "nadam_keras3",
     ),
     _pytorch(
         "AdaGrad: ε × 10",
-        "adaptive",
-        "(self.wanted.accumulator + self.wanted.epsilon,)",
-        "(self.wanted.accumulator + 10 * self.wanted.epsilon,)",
+        "optimizers_adaptive",
+        "(self.technique.accumulator + self.technique.epsilon,)",
+        "(self.technique.accumulator + 10 * self.technique.epsilon,)",
         "adagrad",
     ),
     _pytorch(
         "RMSProp: ρ off by 1 %",
-        "adaptive",
-        "max(self.wanted.rho, _LEAST_RHO)",
-        "max(self.wanted.rho * 0.99, _LEAST_RHO)",
+        "optimizers_adaptive",
+        "max(self.technique.rho, _LEAST_RHO)",
+        "max(self.technique.rho * 0.99, _LEAST_RHO)",
         "rmsprop",
     ),
     _pytorch(
         "Nesterov without look-ahead",
-        "optimizers",
+        "optimizers_sgd",
         "        torch._foreach_addcmul_(theta, m, momentum)\n"
         "        torch._foreach_addcmul_(theta, g, rate, value=-1.0)\n",
         "        torch._foreach_add_(theta, m)\n",
@@ -103,32 +103,32 @@ _IN_PYTORCH = (
     ),
     _pytorch(
         "batch normalisation: momentum off by 1 %",
-        "batch_norm",
-        "average.lerp_(found, 1 - self.momentum)",
-        "average.lerp_(found, 1 - 0.99 * self.momentum)",
+        "layers_batch_norm",
+        "average.lerp_(statistic, 1 - self.momentum)",
+        "average.lerp_(statistic, 1 - 0.99 * self.momentum)",
         "batch_norm",
     ),
     _pytorch(
         "batch normalisation: unbiased variance in the moving average",
-        "batch_norm",
-        "                for average, found in zip(moving, statistics, strict=True):",
+        "layers_batch_norm",
+        "                for average, statistic in zip(averages, statistics, strict=True):",
         "                rows = inputs.shape[1]\n"
         "                statistics[1] = statistics[1] * (rows / (rows - 1))\n"
-        "                for average, found in zip(moving, statistics, strict=True):",
+        "                for average, statistic in zip(averages, statistics, strict=True):",
         "batch_norm",
     ),
     _pytorch(
         "dropout without rescaling",
         "layers",
-        "torch.empty_like(inputs)).mul_(keep_scale(self.rate))",
-        "torch.empty_like(inputs)).mul_(1.0)",
+        "mask.mul_(keep_scale(self.rate))",
+        "mask.mul_(1.0)",
         "dropout",
     ),
     _pytorch(
         "softplus: linear from 15 on instead of 50",
         "activations",
-        "_NO_SHORTCUT = 50.0",
-        "_NO_SHORTCUT = 15.0",
+        "_SOFTPLUS_THRESHOLD = 50.0",
+        "_SOFTPLUS_THRESHOLD = 15.0",
         "softplus",
     ),
     _pytorch(
@@ -157,18 +157,18 @@ _IN_PYTORCH = (
     _pytorch(
         "penalty included twice",
         "penalties",
-        "                self.value[piece.lanes].add_(penalty.add(kernel, gradient))",
+        "                self.value[tile.lanes].add_(penalty.add(kernel, gradient))",
         "                penalty.add(kernel, gradient)\n"
-        "                self.value[piece.lanes].add_(penalty.add(kernel, gradient))",
+        "                self.value[tile.lanes].add_(penalty.add(kernel, gradient))",
         "l1",
         "l2",
         "l1_l2",
     ),
     _pytorch(
         "Monte Carlo dropout off when sampling",
-        "sampling",
-        "Run(dropping=True, noise=noise, step=step)",
-        "Run(dropping=False, noise=noise, step=step)",
+        "scoring",
+        "ForwardPass(dropout=True, noise=noise, step=step)",
+        "ForwardPass(dropout=False, noise=noise, step=step)",
         "mc_dropout",
         "mc_alpha_dropout",
     ),
@@ -178,16 +178,16 @@ _IN_PYTORCH = (
         f"{TORCH}/training.py",
         (
             (
-                "        self._stack = self._stack.configured(phase.network, phase.frozen)\n",
+                "        self._network = self._network.configured(phase.network, phase.frozen)\n",
                 "        self._tied = weights\n"
-                "        self._stack = self._stack.configured(phase.network, phase.frozen)\n",
+                "        self._network = self._network.configured(phase.network, phase.frozen)\n",
             ),
             (
-                "        return self._arrays(self._stack.variables())\n",
-                "        found = self._arrays(self._stack.variables())\n"
-                "        for name, values in found.items():\n"
+                "        return _arrays(self._network.variables())\n",
+                "        weights = _arrays(self._network.variables())\n"
+                "        for name, values in weights.items():\n"
                 "            self._tied[name][...] = values\n"
-                "        return found\n",
+                "        return weights\n",
             ),
         ),
     ),

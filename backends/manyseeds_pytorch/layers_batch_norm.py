@@ -1,7 +1,7 @@
-"""Batch normalisation of stacked values, [lanes, batch, units], each lane with its own batch.
+"""Batch normalisation of stacked values [lanes, batch, units], with each lane's own batch.
 
-`functional.batch_norm` would want the lanes beside the units, copied there and back, and moves an
-average of the unbiased variance.
+`functional.batch_norm` would need the lanes beside the units, copied there and back, and it
+updates a moving average of the unbiased variance.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from manyseeds_pytorch.run import Run, Variables, received
+from manyseeds_pytorch.layers_pass import ForwardPass, Variables, storing_gradient
 
 
 @dataclass(frozen=True)
-class BatchNorm:
+class LaneBatchNorm:
     """gamma (x - mu) / sqrt(v + epsilon) + beta, for each lane and unit.
 
     Attributes
@@ -25,25 +25,27 @@ class BatchNorm:
     momentum, epsilon
         As in `manyseeds.techniques.layers.BatchNorm`.
     frozen
-        Whether mu and v are the moving ones in training, too.
+        Whether mu and v are the moving averages in training, too.
     """
 
     momentum: float
     epsilon: float
     frozen: bool
 
-    def __call__(self, inputs: Tensor, variables: Variables, run: Run) -> Tensor:
-        """Return the outputs, shaped as the inputs."""
-        gamma, beta = (received(variables[name], run) for name in ("gamma", "beta"))
-        moving = variables["moving_mean"], variables["moving_variance"]
-        if run.training and not self.frozen:
+    def __call__(self, inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> Tensor:
+        """Return the outputs, in the shape of the inputs."""
+        gamma, beta = (
+            storing_gradient(variables[name], forward_pass) for name in ("gamma", "beta")
+        )
+        averages = variables["moving_mean"], variables["moving_variance"]
+        if forward_pass.training and not self.frozen:
             outputs, *statistics = _Normalised.apply(inputs, gamma, beta, self.epsilon)
-            if run.moving:
-                for average, found in zip(moving, statistics, strict=True):
-                    average.lerp_(found, 1 - self.momentum)
+            if forward_pass.update_averages:
+                for average, statistic in zip(averages, statistics, strict=True):
+                    average.lerp_(statistic, 1 - self.momentum)
             return outputs
-        scale = gamma * torch.rsqrt(moving[1] + self.epsilon)
-        return torch.addcmul(beta - moving[0] * scale, inputs, scale)
+        scale = gamma * torch.rsqrt(averages[1] + self.epsilon)
+        return torch.addcmul(beta - averages[0] * scale, inputs, scale)
 
 
 class _Normalised(Function):

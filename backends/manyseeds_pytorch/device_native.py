@@ -1,0 +1,64 @@
+"""Compiles loops over arrays with Numba, for the CPU.
+
+They do in one pass over memory what PyTorch's operations would do in many. Importing this module
+neither compiles nor configures anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from manyseeds_pytorch import noise_native, noise_threefry, penalties_native
+from manyseeds_pytorch.noise_native import NoiseLoops
+
+Loop = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class NativeLoops:
+    """Compiled loops; they run without Python's lock.
+
+    Attributes
+    ----------
+    noise
+        Draws noise.
+    add_penalty
+        `penalties_native.add_penalty`.
+    """
+
+    noise: NoiseLoops
+    add_penalty: Loop
+
+
+def compile_loops(folder: Path | None) -> NativeLoops:
+    """Compile the loops, or load them from an earlier process.
+
+    Parameters
+    ----------
+    folder
+        Where Numba keeps the machine code for later processes; None to keep nothing.
+    """
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
+    compile_loop = partial(_compile, cache=folder is not None)
+    noise = NoiseLoops(
+        draw=compile_loop(noise_threefry.draw_words, [noise_threefry.DRAW_WORDS]),
+        keep=compile_loop(noise_threefry.keep_halves, [noise_threefry.KEEP_HALVES]),
+        transpose=compile_loop(noise_native.transpose_bytes, [noise_native.TRANSPOSE_BYTES]),
+    )
+    # The sums of a penalty may be taken in the order of the vector registers.
+    add_penalty = compile_loop(
+        penalties_native.add_penalty, penalties_native.ADD_PENALTY, fastmath={"reassoc"}
+    )
+    return NativeLoops(noise, add_penalty)
+
+
+def _compile(loop: Loop, signatures: Sequence[str], **options: Any) -> Loop:
+    compiled: Loop = numba.njit(list(signatures), nogil=True, **options)(loop)
+    return compiled
