@@ -1,4 +1,4 @@
-"""The NumPy reference: gradients by hand against differences, the rest against closed forms."""
+"""The NumPy reference: its gradients against finite differences, the rest against closed forms."""
 
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ def plan(net, order, batch=BATCH, rate=0.1, momentum=None, seeds=None, step=0, c
 
 
 def somewhere(net, lanes=1, seed=1):
-    """Return weights in general position: no variable is at its first value."""
+    """Return weights in general position: no variable has its initial value."""
     generator = np.random.default_rng(seed)
     drawn = initial_weights(net, FEATURES, range(lanes))
     moved = {n: w + 0.3 * generator.normal(size=w.shape) for n, w in drawn.items()}
@@ -92,7 +92,7 @@ def somewhere(net, lanes=1, seed=1):
 
 
 def differences(asked, weights, batch):
-    """Return central differences of the training loss; each lane has another number nudged."""
+    """Return central differences of the training loss; every lane nudges another number."""
     step, found = 1e-5, {}
     for name in asked.network.trained(asked.frozen):
         count = weights[name].size
@@ -280,7 +280,7 @@ def test_white_noise_is_the_published_normals():
     assert (found == 1 + 0.5 * noise.normals(key, 6, 15).reshape(2, 5, 3)).all()
 
 
-def test_drop_connect_drops_the_weights_its_noise_says_and_no_bias():
+def test_drop_connect_drops_the_weights_that_its_noise_selects_and_no_bias():
     net = network(output=dense(1, "linear", drop_connect={"rate": 0.4}))
     weights = somewhere(net, lanes=2)
     epoch = plan(net, np.tile(np.arange(ROWS), (2, 1)), batch=ROWS, rate=0.0, step=5)
@@ -293,7 +293,7 @@ def test_drop_connect_drops_the_weights_its_noise_says_and_no_bias():
         assert found[lane] == pytest.approx((error**2).mean())
 
 
-def test_augmented_training_is_training_on_images_that_were_changed_before():
+def test_augmented_training_equals_training_on_images_changed_beforehand():
     net = network(dense(activation="elu"))
     kinds = ("shift", "rotate", "resize", "crop", "horizontal_flip", "contrast", "brightness")
     drawn = image_changes(
@@ -453,7 +453,7 @@ def test_gradients_are_clipped_lane_by_lane(name, a, b):
     np.testing.assert_allclose(found["b"], b, rtol=1e-6)
 
 
-def test_the_penalised_gradient_is_clipped_before_the_step_and_reported_as_it_was():
+def test_the_penalised_gradient_is_clipped_in_the_step_and_reported_unclipped():
     net = network(dense(penalty={"name": "l2", "l2": 0.5}))
     asked = cohort(phase(net, clipping="global_clip_norm"), somewhere(net, lanes=2))
     order, before = np.tile(np.arange(BATCH), (2, 1)), asked.weights()
@@ -466,7 +466,7 @@ def test_the_penalised_gradient_is_clipped_before_the_step_and_reported_as_it_wa
         np.testing.assert_allclose(asked.weights()[name], expected, rtol=1e-12)
 
 
-def test_penalties_are_reported_apart_those_of_frozen_layers_too():
+def test_penalties_are_reported_apart_including_those_of_frozen_layers():
     net = network(
         dense(penalty={"name": "l1", "l1": 0.5}), output=SOFTMAX | {"penalty": {"name": "l2"}}
     )
@@ -497,7 +497,7 @@ def test_max_norm_rescales_the_units_beyond_it_and_no_others():
     assert (frozen.weights()["hidden1/kernel"] == weights["hidden1/kernel"]).all()
 
 
-def test_zeros_are_kept_where_that_is_asked_for():
+def test_zeros_are_kept_if_the_phase_says_so():
     net = network(dense())
     weights = somewhere(net)
     weights["hidden1/kernel"][:, ::2] = 0
@@ -510,12 +510,12 @@ def test_zeros_are_kept_where_that_is_asked_for():
         assert (asked.weights()["hidden1/bias"] != 0).any()
 
 
-# ---------------------------------------------------------------- what is said of the weights
+# ---------------------------------------------------------------- scores and activity
 
 
 @pytest.mark.parametrize("kind", ["softmax", "logistic", "linear"])
 def test_monte_carlo_dropout_is_the_mean_over_samples_drawn_one_by_one(kind):
-    """The network is a dropout and a matrix, so that its samples can be written down."""
+    """The network is dropout and one matrix, so that its samples can be written out."""
     rows, samples, units = 2300, 3, 3 if kind == "softmax" else 1
     generator = np.random.default_rng(8)
     labels = generator.integers(0, 2, rows) if kind != "linear" else generator.normal(size=rows)
@@ -552,7 +552,7 @@ def test_monte_carlo_dropout_is_the_mean_over_samples_drawn_one_by_one(kind):
         assert found.metrics["loss"][lane] == pytest.approx(expected, rel=1e-12)
 
 
-def test_activity_is_what_leaves_every_layer():
+def test_activity_describes_the_outputs_of_every_layer():
     net = network("batch_norm", dense(5, "relu"), {"name": "skip", "of": "hidden1"})
     weights = somewhere(net, lanes=2)
     weights["hidden1/kernel"][0, :, :2] = 0
@@ -624,7 +624,7 @@ def test_a_lane_of_nan_leaves_the_others_as_they_are():
         assert np.isnan(values[1]).any() or name.startswith("batch_norm1/moving"), name
 
 
-def test_everything_stays_in_the_precision_asked_for():
+def test_everything_stays_in_the_precision_of_the_settings():
     asked = trained(somewhere(EVERYTHING, lanes=2), [0, 1], "float32", steps=3)
     rows = np.tile(np.arange(BATCH, dtype=np.int32), (2, 1))
     gradient = asked.gradient(Batch(rows, keys(EVERYTHING, [0, 1])))
