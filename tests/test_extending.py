@@ -72,7 +72,7 @@ def load() -> RawDataset:
 
 
 CLOUDS = Dataset(
-    name="clouds", title="two clouds", source="this test", licence="MIT", had="embedded",
+    name="clouds", title="two clouds", source="this test", licence="MIT", how_to_obtain="embedded",
     train=200, test=100, features=3, classes=("left", "right"), scale=9.0, sha256={}, load=load,
 )
 '''

@@ -13,9 +13,7 @@ def test_equal_shares_hold_every_lane_in_order_and_no_share_is_all_copies(lanes,
     assert len(shares) <= threads
     assert shares.ravel()[:lanes].tolist() == list(range(lanes))
     assert (shares.ravel()[lanes:] == lanes - 1).all()
-    assert (
-        shares[:, 0] == np.arange(len(shares)) * shares.shape[1]
-    ).all()  # none is all copies
+    assert (shares[:, 0] == np.arange(len(shares)) * shares.shape[1]).all()  # none is all copies
     assert shares.shape[1] == -(-lanes // threads)  # no share is larger than necessary
 
 

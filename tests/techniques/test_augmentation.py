@@ -115,9 +115,7 @@ def test_draws_are_uniform_within_their_bounds():
     assert is_uniform(np.degrees(np.arctan2(affine[:, 1, 0], affine[:, 0, 0])), -20, 20)
     assert np.linalg.det(affine[:, :, :2]) == pytest.approx(np.ones(2000))
     affine = drawn(augmentation.Resize(share=0.2)).affine
-    assert is_uniform(
-        1 / affine[:, 0, 0], 0.8, 1.2
-    )  # places move by 1 / factor
+    assert is_uniform(1 / affine[:, 0, 0], 0.8, 1.2)  # places move by 1 / factor
     assert (affine[:, 0, 0] == affine[:, 1, 1]).all()
     assert is_uniform(drawn(augmentation.Contrast(share=0.3)).gain, 0.7, 1.3)
     assert is_uniform(drawn(augmentation.Brightness(most=0.2)).offset, -0.2, 0.2)
