@@ -47,16 +47,8 @@ def _list_datasets() -> Outcome:
         (d.name, d.title, d.train, d.test, d.features, len(d.classes), d.how_to_obtain, d.licence)
         for d in DATASETS.values()
     )
-    columns = (
-        "name",
-        "title",
-        "train",
-        "test",
-        "features",
-        "classes",
-        "how to obtain it",
-        "licence",
-    )
+    sizes = ("train", "test", "features", "classes")
+    columns = ("name", "title", *sizes, "how to obtain it", "licence")
     return Outcome("Datasets", columns, rows)
 
 

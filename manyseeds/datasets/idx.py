@@ -28,7 +28,7 @@ TEST_LABELS = "t10k-labels-idx1-ubyte"
 def encode(values: NDArray[np.uint8]) -> bytes:
     """Return the content of an IDX file with an array of at least one axis.
 
-    >>> encode(np.array([7, 9], np.uint8)).hex(" ", 4)
+    >>> encode(np.array([7, 9], np.uint8)).hex(" ", -4)
     '00000801 00000002 0709'
     """
     magic = _MAGIC.pack(0, UNSIGNED_BYTE, values.ndim)

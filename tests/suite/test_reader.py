@@ -1,4 +1,4 @@
-"""Suites as TOML: every mistake is told with file, key and what to write; right ones resolve."""
+"""Reading suites: errors name file, key and remedy; valid suites resolve to what they say."""
 
 import copy
 import itertools
@@ -22,7 +22,7 @@ VARIANCE = '[variance]\nrecipes = ["scratch"]\nstreams = ["init"]\nseeds = 2\n'
 
 
 def mistake(*changes, quick=False):
-    """Return what is said about the tiny suite after a change that makes it wrong."""
+    """Return the error message for the tiny suite after changes that make it invalid."""
     text = TINY
     for old, new in changes:
         assert old in text
@@ -154,7 +154,7 @@ MISTAKES = {
     ),
     "more layers than there are": (
         ("reuse = 2", "reuse = 3"),
-        ["recipes[1].phases[1].reuse: 3 hidden layers asked for, the network has 2"],
+        ["recipes[1].phases[1].reuse: 3 hidden layers requested, but the network has 2"],
     ),
     "a network without an output": (
         ('output = { units = 3, activation = "softmax" }', ""),
@@ -193,40 +193,40 @@ MISTAKES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", MISTAKES)
-def test_a_mistake_is_told_with_file_key_and_remedy(what):
-    change, expected = MISTAKES[what]
-    said = mistake(*(change if isinstance(change[0], tuple) else [change]))
+@pytest.mark.parametrize("name", MISTAKES)
+def test_an_error_names_file_key_and_remedy(name):
+    change, expected = MISTAKES[name]
+    message = mistake(*(change if isinstance(change[0], tuple) else [change]))
     for part in expected:
-        assert part in said
+        assert part in message
 
 
-def test_every_complaint_of_a_table_is_told_at_once():
-    said = mistake(("seeds = 3", "seeds = 0"), ("lanes = 2", "lanes = 0\ncolour = 3"))
-    assert len(said.splitlines()) == 3
-    assert all(line.startswith("tiny.toml: ") for line in said.splitlines())
+def test_an_error_lists_every_mistake_of_a_table():
+    message = mistake(("seeds = 3", "seeds = 0"), ("lanes = 2", "lanes = 0\ncolour = 3"))
+    assert len(message.splitlines()) == 3
+    assert all(line.startswith("tiny.toml: ") for line in message.splitlines())
 
 
-def test_a_quick_form_that_is_not_there_or_no_table_is_told():
+def test_a_quick_form_that_is_missing_or_no_table_is_an_error():
     assert "has no [quick] form" in mistake(quick=True)
     assert "tiny.toml: quick: " in mistake(("seeds = 3", "seeds = 3\nquick = 5"), quick=True)
     assert "tiny.toml: quick: " in mistake(("seeds = 3", "seeds = 3\nquick = 5"))
 
 
-def test_a_mistake_in_the_quick_form_is_told():
-    said = mistake(("[[claims]]", "[quick]\nseds = 1\n[[claims]]"), quick=True)
-    assert "unknown key 'seds'" in said
-    assert "Did you mean 'seeds'?" in said
+def test_a_mistake_in_the_quick_form_is_an_error():
+    message = mistake(("[[claims]]", "[quick]\nseds = 1\n[[claims]]"), quick=True)
+    assert "unknown key 'seds'" in message
+    assert "Did you mean 'seeds'?" in message
 
 
-def test_a_suite_that_is_not_there_is_told_with_the_nearest():
+def test_the_error_for_an_unknown_suite_suggests_the_nearest_name():
     with pytest.raises(RequestError, match=r"unknown suite 'trasfer'. Did you mean 'transfer'\?"):
         find_suite("trasfer")
     with pytest.raises(RequestError, match=r"no suite file elsewhere/none\.toml"):
         find_suite("elsewhere/none.toml")
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path):
+def test_a_file_that_is_no_text_is_an_error(tmp_path):
     path = tmp_path / "binary.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RequestError, match=r"binary\.toml: cannot be read"):
@@ -271,7 +271,7 @@ def toml(value):
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.sampled_from(sorted(places(DOCUMENT), key=repr)), junk=JUNK, quick=st.booleans())
-def test_whatever_stands_wherever_is_a_suite_or_a_request_error(place, junk, quick):
+def test_any_value_at_any_place_gives_a_suite_or_a_request_error(place, junk, quick):
     document = copy.deepcopy(DOCUMENT)
     node = document
     for key in place[:-1]:
@@ -285,17 +285,17 @@ def test_whatever_stands_wherever_is_a_suite_or_a_request_error(place, junk, qui
     try:
         assert isinstance(parse_suite(text, "junk.toml", quick=quick), Suite)
     except RequestError as error:
-        told = str(error)
+        message = str(error)
     else:
-        told = "junk.toml: "
-    assert told.startswith("junk.toml: ")
-    assert ": : " not in told
+        message = "junk.toml: "
+    assert message.startswith("junk.toml: ")
+    assert ": : " not in message
 
 
-# ---------------------------------------------------------------- what right ones resolve to
+# ---------------------------------------------------------------- valid suites
 
 
-def test_short_forms_stand_for_what_they_say():
+def test_short_forms_resolve():
     suite = parse_suite(TINY, "tiny.toml")
     transfer = suite.recipe("transfer", "")
     pretrain, frozen, finetune = transfer.phases
@@ -307,7 +307,7 @@ def test_short_forms_stand_for_what_they_say():
     assert suite.cases() == ("",)
 
 
-def test_changes_of_a_phase_hold_for_that_recipe_alone():
+def test_changes_of_a_phase_apply_to_that_recipe_alone():
     stopping = "early_stopping = { patience = 3 }, rate = 0.5"
     text = TINY.replace('phases = ["scratch"]', f'phases = [{{ use = "scratch", {stopping} }}]')
     suite = parse_suite(text, "tiny.toml")
@@ -317,7 +317,7 @@ def test_changes_of_a_phase_hold_for_that_recipe_alone():
     assert suite.recipe("transfer", "").phases[2].rate == 0.01
 
 
-def test_a_pair_is_a_case_of_the_recipes_that_depend_on_it():
+def test_each_pair_makes_a_case_of_the_recipes_that_depend_on_it():
     text = TINY.replace("classes = [5, 6]", 'classes = "pair"').replace(
         "[[5, 6]]", "[[5, 6], [2, 9]]"
     )
@@ -338,7 +338,7 @@ def test_all_pairs_are_the_45_of_ten_classes():
     assert len(read_suite("transfer_pairs").suite.cases()) == 45
 
 
-def test_the_quick_form_is_laid_over_key_by_key():
+def test_the_quick_form_replaces_single_keys():
     text = (
         TINY
         + "[quick]\nseeds = 1\n[quick.tasks.target]\nvalid = 150\n"
@@ -355,7 +355,7 @@ def test_the_quick_form_is_laid_over_key_by_key():
 
 @pytest.mark.parametrize("name", suite_names())
 @pytest.mark.parametrize("quick", [False, True])
-def test_every_suite_that_comes_along_can_be_read(name, quick):
+def test_every_bundled_suite_can_be_read(name, quick):
     suite = read_suite(name, quick=quick).suite
     assert suite.name == name
     if quick:
@@ -421,7 +421,7 @@ def test_the_transfer_suite_has_the_chapters_training(transfer):
     assert oldest == [1e-3, 1e-2, 1e-2]
 
 
-def test_the_transfer_suite_asks_from_a_hundred_seeds_whether_errors_fell_almost_fourfold(transfer):
+def test_the_transfer_suite_tests_the_almost_fourfold_reduction_on_a_hundred_seeds(transfer):
     assert transfer.seeds == 100
     claims = {claim.name: claim for claim in transfer.claims}
     claim = claims["transfer_one_rate"]
@@ -447,18 +447,18 @@ def test_reusing_all_five_layers_is_the_same_training_as_one_rate(transfer):
 
 
 @pytest.mark.parametrize(
-    ("what", "key"),
+    ("entry", "key"),
     [
         ('early_stopping = { patience = 3, monitor = "test_accuracy" }', "early_stopping.monitor"),
         ('schedule = { name = "performance", metric = "test_loss" }', "metric"),
         ('select_by = "test_accuracy"', "select_by"),
     ],
 )
-def test_a_recipe_that_would_select_by_test_data_is_refused(what, key):
-    told = mistake(('phases = ["scratch"]', f'phases = [{{ use = "scratch", {what} }}]'))
-    assert "nothing is ever selected or scheduled by test data" in told
-    assert told.startswith("tiny.toml: recipes[0].phases[0].")
-    assert key in told
+def test_a_recipe_that_would_select_by_test_data_is_refused(entry, key):
+    message = mistake(('phases = ["scratch"]', f'phases = [{{ use = "scratch", {entry} }}]'))
+    assert "nothing is ever selected or scheduled by test data" in message
+    assert message.startswith("tiny.toml: recipes[0].phases[0].")
+    assert key in message
 
 
 def test_a_quick_form_changes_claims_by_name():
