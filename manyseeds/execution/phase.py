@@ -196,9 +196,9 @@ def pruned(phase: Phase, weights: Weights) -> Weights:
     """Return the weights a phase leaves: those its pruning does not keep are 0."""
     if phase.pruning is None:
         return weights
-    kept = phase.pruning.kept
+    keep_mask = phase.pruning.keep_mask
     return {
-        name: np.where(kept(values), values, 0) if name.endswith("/kernel") else values
+        name: np.where(keep_mask(values), values, 0) if name.endswith("/kernel") else values
         for name, values in weights.items()
     }
 

@@ -57,8 +57,8 @@ def _line(
     if detail["type"] == "missing":
         return f"{where}: this key is required and missing"
     message = detail["msg"].removeprefix("Value error, ")
-    found = f", not {detail['input']!r}" if _is_short(detail["input"]) else ""
-    return f"{where}: {message[0].lower()}{message[1:]}{found}"
+    value = f", not {detail['input']!r}" if _is_short(detail["input"]) else ""
+    return f"{where}: {message[0].lower()}{message[1:]}{value}"
 
 
 def _is_short(value: Any) -> bool:

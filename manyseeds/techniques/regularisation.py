@@ -87,7 +87,7 @@ class _Pruning(Technique):
     kind: ClassVar[str] = "pruning"
 
     @abstractmethod
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
         """Return the mask of the weights that stay, for a kernel [lanes, fan_in, units].
 
         Every lane is pruned on its own.
@@ -101,7 +101,7 @@ class Threshold(_Pruning):
     name: Literal["threshold"] = "threshold"
     least: float = Field(gt=0)
 
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
         """Return the mask of the weights of at least the threshold, [lanes, fan_in, units]."""
         return np.abs(kernel) >= self.least
 
@@ -117,7 +117,7 @@ class MagnitudePruning(_Pruning):
     name: Literal["magnitude_pruning"] = "magnitude_pruning"
     share: float = Field(ge=0, lt=1)
 
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
         """Return the mask of the weights not among the smallest, [lanes, fan_in, units]."""
         size = np.abs(kernel).reshape(len(kernel), -1)
         rank = np.argsort(np.argsort(size, axis=1, kind="stable"), axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""Packing: the same tables from one file of each kind; an interruption at any point loses nothing."""
+"""Packing: one file of each kind has the same tables, and an interruption loses nothing."""
 
 import shutil
 from pathlib import Path

@@ -162,7 +162,7 @@ def test_a_lanes_normals_do_not_depend_on_the_other_lanes(seeds, step, elements)
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.2, 0.5, 0.9])
 def test_alpha_dropout_keeps_mean_and_variance(rate):
-    """Exactly, for inputs of mean 0 and variance 1, and by sampling for the selu of unit normals."""
+    """Exactly, for inputs of mean 0 and variance 1; by sampling, for the selu of unit normals."""
     a, b = noise.alpha_affine(rate)
     keep = 1 - noise.threshold(rate) / noise.HALVES
     floor = -SELU_SCALE * SELU_ALPHA
