@@ -42,7 +42,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     Parameters
     ----------
     kind
-        What the name should name: "suite", "recipe", ….
+        The kind of thing that the name should refer to: "suite", "recipe", ….
     name
         The unknown name.
     known

@@ -2,7 +2,7 @@
 
 A copy of the project gets an initialiser, an activation, a data set and a suite, and trains with
 them. The backend that trains is itself an addition: `tests/numpy_backend`, which the parity kit
-certifies (`tests/backend/test_numpy_backend.py`).
+certifies (`tests/backend/test_numpy_*.py`).
 """
 
 import json

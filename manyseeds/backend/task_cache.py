@@ -9,7 +9,7 @@ import cachetools
 
 from manyseeds.backend.values import Splits
 
-Entry = TypeVar("Entry")
+CacheEntry = TypeVar("CacheEntry")
 
 CACHED_TASKS = 3
 """Number of tasks whose data are cached."""
@@ -22,12 +22,12 @@ class TaskCache:
         self._tasks: cachetools.LRUCache[str, dict[Hashable, Any]]
         self._tasks = cachetools.LRUCache(CACHED_TASKS)
 
-    def once(self, data: Splits, key: Hashable, make: Callable[[], Entry]) -> Entry:
+    def once(self, data: Splits, key: Hashable, make: Callable[[], CacheEntry]) -> CacheEntry:
         """Return a task's entry under a key; `make` it first if the cache does not have it."""
         entries = self._tasks.setdefault(data.key, {})
         if key not in entries:
             entries[key] = make()
-        return cast(Entry, entries[key])
+        return cast(CacheEntry, entries[key])
 
     def of(self, data: Splits) -> Mapping[Hashable, Any]:
         """Return a task's entries, by key."""

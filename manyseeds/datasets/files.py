@@ -46,7 +46,7 @@ def verified(where: str, content: bytes, sha256: str, remedy: str) -> bytes:
     sha256
         The expected SHA-256 of the decompressed content, in hexadecimal digits.
     remedy
-        What to do about a damaged file, for the message.
+        The remedy for a damaged file, for the message.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.packing import pack
 from manyseeds.ledger.runs import ledgers
-from tests.ledger.test_ledger import append, files, plan
+from tests.ledger.small_run import append, files, plan
 
 
 @pytest.fixture
