@@ -78,7 +78,10 @@ def row_blocks(
         count = min(rows, len(split) - start)
         columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
         missing = rows - count if filled else 0
-        padded = [
-            np.pad(values, [(0, missing)] + [(0, 0)] * (values.ndim - 1)) for values in columns
-        ]
-        yield RowBlock(*padded, np.asarray(count, np.int32))
+        inputs, known = (_padded(values, missing) for values in columns)
+        yield RowBlock(inputs, known, np.asarray(count, np.int32))
+
+
+def _padded(values: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
+    """Return an array with so many rows of zeros appended."""
+    return np.pad(values, [(0, rows)] + [(0, 0)] * (values.ndim - 1))
