@@ -1,7 +1,7 @@
 """Frozen, validated data: the base of every technique, recipe and suite.
 
 A model refuses unknown keys and wrong types, compares and hashes by value, and has a
-fingerprint (SHA-256 of its canonical JSON) that names it in plans and ledgers.
+fingerprint (SHA-256 of its canonical JSON) that identifies it in plans and ledgers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """Frozen pydantic model that forbids unknown keys and does not coerce types."""
+    """A frozen pydantic model that forbids unknown keys and never converts types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -24,7 +24,11 @@ class Model(BaseModel):
 
 
 def frozen(value: Any) -> Any:
-    """Turn the lists of TOML or JSON into tuples, all the way down, as models want them."""
+    """Return a value of TOML or JSON with every list, at any depth, as the tuple models expect.
+
+    >>> frozen({"hidden": [300, [100, 2]]})
+    {'hidden': (300, (100, 2))}
+    """
     if isinstance(value, list | tuple):
         return tuple(frozen(item) for item in value)
     if isinstance(value, dict):
@@ -33,10 +37,16 @@ def frozen(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """Return the SHA-256 of a JSON-like value written canonically."""
+    """Return the SHA-256 of a JSON-like value's canonical text, 64 hexadecimal digits.
+
+    The order of keys does not matter:
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
     return digest_text(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
 
 def digest_text(text: str) -> str:
-    """Return the SHA-256 of a text, 64 hexadecimal digits."""
+    """Return the SHA-256 of a text in UTF-8, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

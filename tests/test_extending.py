@@ -2,7 +2,7 @@
 
 A copy of the project gets an initialiser, an activation, a data set and a suite, and trains with
 them. The backend that trains is itself an addition: `tests/numpy_backend`, which the parity kit
-certifies (`tests/backend/test_numpy_backend.py`).
+certifies (`tests/backend/test_numpy_*.py`).
 """
 
 import json
@@ -72,7 +72,7 @@ def load() -> RawDataset:
 
 
 CLOUDS = Dataset(
-    name="clouds", title="two clouds", source="this test", licence="MIT", had="embedded",
+    name="clouds", title="two clouds", source="this test", licence="MIT", how_to_obtain="embedded",
     train=200, test=100, features=3, classes=("left", "right"), scale=9.0, sha256={}, load=load,
 )
 '''

@@ -1,6 +1,6 @@
-"""How backends are found: through the entry-point group `manyseeds.backends`.
+"""Discovery of backends through the entry-point group `manyseeds.backends`.
 
-The entry point names a `BackendEntry`, whose module imports no framework until `open` is called.
+An entry point names a `BackendEntry`, whose module imports no framework until `open` is called.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GROUP = "manyseeds.backends"
 
 @dataclass
 class BrokenEntry:
-    """Stands for a backend whose entry point cannot be loaded: the others go on without it."""
+    """Stands in for a backend whose entry point cannot be loaded, so that the others still work."""
 
     name: str
     reason: str
@@ -28,7 +28,7 @@ class BrokenEntry:
     requires: tuple[str, ...] = ()
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why nothing can be trained."""
+        """Return why the backend can train no recipe."""
         del recipe
         return self.reason
 
@@ -38,15 +38,15 @@ class BrokenEntry:
         return None
 
     def open(self, settings: Settings) -> Backend:
-        """Raise a `RequestError`."""
+        """Raise a `RequestError` that says why the entry point cannot be loaded."""
         del settings
         raise RequestError(f"backend {self.name!r} cannot be used: {self.reason}")
 
 
 def backend_entries() -> dict[str, BackendEntry]:
     """Return every backend that has an entry point, by name, usable or not."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: _load(found[name]) for name in sorted(found)}
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    return {name: _load(points[name]) for name in sorted(points)}
 
 
 def _load(point: EntryPoint) -> BackendEntry:
@@ -60,7 +60,7 @@ def _load(point: EntryPoint) -> BackendEntry:
 
 
 def absence(entry: BackendEntry) -> str | None:
-    """Return why a backend cannot be opened here and what to do about it, or None if it can."""
+    """Return why a backend cannot be opened here, with a remedy, or None if it can."""
     remedy = f"install it with: {entry.install}"
     if isinstance(entry, BrokenEntry):
         return f"{entry.reason} ({remedy})"
@@ -69,7 +69,13 @@ def absence(entry: BackendEntry) -> str | None:
 
 
 def backend_entry(name: str) -> BackendEntry:
-    """Return a backend by name, or raise a `RequestError` that says how to get it."""
+    """Return an installed backend by name.
+
+    Raises
+    ------
+    RequestError
+        No backend has this name, or it is not installed; the message says how to install it.
+    """
     entries = backend_entries()
     if name not in entries:
         raise RequestError(unknown("backend", name, entries))

@@ -1,7 +1,7 @@
-"""Numeric hyperparameters as run-time arguments of a compiled program.
+"""Real-valued hyperparameters as run-time arguments of a compiled program.
 
-A program depends on a network's `structure` alone: what is a real number comes with every call,
-so that it compiles nothing again.
+A program depends on the `structure` of a network alone. Real numbers are passed with every call,
+so that changing one compiles nothing again.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from manyseeds.techniques.optimizers import Optimizer
 from manyseeds.techniques.technique import Technique
 
 Hyperparameters = Mapping[str, Any]
-"""By name: arrays of no axes."""
+"""Hyperparameters by name: arrays without axes."""
 
 
 def network_hyperparameters(
     network: Network, dtype: np.dtype[Any]
 ) -> Mapping[str, Hyperparameters]:
-    """Return the hyperparameters of every layer, by its label.
+    """Return the hyperparameters of every layer, by the layer's label.
 
-    Those of a layer, of its activation, its penalty (l1, l2) and its constraint (radius) have their
-    own names and the precision `dtype`. A rate of dropping has become `threshold`, int32, and
-    `scale`, for alpha dropout `a` and `b`; that of drop connect is `drop_threshold` and
-    `drop_scale`: see `manyseeds.randomness.noise`.
+    The hyperparameters of a layer, of its activation, its penalty (l1, l2) and its constraint
+    (radius) keep their names and have the precision `dtype`. A dropout rate becomes `threshold`
+    (int32) and `scale`, that of alpha dropout `threshold`, `a` and `b`, that of drop connect
+    `drop_threshold` and `drop_scale`: see `manyseeds.randomness.noise`.
     """
     return {layer.label: _hyperparameters(layer, dtype) for layer in network.layers}
 
@@ -40,10 +40,10 @@ def _hyperparameters(layer: Layer, dtype: np.dtype[Any]) -> Hyperparameters:
         case Dense():
             parts = (layer.activation, layer.penalty, layer.max_norm)
             hyperparameters = {
-                name: each for part in parts for name, each in _own(part, dtype).items()
+                name: value for part in parts for name, value in _own(part, dtype).items()
             }
-            dropped = layer.drop_connect
-            return hyperparameters | (_dropping(dropped.rate, dtype, "drop_") if dropped else {})
+            connect = layer.drop_connect
+            return hyperparameters | (_dropping(connect.rate, dtype, "drop_") if connect else {})
         case ActivationLayer():
             return _own(layer.function, dtype)
         case Dropout():
@@ -56,12 +56,13 @@ def _hyperparameters(layer: Layer, dtype: np.dtype[Any]) -> Hyperparameters:
 
 
 def _own(part: Technique | None, dtype: np.dtype[Any]) -> dict[str, Any]:
-    return (
-        {name: np.asarray(v, dtype) for name, v in part.hyperparameters().items()} if part else {}
-    )
+    """Return a technique's hyperparameters as arrays; of None, nothing."""
+    numbers = part.hyperparameters() if part else {}
+    return {name: np.asarray(number, dtype) for name, number in numbers.items()}
 
 
 def _dropping(rate: float, dtype: np.dtype[Any], prefix: str = "") -> dict[str, Any]:
+    """Return a dropout rate as the threshold of kept halves and the scale of kept elements."""
     return {
         f"{prefix}threshold": np.asarray(threshold(rate), np.int32),
         f"{prefix}scale": np.asarray(keep_scale(rate), dtype),
@@ -70,9 +71,9 @@ def _dropping(rate: float, dtype: np.dtype[Any], prefix: str = "") -> dict[str, 
 
 def optimizer_hyperparameters(optimizer: Optimizer, dtype: np.dtype[Any]) -> Hyperparameters:
     """Return the hyperparameters that do not change from step to step: not rate and momentum."""
-    return {name: v for name, v in _own(optimizer, dtype).items() if name != "momentum"}
+    return {name: value for name, value in _own(optimizer, dtype).items() if name != "momentum"}
 
 
 def clipping_hyperparameters(clipping: Clipping | None, dtype: np.dtype[Any]) -> Hyperparameters:
-    """Return the limit of a clipping, if there is one."""
+    """Return the limit of gradient clipping; nothing for a phase without clipping."""
     return _own(clipping, dtype)

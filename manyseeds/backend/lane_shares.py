@@ -1,4 +1,4 @@
-"""A cohort's lanes in equal shares, one for each thread."""
+"""Division of a cohort's lanes among threads, in equal shares."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 
 def lane_shares(lanes: int, threads: int) -> NDArray[np.int64]:
-    """Return the lanes of each thread that gets any, [threads, share].
+    """Return the lanes of every thread that has any, [threads, share].
 
-    Every share has the same size, so that one compiled program serves them all: copies of the last
-    lane fill up the last shares, and the first `lanes` of what the threads return together are the
-    cohort's.
+    All shares have the same size, so that one compiled program serves them all. Copies of the last
+    lane fill up the last shares; of the threads' concatenated results, the first `lanes` are those
+    of the cohort.
+
+    >>> lane_shares(5, 2).tolist()
+    [[0, 1, 2], [3, 4, 4]]
     """
     share = -(-lanes // threads)
     used = -(-lanes // share)

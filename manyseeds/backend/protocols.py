@@ -1,8 +1,7 @@
-"""The contract a backend signs: an entry, which opens a backend, which makes cohorts.
+"""The protocols of a backend: an entry opens a backend, and a backend makes cohorts.
 
-The harness opens a backend once in a process of its own and asks it for cohorts, which it uses one
-at a time. In every array that crosses this line the first axis is the lane, and everything is
-NumPy.
+The harness opens a backend once, in a process of its own, and uses its cohorts one at a time. All
+arrays that cross this line are NumPy arrays whose first axis is the lane.
 """
 
 from __future__ import annotations
@@ -29,26 +28,27 @@ from manyseeds.techniques.network import Network, Weights
 
 
 class TrainingCohort(Protocol):
-    """The networks of many seeds in training: all that the epoch driver can reach.
+    """The networks of many seeds in training, as far as the epoch driver can reach them.
 
-    A training step: change the images; forward, in training mode; the loss with its penalties;
-    backward; clip the gradient; let the optimizer move what is trained; then rescale what is beyond
-    its max-norm, and put back zeros that are kept. Batch normalisation moves its averages in the
-    forward pass.
+    A training step changes the images, runs the network forward in training mode, computes the loss
+    with its penalties and its gradient, clips the gradient, and lets the optimizer update the
+    trained variables. Then it rescales weights beyond their max-norm and restores the zeros that
+    `keep_zeros` protects. Batch normalisation updates its moving averages in the forward pass.
 
-    A lane is the same training as that seed alone; what happens in one lane, NaN included, never
-    touches another.
+    A lane is the same training as that seed alone; nothing that happens in one lane, not even a
+    NaN, affects another.
     """
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase: these weights, this phase's frozen layers, a fresh optimizer.
+        """Start a phase with these weights, the phase's frozen layers and a fresh optimizer.
 
-        `phase.network` has the structure the cohort was made for; its hyperparameters may differ
-        from an earlier phase's, and are run-time arguments of the compiled program.
+        `phase.network` has the structure that the cohort was made for. Its real-valued
+        hyperparameters may differ from those of an earlier phase: they are run-time arguments of
+        the compiled program.
         """
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Take the plan's steps in all lanes."""
+        """Take the steps of the plan in all lanes and return their losses."""
 
     def evaluate(
         self,
@@ -57,21 +57,22 @@ class TrainingCohort(Protocol):
         *,
         probabilities: bool = False,
     ) -> Scores:
-        """Score the lanes on a split, nothing dropped, `EVALUATION_ROWS` rows at a time at most."""
+        """Score the lanes on a split without dropout, at most `EVALUATION_ROWS` rows at a time."""
 
     def gradient(self, batch: Batch) -> Weights:
         """Return the gradient of the training loss on a batch, by trained variable.
 
-        With penalties, before clipping. Frozen layers and moving averages have none; nothing moves.
+        It includes penalties and is not clipped. Frozen layers and moving averages have none.
+        Nothing is updated.
         """
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
-        """Return what leaves each layer on rows of the training split, by label, in order.
+        """Return statistics of every layer's outputs on rows of the training split, by label.
 
-        In training mode as in a training step, with the batch's noise and its own statistics
-        (nothing moves); else as in prediction. The output layer's is that of its activation. Lanes
-        are taken in pieces of bounded memory: a batch may be the whole split. In prediction images
-        are not changed.
+        With `training` the layers work as in a training step, with the noise and the statistics of
+        the batch, but nothing is updated. Otherwise they work as in prediction, and the images are
+        not changed. The outputs of the output layer are those of its activation. The layers are in
+        order. The batch may be the whole split: lanes are processed in groups of bounded memory.
         """
 
     def weights(self) -> Weights:
@@ -79,7 +80,7 @@ class TrainingCohort(Protocol):
 
 
 class Cohort(TrainingCohort, Protocol):
-    """A cohort with its test split, which only the worker scores, once, after training."""
+    """A cohort with its test split, which the worker scores once, after training."""
 
     def score(
         self,
@@ -90,36 +91,37 @@ class Cohort(TrainingCohort, Protocol):
     ) -> Scores:
         """Score the lanes on the test split.
 
-        With `sampling` the probabilities are means over samples, and the metrics are theirs: the
-        loss is the mean of -log p of the label, the accuracy that of the most probable class. With
-        a linear output the outputs are averaged, and the loss is their mean squared error.
+        With `sampling` the probabilities are means over samples, and the metrics are computed from
+        these means: the loss is the mean of -log p of the label, the accuracy that of the most
+        probable class. A linear output is averaged instead; the loss is the mean squared error of
+        the averages.
         """
 
 
 class Backend(Protocol):
-    """A framework, opened with its settings."""
+    """A framework that has been opened with its settings."""
 
     def describe(self) -> Environment:
-        """Say what this backend runs on."""
+        """Return versions, device and switches of this backend."""
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> Cohort:
-        """Return a cohort; compiled programs and data are kept for the next of the same shape."""
+        """Return a cohort; a later one of the same shape reuses its compiled programs and data."""
 
     def compiled(self) -> Compilation:
-        """Return all that was compiled in this process so far, in whatever call."""
+        """Return the count and the seconds of all compilations in this process so far."""
 
     def peak_memory(self) -> int:
-        """Return the most device memory used so far, in bytes; 0 on a CPU."""
+        """Return the peak device memory so far, in bytes; 0 on a CPU."""
 
 
 class BackendEntry(Protocol):
-    """What an entry point names: a backend that is not opened yet."""
+    """A backend that has not been opened yet; the entry point of a backend names one."""
 
     name: str
     requires: tuple[str, ...]
-    """Importable modules without which it cannot be opened."""
+    """Modules that must be importable before the backend can be opened."""
     install: str
-    """The command that installs them."""
+    """The command that installs these modules."""
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return why this backend cannot train a recipe, or None if it can."""

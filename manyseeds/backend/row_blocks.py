@@ -1,4 +1,7 @@
-"""A split in blocks of rows of one shape: what a backend that compiles programs scores at once."""
+"""A split cut into blocks of rows of one shape, for backends that compile programs.
+
+Blocks of the same shape share one compiled program, whatever split they belong to.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ from manyseeds.backend.values import Split
 from manyseeds.techniques.network import Network
 
 Array = Any
-"""Of a framework or, before it is put on the device, of NumPy."""
+"""An array of a framework or, before it is copied to the device, of NumPy."""
 
 
 class RowBlock(NamedTuple):
-    """Rows that are scored together; blocks of one shape share a program, whatever their split.
+    """Rows that are scored together.
 
     Attributes
     ----------
     inputs, labels
-        [rows, features] and [rows] or [rows, units]; a block that is filled up ends with zeros.
+        [rows, features], and [rows] or [rows, units]; a padded block ends with rows of zeros.
     counted
-        How many rows count.
+        Number of rows that are not padding.
     """
 
     inputs: Array
@@ -31,14 +34,14 @@ class RowBlock(NamedTuple):
 
 
 class SamplePlace(NamedTuple):
-    """How a block is scored with dropout on, as `manyseeds.backend.values.Sampling` defines it.
+    """The place of a block in Monte Carlo dropout, as `manyseeds.backend.values.Sampling` defines.
 
     Attributes
     ----------
     samples
-        How many.
+        Number of samples.
     block, blocks
-        Which block of the split it is, and how many blocks there are.
+        Number of this block, from 0, and number of blocks in the split.
     """
 
     samples: Array
@@ -47,7 +50,7 @@ class SamplePlace(NamedTuple):
 
 
 def label_type(network: Network, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type of the labels: whole numbers for classes, else that of the weights."""
+    """Return the type of the labels: int32 for classes, else the type of the weights."""
     return np.dtype(np.int32) if network.loss == "sparse_cross_entropy" else dtype
 
 
@@ -59,22 +62,26 @@ def row_blocks(
     *,
     filled: bool = True,
 ) -> Iterator[RowBlock]:
-    """Yield a split in blocks of rows on the host.
+    """Yield a split in blocks of rows, as NumPy arrays.
 
     Parameters
     ----------
     rows
-        Of a block.
+        Number of rows in a block.
     dtype, labels
         The types of inputs and labels.
     filled
-        The last block is filled up, not smaller.
+        Pad the last block to `rows` rows with zeros; otherwise it may be smaller.
     """
     for start in range(0, len(split), rows):
         part = slice(start, start + rows)
         count = min(rows, len(split) - start)
         columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
         missing = rows - count if filled else 0
-        padding = [[(0, missing)] + [(0, 0)] * (each.ndim - 1) for each in columns]
-        inputs, known = (np.pad(*each) for each in zip(columns, padding, strict=True))
+        inputs, known = (_padded(values, missing) for values in columns)
         yield RowBlock(inputs, known, np.asarray(count, np.int32))
+
+
+def _padded(values: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
+    """Return an array with so many rows of zeros appended."""
+    return np.pad(values, [(0, rows)] + [(0, 0)] * (values.ndim - 1))

@@ -1,4 +1,4 @@
-"""How a backend is opened: device, precision, switches. Recorded with every result."""
+"""The settings of a backend: device, precision, switches, threads."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ Precision = Literal["float32", "float64"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How a backend is opened; recorded with every result.
+    """The settings a backend is opened with; they are recorded with every result.
 
     Attributes
     ----------
     device
-        "auto" is CUDA where the framework sees one, else the CPU. "cuda" without one is an error.
+        "auto" means CUDA if the framework sees a GPU, else the CPU. "cuda" without a GPU is an
+        error.
     precision
-        Of weights, activations and updates.
+        The precision of weights, activations and updates.
     deterministic
-        Only algorithms that repeat bit for bit.
+        Use only algorithms that repeat bit for bit.
     tf32
         Let an NVIDIA GPU round float32 products to TF32.
     threads
-        CPU threads; None: as many as there are cores.
+        Number of CPU threads; None means one per core.
     """
 
     device: Device = "cpu"

@@ -1,4 +1,4 @@
-"""What a backend keeps on its device of the latest tasks, for the cohorts that come next."""
+"""A backend's cache of the latest tasks' data, so that later cohorts find them on the device."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import cachetools
 
 from manyseeds.backend.values import Splits
 
-Kept = TypeVar("Kept")
+CacheEntry = TypeVar("CacheEntry")
 
 CACHED_TASKS = 3
-"""How many tasks' data stay."""
+"""Number of tasks whose data are cached."""
 
 
 class TaskCache:
-    """What was made of the data of the latest `CACHED_TASKS` tasks."""
+    """Objects made from the data of the latest `CACHED_TASKS` tasks; the oldest task goes first."""
 
     def __init__(self) -> None:
         self._tasks: cachetools.LRUCache[str, dict[Hashable, Any]]
         self._tasks = cachetools.LRUCache(CACHED_TASKS)
 
-    def once(self, data: Splits, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """Return what is kept of a task under a key, made now if it is not there."""
-        task = self._tasks.setdefault(data.key, {})
-        if key not in task:
-            task[key] = make()
-        return cast(Kept, task[key])
+    def once(self, data: Splits, key: Hashable, make: Callable[[], CacheEntry]) -> CacheEntry:
+        """Return a task's entry under a key; `make` it first if the cache does not have it."""
+        entries = self._tasks.setdefault(data.key, {})
+        if key not in entries:
+            entries[key] = make()
+        return cast(CacheEntry, entries[key])
 
     def of(self, data: Splits) -> Mapping[Hashable, Any]:
-        """Return what is kept of a task, by key."""
+        """Return a task's entries, by key."""
         return dict(self._tasks.get(data.key, {}))
 
     def __len__(self) -> int:
-        """Return of how many tasks something is kept."""
+        """Return the number of cached tasks."""
         return len(self._tasks)

@@ -1,6 +1,6 @@
-"""What crosses between the harness and a backend, as frozen values.
+"""The frozen values that the harness and a backend exchange.
 
-In every array the first axis is the lane, and everything is NumPy.
+All arrays are NumPy arrays whose first axis is the lane.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from manyseeds.techniques.augmentation import Changes
 from manyseeds.techniques.network import Network
 
 EVALUATION_ROWS = 1024
-"""Rows of a split that a backend may hold in all lanes at once when it evaluates."""
+"""Largest number of rows of a split that a backend evaluates at once, in all lanes."""
 
 SAMPLING_ROWS = 1000
-"""Rows of a split that one step of noise serves in Monte Carlo dropout."""
+"""Number of rows of a split that share one step of noise in Monte Carlo dropout."""
 
 Floats = NDArray[np.float64]
-Which = slice | NDArray[np.int64]
-"""Some of the lanes."""
+LaneIndex = slice | NDArray[np.int64]
+"""A selection of lanes."""
 
 Metric = Literal["loss", "accuracy"]
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What a backend ran on: for the provenance."""
+    """Versions, device and switches of a backend; recorded in the provenance."""
 
     backend: str
     versions: Mapping[str, str]
@@ -45,7 +45,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: inputs [n, features] and labels [n] (classes as integers, targets as floats)."""
+    """Examples: inputs [n, features] and labels [n], classes as integers or targets as floats."""
 
     inputs: NDArray[np.floating[Any]]
     labels: NDArray[Any]
@@ -56,7 +56,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """A task's data; `key` is equal for equal data, so that a backend can keep it on its device."""
+    """The data of a task; equal data have an equal `key`, by which a backend can cache them."""
 
     train: Split
     valid: Split
@@ -66,26 +66,26 @@ class Splits:
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """What the lanes do in one stretch of steps, usually an epoch.
+    """The training of all lanes over a stretch of steps, usually an epoch.
 
     Attributes
     ----------
     order
-        Rows of the training split in the order they are seen, [lanes, n]; cut into batches of
-        `batch`, the last of which may be smaller (the loss is a mean over the batch as it is).
+        Rows of the training split in the order they are seen, [lanes, n]. They are cut into batches
+        of `batch` rows; the last may be smaller, and its loss is the mean over the rows it has.
     batch
-        Examples in a batch.
+        Number of examples in a batch.
     rate
         Learning rate of every step, [lanes, steps].
     momentum
-        Momentum of every step, [lanes, steps], for optimizers that have one, else None.
+        Momentum of every step, [lanes, steps]; None for optimizers without momentum.
     noise
-        Keys of the noise, noise label (`Network.noises`) -> [lanes, 2] uint32 (`randomness.noise`).
+        Keys of the noise (`randomness.noise`): noise label (`Network.noises`) -> [lanes, 2] uint32.
     step
-        The first step's number in the noise counter: steps this network has taken before.
+        Number of the first step in the noise counter: the steps this network has taken before.
     changes
-        What is done to the images, [lanes, n, ...], in the order they are seen; None where the
-        phase augments nothing.
+        Changes of the images, [lanes, n, ...], in the order they are seen; None without
+        augmentation.
     """
 
     order: NDArray[np.int32]
@@ -98,11 +98,11 @@ class EpochPlan:
 
     @property
     def step_count(self) -> int:
-        """Batches in this plan, the last smaller one included."""
+        """Number of steps in this plan, the last smaller batch included."""
         return -(-int(self.order.shape[1]) // self.batch)
 
     def steps(self, first: int, stop: int) -> EpochPlan:
-        """Return the plan of some of its steps, from `first` up to `stop`."""
+        """Return the part of the plan from step `first` up to, but without, step `stop`."""
         rows, steps = slice(first * self.batch, stop * self.batch), slice(first, stop)
         return replace(
             self,
@@ -113,21 +113,21 @@ class EpochPlan:
             changes=None if self.changes is None else self.changes[:, rows],
         )
 
-    def lanes(self, which: Which) -> EpochPlan:
-        """Return the plan of some of its lanes."""
+    def lanes(self, chosen: LaneIndex) -> EpochPlan:
+        """Return the plan of the chosen lanes."""
         return replace(
             self,
-            order=self.order[which],
-            rate=self.rate[which],
-            momentum=None if self.momentum is None else self.momentum[which],
-            noise={label: keys[which] for label, keys in self.noise.items()},
-            changes=None if self.changes is None else self.changes[which],
+            order=self.order[chosen],
+            rate=self.rate[chosen],
+            momentum=None if self.momentum is None else self.momentum[chosen],
+            noise={label: keys[chosen] for label, keys in self.noise.items()},
+            changes=None if self.changes is None else self.changes[chosen],
         )
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """What tracing and compiling took: programs, and their seconds."""
+    """The number of programs traced and compiled, and the seconds this took."""
 
     programs: int = 0
     seconds: float = 0.0
@@ -141,7 +141,7 @@ class Compilation:
 
 @dataclass(frozen=True)
 class EpochTrace:
-    """What came of an `EpochPlan`.
+    """The results of an `EpochPlan`.
 
     Attributes
     ----------
@@ -149,9 +149,10 @@ class EpochTrace:
         Training loss of every step before its update, without penalties, [lanes, steps], float64.
     penalty
         Sum of the network's penalties at every step before its update, [lanes, steps], float64;
-        None where it has none.
+        None for a network without penalties.
     compile_seconds, compilations
-        Time spent tracing and compiling in this call, and how many programs; apart from training.
+        Seconds spent in this call on tracing and compiling, not on training, and the number of
+        programs.
     """
 
     loss: Floats
@@ -162,17 +163,17 @@ class EpochTrace:
 
 @dataclass(frozen=True)
 class Scores:
-    """What lanes were scored.
+    """The scores of lanes on a split.
 
     Attributes
     ----------
     metrics
-        By name, [lanes], float64.
+        Metrics by name, [lanes], float64.
     probabilities
-        Where asked for, in the cohort's precision: of every class, [lanes, n, classes]; for a
-        logistic output of class 1 alone, [lanes, n, 1].
+        If requested, the probabilities in the cohort's precision: of every class,
+        [lanes, n, classes], or of class 1 alone for a logistic output, [lanes, n, 1].
     compile_seconds, compilations
-        As for `EpochTrace`.
+        As in `EpochTrace`.
     """
 
     metrics: Mapping[str, Floats]
@@ -182,26 +183,31 @@ class Scores:
 
 
 def check_metrics(network: Network, metrics: Collection[str], probabilities: bool) -> None:
-    """Refuse what a network cannot be scored by.
+    """Check that a network can be scored by these metrics.
 
     Raises
     ------
     RequestError
-        A metric is unknown, or the network has a linear output and the accuracy or the
-        probabilities are asked for.
+        A metric is unknown, or accuracy or probabilities are requested of a linear output.
     """
     for name in metrics:
         if name not in get_args(Metric):
             raise RequestError(unknown("metric", name, get_args(Metric)))
     if network.loss == "mean_squared_error" and ("accuracy" in metrics or probabilities):
         raise RequestError(
-            f"network {network.name!r} has a linear output, which has no accuracy and no "
-            "probabilities; ask for 'loss'."
+            f"network {network.name!r} has a linear output, which has neither accuracy nor "
+            "probabilities: request 'loss' alone."
         )
 
 
 def check_structure(network: Network, phase: Phase) -> None:
-    """Refuse a phase whose network has another structure than its cohort was made for."""
+    """Check that a phase's network has the structure that its cohort was made for.
+
+    Raises
+    ------
+    RequestError
+        The structures differ.
+    """
     if phase.network.structure() != network.structure():
         raise RequestError(
             f"phase {phase.name!r} has a network of another structure than its cohort's"
@@ -210,18 +216,18 @@ def check_structure(network: Network, phase: Phase) -> None:
 
 @dataclass(frozen=True)
 class Batch:
-    """The same step for every lane.
+    """One step's rows and noise, for every lane.
 
     Attributes
     ----------
     rows
-        Of the training split, [lanes, batch].
+        Rows of the training split, [lanes, batch].
     noise
-        As for `EpochPlan`: a key for every noise of the network; none for a network without.
+        As in `EpochPlan`: the keys of every noise of the network.
     step
-        The step's number in the noise counter.
+        Number of the step in the noise counter.
     changes
-        As for `EpochPlan`, [lanes, batch, ...].
+        As in `EpochPlan`, [lanes, batch, ...].
     """
 
     rows: NDArray[np.int32]
@@ -231,29 +237,29 @@ class Batch:
 
     @classmethod
     def of(cls, plan: EpochPlan) -> Batch:
-        """Return all rows of a plan as one batch, with the noise of its first step."""
+        """Return all rows of a plan as one batch with the noise of the plan's first step."""
         return cls(plan.order, plan.noise, plan.step, plan.changes)
 
-    def lanes(self, which: Which) -> Batch:
-        """Return the batch of some of its lanes."""
+    def lanes(self, chosen: LaneIndex) -> Batch:
+        """Return the batch of the chosen lanes."""
         return replace(
             self,
-            rows=self.rows[which],
-            noise={label: keys[which] for label, keys in self.noise.items()},
-            changes=None if self.changes is None else self.changes[which],
+            rows=self.rows[chosen],
+            noise={label: keys[chosen] for label, keys in self.noise.items()},
+            changes=None if self.changes is None else self.changes[chosen],
         )
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What leaves a layer, over some examples; each [lanes], float64.
+    """Statistics of a layer's outputs over some examples, [lanes] each, float64.
 
     Attributes
     ----------
     mean, sd
-        The mean over the units of each unit's mean, and of its standard deviation (with n).
+        Means over the units of every unit's mean and of its standard deviation (divisor n).
     dead
-        The share of units whose output is 0 for every example.
+        Share of units whose output is 0 for every example.
     """
 
     mean: Floats
@@ -263,24 +269,24 @@ class Activity:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to predict with dropout on: Monte Carlo dropout.
+    """Monte Carlo dropout: prediction with dropout on, averaged over samples.
 
-    Sample s of the rows 1000 b to 1000 b + 999 of a split of n rows has the step
-    s ceil(n / `SAMPLING_ROWS`) + b in the noise counter, its elements counted over those rows.
-    Only dropout and alpha dropout are on: the other layers are as in prediction.
+    Sample s of the rows 1000 b to 1000 b + 999 of a split of n rows uses step
+    s ceil(n / `SAMPLING_ROWS`) + b of the noise counter, its elements counted over those rows.
+    Only dropout and alpha dropout are on; the other layers work as in prediction.
 
     Attributes
     ----------
     samples
-        How many predictions are averaged.
+        Number of predictions that are averaged.
     noise
-        As for `EpochPlan`; at least the keys of the dropout and alpha dropout layers.
+        As in `EpochPlan`; at least the keys of the dropout and alpha dropout layers.
     """
 
     samples: int
     noise: Mapping[str, NDArray[np.uint32]]
 
-    def lanes(self, which: Which) -> Sampling:
-        """Return the sampling of some of its lanes."""
-        noise = {label: keys[which] for label, keys in self.noise.items()}
+    def lanes(self, chosen: LaneIndex) -> Sampling:
+        """Return the sampling of the chosen lanes."""
+        noise = {label: keys[chosen] for label, keys in self.noise.items()}
         return replace(self, noise=noise)

@@ -44,10 +44,11 @@ def _list_techniques() -> Outcome:
 
 def _list_datasets() -> Outcome:
     rows = tuple(
-        (d.name, d.title, d.train, d.test, d.features, len(d.classes), d.had, d.licence)
+        (d.name, d.title, d.train, d.test, d.features, len(d.classes), d.how_to_obtain, d.licence)
         for d in DATASETS.values()
     )
-    columns = ("name", "title", "train", "test", "features", "classes", "had", "licence")
+    sizes = ("train", "test", "features", "classes")
+    columns = ("name", "title", *sizes, "how to obtain it", "licence")
     return Outcome("Datasets", columns, rows)
 
 
@@ -73,7 +74,7 @@ def examine() -> Outcome:
     for name, described in DATASETS.items():
         try:
             described.load()
-            rows.append((f"dataset {name}", "ok", described.had))
+            rows.append((f"dataset {name}", "ok", described.how_to_obtain))
         except ManyseedsError as error:
             rows.append((f"dataset {name}", "absent", str(error)))
     rows.append(("compiled programs", "ok", _compiled()))

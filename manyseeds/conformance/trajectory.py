@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from manyseeds.backend.protocols import Backend, Cohort, TrainingCohort
 from manyseeds.backend.values import Batch, EpochPlan, Sampling, Splits
-from manyseeds.datasets import task_splits
+from manyseeds.datasets import TaskData
 from manyseeds.execution.phase import pruned, train_phase
 from manyseeds.execution.state import State
 from manyseeds.execution.timetable import Timetable, first_weights, noise_keys
@@ -28,10 +28,10 @@ _SAMPLES = 3
 
 def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajectory:
     """Train a recipe for `steps` steps, shared out among its phases, and note everything."""
-    state = State.start(len(lanes))
+    state, task_data = State.start(len(lanes)), TaskData()
     found: dict[str, NDArray[np.float64]] = {}
     for number, phase in enumerate(recipe.phases):
-        data = task_splits(phase.task, "float64")
+        data = task_data.splits(phase.task, "float64")
         cohort = backend.cohort(phase.network, data, len(lanes))
         share = steps // len(recipe.phases) + (number < steps % len(recipe.phases))
         if phase.early_stopping:

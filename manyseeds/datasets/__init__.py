@@ -1,12 +1,15 @@
-"""Data sets: what there is, how it is had, and how a task's splits are made from it.
+"""The data sets, and the splits that tasks make of them.
 
-A new data set is one module that describes and loads it, and one line in `catalogue.py`.
+Belongs here: descriptions, loaders, checksums, and everything from a file to a task's scaled
+splits. Not here: which rows a lane trains on, in which order, and how images are changed, which is
+in `randomness` and `techniques`. A new data set is one module that describes and loads it, and one
+line in `catalogue.py`.
 """
 
 from __future__ import annotations
 
 from manyseeds.datasets.catalogue import DATASETS, dataset
 from manyseeds.datasets.description import Dataset, RawDataset, RawSplit
-from manyseeds.datasets.splits import task_splits
+from manyseeds.datasets.splits import TaskData, task_splits
 
-__all__ = ["DATASETS", "Dataset", "RawDataset", "RawSplit", "dataset", "task_splits"]
+__all__ = ["DATASETS", "Dataset", "RawDataset", "RawSplit", "TaskData", "dataset", "task_splits"]

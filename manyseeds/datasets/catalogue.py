@@ -1,4 +1,4 @@
-"""The list of data sets."""
+"""The list of all data sets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ DATASETS: Mapping[str, Dataset] = {
 
 
 def dataset(name: str) -> Dataset:
-    """Return a data set's description, or raise a `RequestError` that says which there are."""
+    """Return a data set's description by its name.
+
+    Raises
+    ------
+    RequestError
+        No data set has this name; the message lists them.
+    """
     if name not in DATASETS:
         raise RequestError(unknown("dataset", name, DATASETS))
     return DATASETS[name]

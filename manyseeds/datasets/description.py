@@ -1,4 +1,4 @@
-"""What is known of a data set before it is loaded, and what loading it gives."""
+"""The description of a data set, known before it is loaded, and the loaded files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class RawSplit:
-    """Examples as they stand in the file: inputs [n, features], labels [n], 0, 1, …."""
+    """Examples as stored in a file: inputs [n, features] and labels [n], which are 0, 1, …."""
 
     inputs: Inputs
     labels: Labels
@@ -26,7 +26,7 @@ class RawSplit:
 
 @dataclass(frozen=True)
 class RawDataset:
-    """The training file and the test file of a data set, before any choice of a task."""
+    """The training file and the test file of a data set, before a task chooses from them."""
 
     train: RawSplit
     test: RawSplit
@@ -34,41 +34,42 @@ class RawDataset:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that `manyseeds list datasets` names.
+    """The description of a data set, listed by `manyseeds list datasets`.
 
     Attributes
     ----------
     name
-        What a task calls it.
+        The name by which tasks refer to the data set.
     title
-        What it is, in a line.
+        A description in one line.
     source
         The paper or the people it comes from.
     licence
-        Under which it may be used.
-    had
+        The licence under which it may be used.
+    how_to_obtain
         "embedded": comes with manyseeds · "scikit-learn": comes with scikit-learn · "generated":
-        drawn anew each time · "found or fetched": looked for on this machine, then fetched once.
+        drawn anew each time · "found or downloaded": looked for on this machine, then downloaded
+        once.
     train, test
-        Examples in the training file and in the test file.
+        Number of examples in the training file and in the test file.
     features
-        Inputs of an example.
+        Number of inputs of an example.
     classes
-        What the labels 0, 1, … mean.
+        Names of the classes 0, 1, ….
     scale
-        The "unit" scaling divides by this: the largest value an input can have.
+        The largest value an input can have, by which the "unit" scaling divides.
     sha256
-        Part -> SHA-256 of its content, checked whenever it is loaded.
+        SHA-256 of the content of every part, by its name; checked at every loading.
     load
-        Reads and checks the data, every time it is called; raises `RequestError` where it
-        cannot be had or is damaged.
+        Reads and checks the data at every call; raises a `RequestError` if they cannot be obtained
+        or are damaged.
     """
 
     name: str
     title: str
     source: str
     licence: str
-    had: Literal["embedded", "scikit-learn", "generated", "found or fetched"]
+    how_to_obtain: Literal["embedded", "scikit-learn", "generated", "found or downloaded"]
     train: int
     test: int
     features: int

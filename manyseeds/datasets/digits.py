@@ -1,7 +1,7 @@
 """The handwritten digits of scikit-learn: 1,797 images, 8 × 8, each pixel a count of 0 to 16.
 
-They are the test file of the original, so they have no split of their own: here the first 1,437
-images are for training and the last 360 for the test.
+They are the test file of the original data set and have no split of their own: here the first 1,437
+images are the training file and the last 360 the test file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHA256 = {
 
 
 def load() -> RawDataset:
-    """Read the digits from scikit-learn and check that they are the ones known."""
+    """Read the digits from scikit-learn and check that they have the known content."""
     from sklearn.datasets import load_digits
 
     inputs, labels = load_digits(return_X_y=True)
@@ -36,11 +36,11 @@ def load() -> RawDataset:
 
 
 def _check(part: str, content: bytes) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256[part]:
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != SHA256[part]:
         raise RequestError(
-            f"scikit-learn's digits have changed: expected SHA-256 {SHA256[part]} of their {part}, "
-            f"found {found}. Install scikit-learn anew, or an earlier version of it."
+            f"scikit-learn's digits have changed: the SHA-256 of their {part} should be "
+            f"{SHA256[part]} but is {sha256}. Reinstall scikit-learn, or an earlier version of it."
         )
 
 
@@ -49,7 +49,7 @@ DIGITS = Dataset(
     title="handwritten digits, 8 × 8 counts of 0 to 16",
     source="Alpaydın and Kaynak 1998, UCI Machine Learning Repository; scikit-learn",
     licence="CC BY 4.0",
-    had="scikit-learn",
+    how_to_obtain="scikit-learn",
     train=TRAIN,
     test=TEST,
     features=64,

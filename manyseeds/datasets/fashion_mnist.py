@@ -1,6 +1,6 @@
 """Fashion-MNIST, all of it: 60,000 + 10,000 images of clothes, 28 × 28 grey levels.
 
-Debian repacked the archives (package dataset-fashion-mnist); the content is the same.
+Debian's package dataset-fashion-mnist has other archives with the same content.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CLASSES = (
 
 
 def load() -> RawDataset:
-    """Find or fetch the four files, check and read them."""
+    """Find or download the four files, check and read them."""
     return idx.read_mnist_like(SOURCE)
 
 
@@ -45,7 +45,7 @@ FASHION_MNIST = Dataset(
     title="Fashion-MNIST: grey images of ten kinds of clothes, 28 × 28",
     source="Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747; Zalando Research",
     licence="MIT",
-    had="found or fetched",
+    how_to_obtain="found or downloaded",
     train=60_000,
     test=10_000,
     features=784,

@@ -1,7 +1,7 @@
-"""The Fashion-MNIST that comes with manyseeds: 10,000 + 2,000 of its images.
+"""The part of Fashion-MNIST that comes with manyseeds: 10,000 + 2,000 of its images.
 
-A fixed choice: the first 1,000 of each class in the training file and the first 200 of each class
-in the test file, in the order of those files. `tools/make_embedded.py` makes the two stored files.
+It has the first 1,000 images of each class in the training file and the first 200 of each class in
+the test file, in the order of those files. `tools/make_embedded.py` makes the two stored files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHA256 = {
 
 
 def load() -> RawDataset:
-    """Read and check the embedded files: the training images, then the test images."""
+    """Read and check the embedded files, which hold the training images, then the test images."""
     both = idx.examples(_content(IMAGES), _content(LABELS))
     return RawDataset(
         train=RawSplit(both.inputs[:TRAIN], both.labels[:TRAIN]),
@@ -37,7 +37,7 @@ def load() -> RawDataset:
 
 def _content(file: str) -> bytes:
     stored = files(__package__).joinpath("data", file)
-    remedy = "This installation of manyseeds is damaged: install it anew."
+    remedy = "This installation of manyseeds is damaged: reinstall it."
     return verified(str(stored), stored.read_bytes(), SHA256[file], remedy)
 
 
@@ -46,7 +46,7 @@ FASHION_MNIST_12K = Dataset(
     title="the first 1,000 + 200 images of each class of Fashion-MNIST",
     source="Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747; Zalando Research",
     licence="MIT",
-    had="embedded",
+    how_to_obtain="embedded",
     train=TRAIN,
     test=TEST,
     features=784,

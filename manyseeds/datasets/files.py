@@ -1,7 +1,7 @@
-"""Files of data sets: found on this machine or fetched once, and never used unchecked.
+"""Files of data sets: found on this machine or downloaded once, and never used unchecked.
 
-What is checked is the SHA-256 of the decompressed content: distributions repack archives, and a
-plain file is as good as a compressed one.
+The check is of the SHA-256 of the decompressed content, because distributions repack archives, and
+a plain file is as good as a compressed one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,13 @@ _DECOMPRESSORS = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress
 
 
 def decompress(content: bytes) -> bytes:
-    """Undo gzip or xz, told by the first bytes: a browser may have unpacked a `.gz` already."""
-    for magic, undo in _DECOMPRESSORS.items():
+    """Return content decompressed from gzip or xz, and other content unchanged.
+
+    The first bytes decide, not the file's name: a browser may have decompressed a `.gz` already.
+    """
+    for magic, decompressor in _DECOMPRESSORS.items():
         if content.startswith(magic):
-            return undo(content)
+            return decompressor(content)
     return content
 
 
@@ -37,51 +40,48 @@ def verified(where: str, content: bytes, sha256: str, remedy: str) -> bytes:
     Parameters
     ----------
     where
-        The file's name or path, for the error.
+        The file's name or path, for the message.
     content
-        The file as it is stored, compressed or plain.
+        The file as stored, compressed or plain.
     sha256
         The expected SHA-256 of the decompressed content, in hexadecimal digits.
     remedy
-        What to do about a damaged file, for the error.
+        The remedy for a damaged file, for the message.
 
     Raises
     ------
     RequestError
-        If the file cannot be decompressed or its content is another.
+        The file cannot be decompressed, or its content has another SHA-256.
     """
     try:
         plain = decompress(content)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        found = f"it cannot be decompressed ({error})"
+        problem = f"it cannot be decompressed ({error})"
     else:
         digest = hashlib.sha256(plain).hexdigest()
         if digest == sha256:
             return plain
-        found = f"found {digest}"
-    raise RequestError(
-        f"{where} is damaged or another file: expected SHA-256 {sha256} of its decompressed "
-        f"content, {found}. {remedy}"
-    )
+        problem = f"the SHA-256 of its decompressed content should be {sha256} but is {digest}"
+    raise RequestError(f"{where} is damaged or the wrong file: {problem}. {remedy}")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the files of a data set are had.
+    """The places that the files of a data set can come from.
 
     A file, plain or as `.gz`, is looked for in `$MANYSEEDS_DATA/<name>`, `$MANYSEEDS_DATA`,
-    Debian's folder and the cache of earlier fetches, in this order, and then fetched.
+    Debian's folder and the cache of earlier downloads, in this order, and then downloaded.
 
     Attributes
     ----------
     name
-        The data set's name, and that of its folder.
+        The name of the data set and of its folder.
     address
-        Where `<file>.gz` is fetched from; ends with a slash.
+        The address before `<file>.gz`; it ends with a slash.
     package
-        The Debian package that has it, if there is one.
+        The Debian package of the data set; None if there is none.
     sha256
-        File -> SHA-256 of its decompressed content.
+        SHA-256 of every file's decompressed content, by the file's name.
     """
 
     name: str
@@ -90,18 +90,18 @@ class Source:
     sha256: Mapping[str, str]
 
     def content(self, file: str) -> bytes:
-        """Return a file's decompressed content, checked.
+        """Return the decompressed and checked content of a file.
 
         Raises
         ------
         RequestError
-            If the file found is not the right one, or none is found and none can be fetched.
+            The file on this machine is not the right one, or there is none and it cannot be
+            downloaded.
         """
-        found = self._find(file)
-        return self._read(file, found if found else self._fetch(file))
+        return self._read(file, self._find(file) or self._download(file))
 
     def folders(self) -> Iterator[Path]:
-        """Yield the folders that are looked in, in order; the last is the cache."""
+        """Yield the folders that are searched, in order; the last is the cache."""
         if chosen := os.environ.get(FOLDER_VARIABLE):
             yield Path(chosen) / self.name
             yield Path(chosen)
@@ -115,7 +115,7 @@ class Source:
 
     def _find(self, file: str) -> Path | None:
         candidates = (folder / name for folder in self.folders() for name in (file, f"{file}.gz"))
-        # Unlike Path.is_file, os.path.isfile does not raise on a folder that may not be read.
+        # Path.is_file raises on a folder without permission to read; os.path.isfile does not.
         return next((path for path in candidates if os.path.isfile(path)), None)
 
     def _read(self, file: str, path: Path) -> bytes:
@@ -128,7 +128,7 @@ class Source:
         remedy = f"Remove it, or put {file} of data set {self.name!r} in its place."
         return verified(str(path), content, self.sha256[file], remedy)
 
-    def _fetch(self, file: str) -> Path:
+    def _download(self, file: str) -> Path:
         import pooch
 
         packed = f"{file}.gz"
@@ -136,25 +136,25 @@ class Source:
         def download(url: str, partial: Any, fetcher: Any) -> None:
             # Checked here, before pooch moves the partial file into the cache.
             pooch.HTTPDownloader()(url, partial, fetcher)
-            remedy = f"The server sent something else; try again later, or: {self._ways()}."
+            remedy = f"The server sent something else: try again later, or {self._remedy()}."
             verified(url, Path(partial).read_bytes(), self.sha256[file], remedy)
 
         fetcher = pooch.create(path=self._cache(), base_url=self.address, registry={packed: None})
         try:
             return Path(fetcher.fetch(packed, downloader=download))
         except OSError as error:  # requests' exceptions are among them
-            raise RequestError(self._absent(file, error)) from error
+            raise RequestError(self._not_obtained(file, error)) from error
 
-    def _absent(self, file: str, error: OSError) -> str:
-        looked = ", ".join(map(str, self.folders()))
+    def _not_obtained(self, file: str, error: OSError) -> str:
+        searched = ", ".join(map(str, self.folders()))
         return (
             f"data set {self.name!r} is not on this machine: neither {file} nor {file}.gz is in "
-            f"{looked}; and {self.address}{file}.gz could not be fetched ({error}). "
-            f"Ways to get it: {self._ways()}; or run once with access to the network."
+            f"{searched}; and {self.address}{file}.gz could not be downloaded ({error}). "
+            f"To get it, {self._remedy()}; or run once with access to the network."
         )
 
-    def _ways(self) -> str:
+    def _remedy(self) -> str:
         folder = (
             f"set {FOLDER_VARIABLE} to a folder that has {', '.join(self.sha256)} (plain or .gz)"
         )
-        return f"apt-get install {self.package}; or {folder}" if self.package else folder
+        return f"run apt-get install {self.package}; or {folder}" if self.package else folder

@@ -1,7 +1,7 @@
-"""Unit normals, 100 to an example: what the chapter sends through 1,000 selu layers.
+"""Examples of 100 unit normals, as the chapter sends through 1,000 selu layers.
 
-Nothing is to be learned from them: the labels are 0 and 1 by turns. The first 500 of the training
-rows are meant for validation, the other 500 are the chapter's 500 × 100.
+There is nothing to learn: the labels alternate between 0 and 1. The first 500 training rows are
+meant for validation, the other 500 are the chapter's 500 × 100.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SHA256 = {"inputs": "c6ec9fff3881ed6533f9e97357fe5d438bea0206fed19f68388e67174ba
 
 
 def load() -> RawDataset:
-    """Draw the examples and check that they are the ones known."""
+    """Draw the examples and check that they have the known content."""
     generator = np.random.Generator(np.random.Philox(SEED))
     inputs = generator.standard_normal((TRAIN + TEST, FEATURES))
-    found = hashlib.sha256(inputs.astype("<f8").tobytes()).hexdigest()
-    if found != SHA256["inputs"]:
+    sha256 = hashlib.sha256(inputs.astype("<f8").tobytes()).hexdigest()
+    if sha256 != SHA256["inputs"]:
         raise RequestError(
-            f"NumPy {np.__version__} draws other normals than the ones known: expected SHA-256 "
-            f"{SHA256['inputs']}, found {found}. Install the NumPy of constraints.txt."
+            f"NumPy {np.__version__} draws other normals than expected: their SHA-256 should be "
+            f"{SHA256['inputs']} but is {sha256}. Install the NumPy of constraints.txt."
         )
     labels = np.arange(TRAIN + TEST, dtype=np.int32) % 2
     return RawDataset(
@@ -39,10 +39,10 @@ def load() -> RawDataset:
 
 GAUSSIAN = Dataset(
     name="gaussian",
-    title="unit normals, 100 to an example; nothing to learn",
+    title="100 unit normals per example; nothing to learn",
     source="Géron 2019, ch. 11, self-normalisation",
     licence="MIT",
-    had="generated",
+    how_to_obtain="generated",
     train=TRAIN,
     test=TEST,
     features=FEATURES,

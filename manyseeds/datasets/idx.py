@@ -1,7 +1,7 @@
-"""The IDX format of MNIST and its descendants: a magic number, the shape, then the bytes.
+"""The IDX file format of MNIST and its descendants: a magic number, the shape, then the bytes.
 
-The four-byte magic number is 0, 0, the type of the values (8: unsigned bytes, the only type these
-data sets use) and the number of axes; the shape follows as big-endian 32-bit words.
+The four bytes of the magic number are 0, 0, the type of the values (8: unsigned bytes, the only
+type these data sets use) and the number of axes; the shape follows as big-endian 32-bit words.
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", file formats.
 """
 
@@ -26,18 +26,22 @@ TEST_LABELS = "t10k-labels-idx1-ubyte"
 
 
 def encode(values: NDArray[np.uint8]) -> bytes:
-    """Return an array of at least one axis as the content of an IDX file."""
+    """Return the content of an IDX file with an array of at least one axis.
+
+    >>> encode(np.array([7, 9], np.uint8)).hex(" ", -4)
+    '00000801 00000002 0709'
+    """
     magic = _MAGIC.pack(0, UNSIGNED_BYTE, values.ndim)
     return magic + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
 
 
 def decode(content: bytes) -> NDArray[np.uint8]:
-    """Return the array in an IDX file of unsigned bytes, a read-only view of `content`.
+    """Return the array in an IDX file of unsigned bytes, as a read-only view of `content`.
 
     Raises
     ------
     ValueError
-        If the content is no such file, or is longer or shorter than its header says.
+        The content is not such a file, or is longer or shorter than its header says.
     """
     if len(content) < _MAGIC.size:
         raise ValueError(f"not an IDX file: only {len(content)} bytes")
@@ -61,13 +65,13 @@ def decode(content: bytes) -> NDArray[np.uint8]:
 
 
 def examples(images: bytes, labels: bytes) -> RawSplit:
-    """Return images [n, height, width] and labels [n], each an IDX file, as flat examples."""
+    """Return examples from two IDX files: images [n, height, width], flattened, and labels [n]."""
     pixels = decode(images)
     return RawSplit(pixels.reshape(len(pixels), -1), decode(labels))
 
 
 def read_mnist_like(source: Source) -> RawDataset:
-    """Read the four IDX files that MNIST and its drop-in replacements consist of."""
+    """Read the four IDX files of MNIST or one of its drop-in replacements."""
     return RawDataset(
         train=examples(source.content(TRAIN_IMAGES), source.content(TRAIN_LABELS)),
         test=examples(source.content(TEST_IMAGES), source.content(TEST_LABELS)),

@@ -20,7 +20,7 @@ SOURCE = Source(
 
 
 def load() -> RawDataset:
-    """Find or fetch the four files, check and read them."""
+    """Find or download the four files, check and read them."""
     return idx.read_mnist_like(SOURCE)
 
 
@@ -29,7 +29,7 @@ MNIST = Dataset(
     title="MNIST: handwritten digits, 28 × 28",
     source="LeCun, Bottou, Bengio and Haffner 1998",
     licence="CC BY-SA 3.0",
-    had="found or fetched",
+    how_to_obtain="found or downloaded",
     train=60_000,
     test=10_000,
     features=784,

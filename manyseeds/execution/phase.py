@@ -207,9 +207,9 @@ def pruned(phase: Phase, weights: Weights) -> Weights:
     """Return the weights after a phase's pruning, which sets the pruned ones to 0."""
     if phase.pruning is None:
         return weights
-    survives = phase.pruning.kept
+    keep_mask = phase.pruning.keep_mask
     return {
-        name: np.where(survives(values), values, 0) if name.endswith("/kernel") else values
+        name: np.where(keep_mask(values), values, 0) if name.endswith("/kernel") else values
         for name, values in weights.items()
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 from manyseeds.backend.protocols import Backend, Cohort
 from manyseeds.backend.settings import Precision
 from manyseeds.backend.values import Floats, Metric, Sampling, Split, Splits
-from manyseeds.datasets import task_splits
+from manyseeds.datasets import TaskData
 from manyseeds.execution.calibration import calibration
 from manyseeds.execution.phase import with_layers
 from manyseeds.execution.state import State
@@ -26,7 +26,12 @@ ByName = dict[str, Floats]
 
 
 def scores(
-    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+    backend: Backend,
+    recipe: Recipe,
+    state: State,
+    lanes: Lanes,
+    precision: Precision,
+    task_data: TaskData,
 ) -> Mapping[str, Floats]:
     """Score the test split after training and return the ledger's metrics, [lanes] each.
 
@@ -36,13 +41,15 @@ def scores(
         Those the recipe was trained with.
     state
         After the recipe's last phase.
+    task_data
+        The source of the tasks' splits.
     """
     last = recipe.phases[-1]
     network, weights = last.network, state.weights
     if recipe.fold:
         network, weights = folded(network, weights)
     phase = last.model_copy(update={"network": network, "frozen": ()})
-    data = task_splits(phase.task, precision)
+    data = task_data.splits(phase.task, precision)
     cohort = _cohort(backend, phase, weights, data, lanes)
     found = _named("test", _tested(cohort, network, data.test))
     if all(lane.split is None for lane in lanes.seeds):  # else lanes have rows of their own
@@ -53,7 +60,7 @@ def scores(
         found |= _named("mc", _tested(cohort, network, data.test, sampling))
     found["zero_share"] = _zero_share(weights)
     found |= _dead_share(state, last) | _normality_error(state, last)
-    return found | _source_scores(backend, recipe, state, lanes, precision)
+    return found | _source_scores(backend, recipe, state, lanes, precision, task_data)
 
 
 def _cohort(backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes) -> Cohort:
@@ -86,14 +93,19 @@ def _fitted(
 
 
 def _source_scores(
-    backend: Backend, recipe: Recipe, state: State, lanes: Lanes, precision: Precision
+    backend: Backend,
+    recipe: Recipe,
+    state: State,
+    lanes: Lanes,
+    precision: Precision,
+    task_data: TaskData,
 ) -> ByName:
     """Return the first network's accuracy before and after a later phase that shares its layers."""
     first = next((n for n, phase in enumerate(recipe.phases) if phase.shared), None)
     if first is None:
         return {}
     source, layers = recipe.phases[first - 1], recipe.phases[first].sources()
-    data = task_splits(source.task, precision)
+    data = task_data.splits(source.task, precision)
     found = {}
     after = with_layers(state.source, layers, state.weights)
     for when, weights in (("before", state.source), ("after", after)):

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Protocol
 
-from manyseeds.datasets import task_splits
+from manyseeds.datasets import TaskData
 from manyseeds.errors import ManyseedsError, RequestError
 from manyseeds.execution.dispatcher import Observer
 from manyseeds.execution.planner import Planned, make_plan
@@ -65,8 +65,8 @@ def _targets(request: TrainingRequest, display: Display) -> list[Ledger]:
     if request.resume is not None:
         return [_resumed(request.resume, request.results)]
     # All of them are planned before the first is begun: a wrong one leaves no folder behind.
-    names = _names(request)
-    planned = [_planned(name, request.options, request.quick) for name in names]
+    names, data = _names(request), TaskData()
+    planned = [_planned(name, request.options, request.quick, data) for name in names]
     return [_begun(each, request.results, display) for each in planned]
 
 
@@ -80,18 +80,18 @@ def _names(request: TrainingRequest) -> Sequence[str]:
     return request.suites
 
 
-def _planned(name: str, options: Options, quick: bool) -> Planned:
+def _planned(name: str, options: Options, quick: bool, data: TaskData) -> Planned:
     file = read_suite(name, quick=quick)
     planned = make_plan(file, options)
-    _load_data(file.suite, planned.plan)
+    _load_data(file.suite, planned.plan, data)
     return planned
 
 
-def _load_data(suite: Suite, plan: Plan) -> None:
+def _load_data(suite: Suite, plan: Plan, data: TaskData) -> None:
     """Load every data set once before anything is promised, so that a missing one is said now."""
     recipes = {suite.recipe(job.recipe, job.case) for job in plan.jobs}
     for task in {phase.task for recipe in recipes for phase in recipe.phases}:
-        task_splits(task, plan.precision)
+        data.splits(task, plan.precision)
 
 
 def _begun(planned: Planned, results: Path, display: Display) -> Ledger:

@@ -15,7 +15,7 @@ from pathlib import Path
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
-from manyseeds.datasets import task_splits
+from manyseeds.datasets import TaskData
 from manyseeds.execution.checkpoint import load_state, save_state
 from manyseeds.execution.phase import Progress, Report, train_phase
 from manyseeds.execution.records import curve_rows, diagnosis_messages, record_rows
@@ -92,6 +92,7 @@ class JobTrainer:
         self.settings = settings
         self.suite = suite
         self.checkpoints = checkpoints
+        self.data = TaskData()
 
     def run(self, job: Job, attempt: int, keep: frozenset[str], report: Report) -> Message:
         """Train a job and return the message with its records, curves and diagnoses.
@@ -110,7 +111,7 @@ class JobTrainer:
         recipe = self.suite.recipe(job.recipe, job.case)
         lanes = seeds_of(job.seeds, job.varied)
         state, shared = self._trained(recipe, lanes, keep, report)
-        metrics = scores(self.backend, recipe, state, lanes, self.settings.precision)
+        metrics = scores(self.backend, recipe, state, lanes, self.settings.precision, self.data)
         compiled = self.backend.compiled() - before
         facts = {
             "recipe_sha256": recipe.fingerprint(),
@@ -136,7 +137,7 @@ class JobTrainer:
         shared = state.seconds
         while state.phases < len(recipe.phases):
             phase = recipe.phases[state.phases]
-            data = task_splits(phase.task, self.settings.precision)
+            data = self.data.splits(phase.task, self.settings.precision)
             cohort = self.backend.cohort(phase.network, data, len(lanes))
             state = train_phase(cohort, recipe, state, data, lanes, report)
             if recipe.prefix(state.phases) in keep:

@@ -1,1 +1,6 @@
-"""The ledger: what a run promised and what it delivered, on disk."""
+"""The ledger: the plan of a run and its results, on disk.
+
+Belongs here: plans, records, curves, diagnostics and provenance, their columns, and how they are
+written, read and packed. Not here: training, which is in `execution`, and everything computed from
+results.
+"""

@@ -1,6 +1,6 @@
-"""The one way a file is written: beside, flushed to disk, renamed.
+"""Atomic writing: to a temporary file, which is flushed to disk and renamed.
 
-A file written here is there whole or not at all, even after a power cut.
+A file written in this way is complete or absent, even after a power cut.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import os
 from pathlib import Path
 
 _UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
-"""What a file system answers that cannot flush a folder."""
+"""Error numbers of file systems that cannot flush a folder."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file and flush it, with the folder's entry, to disk.
+    """Write a file and flush it to disk, together with its folder's entry.
 
     Raises
     ------
     OSError
-        The file cannot be written; what stood at `path` before still does.
+        The file cannot be written; the previous file at `path`, if any, is unchanged.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
 

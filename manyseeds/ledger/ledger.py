@@ -1,18 +1,19 @@
-"""The ledger: plan, provenance, records and curves of one run, on disk.
+"""The ledger: plan, provenance, records, curves and diagnostics of one run, on disk.
 
-    results/<run>/plan.json            every row promised; written before the first training
-    results/<run>/provenance.json      versions, devices, data: one entry a session of the run
-    results/<run>/records/*.parquet    one row a training, whatever became of it
-    results/<run>/curves/*.parquet     one row an epoch
-    results/<run>/diagnostics/*.parquet  what was seen inside the networks, where recipes ask
-    results/<run>/checkpoints/*.npz    weights after shared phases, removed when the run is whole
+    results/<run>/plan.json              every promised row; written before the first training
+    results/<run>/provenance.json        versions, devices, data: one entry per session of the run
+    results/<run>/records/*.parquet      one row per training, also of a failed one
+    results/<run>/curves/*.parquet       one row per epoch of a training
+    results/<run>/diagnostics/*.parquet  statistics of layers, for recipes with diagnostics
+    results/<run>/checkpoints/*.npz      weights after shared phases; removed from a complete run
 
-`manyseeds pack` makes one file of each kind, `records.parquet` and so on, from a whole run
-(`manyseeds.ledger.packing`); everything reads both.
+`manyseeds pack` makes one file of each kind, `records.parquet` and so on, of a complete run
+(`manyseeds.ledger.packing`). Both forms are read.
 
-Files are written beside, flushed to disk and renamed, never changed after. Parquet pages carry
-checksums. A row that is trained again has a further record with a higher `attempt`; the last one
-counts. A promised row without a record reads as `missing`: no row ever disappears.
+Files are written under another name, flushed to disk and renamed, and never change afterwards.
+Parquet pages carry checksums. A row that is trained again gets another record with a higher
+`attempt`; the last attempt counts. A promised row without a record is read as `missing`: no row
+ever disappears.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from manyseeds.suite.suite import Suite
 
 
 class Ledger:
-    """One run's folder."""
+    """The folder of one run, for reading and writing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,16 +47,24 @@ class Ledger:
 
     @classmethod
     def create(cls, results: Path, plan: Plan) -> Ledger:
-        """Make the folder of a new run and write its plan; two runs never share a folder."""
+        """Make the folder of a new run and write its plan.
+
+        Raises
+        ------
+        RequestError
+            The folder exists: two runs never share a folder.
+        RunError
+            The folder cannot be written to.
+        """
         folder = results / plan.run
-        with _explained(folder):
+        with _write_errors(folder):
             results.mkdir(parents=True, exist_ok=True)
             try:
                 folder.mkdir()
             except FileExistsError:
                 raise RequestError(
-                    f"{folder} exists already: a run never writes into another. "
-                    f"Resume it with --resume {plan.run}, or choose another --results folder."
+                    f"{folder} exists already: a run never writes into another run's folder. "
+                    f"Resume that run with --resume {plan.run}, or choose another --results folder."
                 ) from None
             for name in ("records", "curves", "diagnostics", "checkpoints"):
                 (folder / name).mkdir()
@@ -64,14 +73,22 @@ class Ledger:
 
     @classmethod
     def open(cls, folder: Path) -> Ledger:
-        """Open a run's folder, refusing one without a readable plan."""
+        """Return the ledger in a run's folder.
+
+        Raises
+        ------
+        RequestError
+            The folder has no plan.
+        RunError
+            The plan is damaged.
+        """
         if not (folder / "plan.json").is_file():
             raise RequestError(
-                f"{folder} is no run: it has no plan.json. Runs are the folders that "
-                "`manyseeds run` makes in its --results folder."
+                f"{folder} is not a run: it has no plan.json. A run is a folder that "
+                "`manyseeds run` made in its --results folder."
             )
         ledger = cls(folder)
-        ledger.plan  # noqa: B018  (a broken plan is refused here, not later)
+        ledger.plan  # noqa: B018  (a damaged plan is refused here, not later)
         return ledger
 
     @cached_property
@@ -85,19 +102,25 @@ class Ledger:
 
     @cached_property
     def suite(self) -> Suite:
-        """The run's suite, as it was when the plan was made; read once."""
+        """The run's suite, as it was when the run was planned; read once."""
         return planned_suite(self.plan)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the run for writing; a second writer is refused."""
+        """Lock the run for writing.
+
+        Raises
+        ------
+        RequestError
+            Another process is writing to the run.
+        """
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise RequestError(
                 f"{self.folder} is being written by another process: wait for it to end, or "
-                "start a new run, which gets a folder of its own."
+                "start a new run, which has its own folder."
             ) from None
         try:
             yield
@@ -106,31 +129,31 @@ class Ledger:
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
-        """One entry for each time the run was started or resumed."""
+        """One entry for each session, that is each time the run was started or resumed."""
         path = self.folder / "provenance.json"
         try:
             sessions: Any = json.loads(path.read_bytes()) if path.exists() else []
         except ValueError as error:
             raise RunError(f"{path} is damaged: {error}") from None
         if not isinstance(sessions, list):
-            raise RunError(f"{path} is damaged: it is no list")
+            raise RunError(f"{path} is damaged: it should be a list of sessions")
         return sessions
 
     def write_provenance(self, sessions: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the provenance by `sessions`."""
+        """Replace the provenance with these sessions."""
         text = json.dumps(list(sessions), indent=1, sort_keys=True)
-        with _explained(self.folder):
+        with _write_errors(self.folder):
             write_atomically(self.folder / "provenance.json", text.encode())
 
     def append(self, job: int, records: Rows, curves: Rows = (), diagnostics: Rows = ()) -> None:
-        """Add a job's records, curves and diagnostics; records last, for they make it count."""
+        """Write a job's curves and diagnostics, then its records, which make the job delivered."""
         attempt = records[0]["attempt"]
         name = f"{job:05d}-{attempt:02d}.parquet"
-        with _explained(self.folder):
+        with _write_errors(self.folder):
             if curves:
                 write_rows(self.folder / "curves" / name, curves, "curves")
             if diagnostics:
-                (self.folder / "diagnostics").mkdir(exist_ok=True)  # not in older runs
+                (self.folder / "diagnostics").mkdir(exist_ok=True)  # older runs have no such folder
                 write_rows(self.folder / "diagnostics" / name, diagnostics, "diagnostics")
             write_rows(self.folder / "records" / name, records, "records")
 
@@ -139,14 +162,20 @@ class Ledger:
         return _last_attempts(self._tables.frame("records"))
 
     def records(self) -> pd.DataFrame:
-        """Return one row per promised row, in the plan's order; without a record: `missing`."""
+        """Return every promised row, in the plan's order; a row without a record is `missing`.
+
+        Raises
+        ------
+        RunError
+            There are records of rows that the plan does not promise.
+        """
         promised = pd.DataFrame(self.plan.rows(), columns=ROW_KEY)
-        found = self.delivered()
-        stray = found[[*ROW_KEY]].merge(promised, on=ROW_KEY, how="left", indicator=True)
-        if (stray["_merge"] == "left_only").any():
-            raise RunError(f"{self.folder}/records holds rows that its plan does not promise")
-        records = promised.merge(found, on=ROW_KEY, how="left")
-        del found, stray  # of a million rows each is a third of a gigabyte
+        delivered = self.delivered()
+        matched = delivered[[*ROW_KEY]].merge(promised, on=ROW_KEY, how="left", indicator=True)
+        if (matched["_merge"] == "left_only").any():
+            raise RunError(f"{self.folder}/records has rows that its plan does not promise")
+        records = promised.merge(delivered, on=ROW_KEY, how="left")
+        del delivered, matched  # of a million rows, each is a third of a gigabyte
         records["suite"] = self.plan.suite
         records["status"] = records["status"].fillna("missing")
         columns: list[str] = list(RECORD_SCHEMA.names)
@@ -162,13 +191,13 @@ class Ledger:
         return self._of_last_attempts(self._tables.frame("diagnostics"))
 
     def complete(self) -> bool:
-        """Return whether every promised row is ok, or diverged where its recipe expects that."""
+        """Return whether every promised row is ok, or has diverged and its recipe expects that."""
         records = self.records()
         expected = {cell.recipe.name for cell in self.suite.cells if cell.recipe.expect_divergence}
-        fine = (records["status"] == "ok") | (
+        as_expected = (records["status"] == "ok") | (
             (records["status"] == "diverged") & records["recipe"].isin(expected)
         )
-        return bool(fine.all())
+        return bool(as_expected.all())
 
     def _of_last_attempts(self, rows: pd.DataFrame) -> pd.DataFrame:
         last = self.delivered()[[*ROW_KEY, "attempt"]]
@@ -183,12 +212,12 @@ def _last_attempts(records: pd.DataFrame) -> pd.DataFrame:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Say what a failed write means for the run."""
+def _write_errors(folder: Path) -> Iterator[None]:
+    """Turn a failed write into a `RunError` that says how to continue the run."""
     try:
         yield
     except OSError as error:
         raise RunError(
-            f"cannot write to {folder}: {error.strerror or error}. Everything recorded so far is "
-            f"kept; make room, then go on with --resume {folder.name}."
+            f"cannot write to {folder}: {error.strerror or error}. Nothing recorded so far is "
+            f"lost: make room, then continue with --resume {folder.name}."
         ) from error

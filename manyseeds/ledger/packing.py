@@ -1,4 +1,4 @@
-"""Packs a whole run: one file of each kind of table instead of one per job."""
+"""Packing of a complete run: one file for each kind of table in place of one per job."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ DELIVERED = ("ok", "diverged")
 
 
 def pack(ledger: Ledger) -> tuple[int, int]:
-    """Pack a run whose every row is delivered; return how many files it had and has.
+    """Pack a run of which every row is delivered, and return its numbers of files before and after.
 
-    Nothing is lost where this is cut off: the packed files are written and read back before the
-    first of the others goes, and packing again goes on from there.
+    An interruption loses nothing: the packed files are written and read back before the first of
+    the others is removed, and packing again continues from there.
 
     Raises
     ------
     RequestError
-        The run is not whole: a resume would add to it.
+        The run is not complete: a resume would add to it.
     RunError
-        A file is damaged, or cannot be written.
+        A file is damaged or cannot be written.
     """
     with ledger.writing():
         statuses = ledger.records()["status"].value_counts()
         if missing := {name: n for name, n in statuses.items() if name not in DELIVERED}:
             counted = ", ".join(f"{count} {name}" for name, count in missing.items())
             raise RequestError(
-                f"{ledger.folder} is not whole ({counted}): only a run with nothing left to train "
-                f"is packed. Train the rest with: manyseeds run --resume {ledger.folder.name} "
-                f"--results {ledger.folder.parent}"
+                f"{ledger.folder} is not complete ({counted}): only a run with nothing left to "
+                f"train can be packed. Train the rest with: manyseeds run --resume "
+                f"{ledger.folder.name} --results {ledger.folder.parent}"
             )
         before = len(list(_files(ledger.folder)))
         try:
@@ -56,7 +56,7 @@ def _write_packed(folder: Path) -> None:
         write_table(packed, table, packed=True)
         if not read_table(packed, kind).equals(table):
             packed.unlink()
-            raise RunError(f"{packed} does not read back as it was written; nothing was removed")
+            raise RunError(f"{packed} reads back changed after writing; nothing was removed")
 
 
 def _remove_loose(folder: Path) -> None:

@@ -1,6 +1,6 @@
-"""The plan: every row promised, written down before the first training.
+"""The plan: every promised row, written to disk before the first training.
 
-A row is one training that will be accounted for; a job is the rows trained together as one
+A row is one training that the run accounts for; a job is the rows that are trained together as one
 cohort. The number of lanes is part of the plan, so that a plan repeats bit for bit.
 """
 
@@ -20,7 +20,7 @@ Mode = Literal["cohort", "solo"]
 
 
 class RowKey(NamedTuple):
-    """What tells one promised row from another."""
+    """The identity of a promised row."""
 
     recipe: str
     case: str
@@ -36,15 +36,18 @@ class Job(Model):
     Attributes
     ----------
     id
-        Number in the plan, from 0, in the order of training.
+        The job's number in the plan, from 0, in the order of training.
+    backend, recipe
+        The names of the backend and of the recipe.
     case
-        The suite's parameter, such as the pair of target classes "5-6"; "" if it has none.
+        The value of the suite's parameter, such as the pair of target classes "5-6"; "" if the
+        recipe does not depend on it.
     mode
         "cohort", or "solo": one lane, the only kind whose seconds stand for one training.
     vary
-        Which streams the seed drives: their names joined by "+".
+        The streams that the seed drives, their names joined by "+".
     seeds
-        One lane each.
+        The seeds, one for each lane.
     """
 
     id: int
@@ -57,17 +60,17 @@ class Job(Model):
 
     @property
     def varied(self) -> tuple[Stream, ...]:
-        """The streams the seed drives."""
+        """The streams that the seed drives."""
         return tuple(self.vary.split("+"))  # type: ignore[arg-type]
 
     def rows(self) -> Iterator[RowKey]:
-        """Yield the rows this job promises."""
+        """Yield the rows that this job promises."""
         for seed in self.seeds:
             yield RowKey(self.recipe, self.case, self.backend, self.mode, self.vary, seed)
 
 
 class Unsupported(Model):
-    """A recipe that a backend cannot train, and why; its rows are not promised, but shown."""
+    """A recipe that a backend cannot train, and why; its rows are not promised, but reported."""
 
     backend: str
     recipe: str
@@ -75,27 +78,27 @@ class Unsupported(Model):
 
 
 class Plan(Model):
-    """All that a run promises.
+    """Everything that a run promises.
 
     Attributes
     ----------
     run
-        Name of the run, and of its folder.
+        The name of the run and of its folder.
     suite, suite_file, suite_text, suite_sha256
-        The suite's name, where it was read from (without a folder if it came along), and its
-        text and SHA-256 as read.
+        The suite's name, its file (without the folder for a bundled suite), its text and the
+        SHA-256 of the text.
     quick
-        The suite's quick form.
+        Whether the run trains the suite's quick form.
     device, precision, deterministic, tf32, threads
-        How every backend is opened.
+        The settings with which every backend is opened.
     beside
-        How many backends train at once.
+        Number of backends that train at the same time.
     primary
         The metric that claims are about.
     unsupported
-        What a backend cannot train.
+        The recipes that a backend cannot train.
     jobs
-        In the order of training.
+        The jobs, in the order of training.
     """
 
     run: str
@@ -115,14 +118,14 @@ class Plan(Model):
     jobs: tuple[Job, ...]
 
     def rows(self) -> Iterator[RowKey]:
-        """Yield every row promised, in order."""
+        """Yield every promised row, in the order of the jobs."""
         for job in self.jobs:
             yield from job.rows()
 
     def settings(self) -> Settings:
-        """Return how its backends are opened."""
+        """Return the settings with which the backends are opened."""
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     def backends(self) -> tuple[str, ...]:
-        """Return the backends with rows in this plan, in order of first use."""
+        """Return the names of the backends with rows in this plan, in order of first use."""
         return tuple(dict.fromkeys(job.backend for job in self.jobs))

@@ -1,4 +1,4 @@
-"""The suite of a plan, as it was when the plan was made."""
+"""The suite of a plan, read from the text that the plan records."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def planned_suite(plan: Plan) -> Suite:
     Raises
     ------
     RequestError
-        This version of manyseeds no longer reads its text.
+        This version of manyseeds no longer reads the suite's text.
     """
     try:
         return parse_suite(plan.suite_text, plan.suite_file, quick=plan.quick)
     except RequestError as error:
         raise RequestError(
-            f"run {plan.run!r} was planned by a version of manyseeds that read other suites than "
-            f"this one: use the version in its provenance.json, or name other runs. {error}"
+            f"run {plan.run!r} was planned by another version of manyseeds, and this one cannot "
+            f"read its suite: use the version in its provenance.json, or name other runs. {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""Where results come from: machine, versions, commit, data. One entry a session of a run."""
+"""The origin of results: machine, versions, commit, data; one entry per session of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ _PACKAGES = ("manyseeds", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "sc
 
 
 def session(datasets: Iterable[str]) -> dict[str, Any]:
-    """Return what is known before a backend is opened; backends are added as they open."""
+    """Return the entry of a session that begins; the runner adds backends to it as they open.
+
+    Parameters
+    ----------
+    datasets
+        The names of the data sets that the session trains on.
+    """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": ["manyseeds", *map(_portable, sys.argv[1:])],
@@ -39,29 +45,30 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
 
 
 def _portable(argument: str) -> str:
-    """Return an argument without the folders of this machine: ledgers are passed on."""
+    """Return an argument without the folders of this machine, for ledgers are given to others."""
     option, equals, value = argument.rpartition("=")
     path = Path(value)
     return f"{option}{equals}{path.name}" if path.is_absolute() else argument
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _dirty() -> bool | None:
+    """Return whether the clone has uncommitted changes of code or suites; None outside a clone."""
     changes = _git("status", "--porcelain", "--", "manyseeds", "backends", "suites")
     return None if changes is None else bool(changes)
 
 
 def _git(*arguments: str) -> str | None:
-    """Return git's answer about the clone this package runs from, or None outside of one."""
+    """Return git's output about the clone this package runs from, or None outside a clone."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

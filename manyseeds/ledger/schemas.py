@@ -1,4 +1,4 @@
-"""The columns of records, curves and diagnostics."""
+"""The columns of the ledger's tables: records, curves and diagnostics."""
 
 from __future__ import annotations
 
@@ -34,18 +34,22 @@ RECORD_SCHEMA = pa.schema(
 )
 """Columns of a record.
 
-`job` and `lanes` say which cohort a row was trained in. Accuracies are shares in [0, 1]. The
-seconds are those of the whole cohort (divide by `lanes` for one seed's share): `seconds_train`
-and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of tracing and
-compiling, `seconds_shared` of phases that were trained once for several recipes, which every
-row that builds on them repeats. `train_loss` is the mean over the last epoch's steps, without
-`train_penalty`; `fitted_*` are of the whole training split after training, nothing dropped.
-`*_brier` and `*_ece` are calibration errors (`execution.calibration`), `mc_*` those of Monte Carlo
-dropout on the same weights. `source_accuracy_*` is the previous network's test accuracy on its own
-task before and after a phase that shares its layers. `zero_share` is the share of kernel weights
-that are 0. Where a recipe asks for diagnostics, after the last epoch: `dead_share`, the share of
-hidden units that are dead, and `normality_error`, the largest over hidden layers of |mean| and
-|sd - 1| of what their units put out, in training mode where something is dropped.
+`job` and `lanes` identify the cohort in which a row was trained. Accuracies are shares in [0, 1].
+
+Seconds are those of the whole cohort (divide by `lanes` for the share of one seed):
+`seconds_train` and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of
+tracing and compiling, `seconds_shared` of phases that were trained once for several recipes, and
+which every row that builds on them repeats.
+
+`train_loss` is the mean over the steps of the last epoch, without `train_penalty`. `fitted_*` are
+scores on the whole training split after training, without dropout. `*_brier` and `*_ece` are
+calibration errors (`execution.calibration`), `mc_*` the scores of Monte Carlo dropout with the same
+weights. `source_accuracy_*` is the previous network's test accuracy on its own task, before and
+after a phase that shares its layers. `zero_share` is the share of kernel weights that are 0.
+
+Recipes with diagnostics also have, after the last epoch, `dead_share`, the share of hidden units
+that are dead, and `normality_error`, the largest |mean| or |sd - 1| of the outputs of a hidden
+layer, in training mode if the network has dropout.
 """
 
 CURVE_SCHEMA = pa.schema(
@@ -57,7 +61,7 @@ CURVE_SCHEMA = pa.schema(
         for name in ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy")
     ]
 )
-"""Columns of a curve: `epoch` counts from 1 over all phases; `rate` is the epoch's last step's."""
+"""Columns of a curve: `epoch` counts from 1 over all phases; `rate` is that of its last step."""
 
 DIAGNOSTICS_SCHEMA = pa.schema(
     [pa.field(name, pa.string()) for name in ("recipe", "case", "backend", "mode", "vary")]

@@ -1,7 +1,7 @@
-"""Parquet tables of a ledger: written whole, read with their checksums verified.
+"""Parquet tables of a ledger: written in one piece, and read with their checksums verified.
 
-A run has one file per job, `records/00003-01.parquet` for instance, until it is packed; then it has
-one file per kind of table, `records.parquet`.
+A run has one file per job, for instance `records/00003-01.parquet`, until it is packed; then it has
+one file per kind of table, for instance `records.parquet`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from manyseeds.ledger.schemas import SCHEMAS, Kind
 
 REMEDIES: Mapping[Kind, str] = {
     "records": "Delete it and resume the run to train its rows again.",
-    "curves": "Delete it: its rows' records are kept, their curves are lost.",
-    "diagnostics": "Delete it: its rows' records are kept, their diagnostics are lost.",
+    "curves": "Delete it: the curves of its rows are lost, their records are not.",
+    "diagnostics": "Delete it: the diagnostics of its rows are lost, their records are not.",
 }
-"""What to do about a damaged file."""
+"""Remedies for a damaged file of one job."""
 
 PACKED_REMEDY = "Restore it from version control or a backup, or train the run again."
+"""Remedy for a damaged file of a packed run."""
 
 _PACKED_LEVEL = 12
-"""Of zstd, for a file that is written once and kept."""
+"""Compression level of zstd for a packed file, which is written once."""
 
 
 class Tables:
-    """The tables in a run's folder, each read once and again only when its files have changed."""
+    """The tables in a run's folder; each is read once, and again only if its files have changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._frames: dict[Kind, tuple[list[tuple[str, int, int]], pd.DataFrame]] = {}
 
     def files(self, kind: Kind) -> list[Path]:
-        """Return the files of a kind: the packed one if there is one, else those of the jobs."""
+        """Return the files of a kind: the packed file if there is one, else those of the jobs."""
         packed = packed_file(self._folder, kind)
         return [packed] if packed.exists() else loose_files(self._folder, kind)
 
@@ -51,7 +52,7 @@ class Tables:
         return pa.concat_tables([SCHEMAS[kind].empty_table(), *tables], promote_options="default")
 
     def frame(self, kind: Kind) -> pd.DataFrame:
-        """Return all rows of a kind as a frame that must not be changed: it is kept."""
+        """Return all rows of a kind; the frame is cached and must not be changed."""
         files = self.files(kind)
         stamps = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
         if kind not in self._frames or self._frames[kind][0] != stamps:
@@ -61,22 +62,22 @@ class Tables:
 
 
 def packed_file(folder: Path, kind: Kind) -> Path:
-    """Return where a packed run keeps a kind of table."""
+    """Return the path of a kind's file in a packed run."""
     return folder / f"{kind}.parquet"
 
 
 def loose_files(folder: Path, kind: Kind) -> list[Path]:
-    """Return the files of a kind that jobs have written, in their order."""
+    """Return the files of a kind that jobs have written, in the order of the jobs."""
     return sorted((folder / kind).glob("*.parquet"))
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], kind: Kind) -> None:
-    """Write a job's rows of a kind as one file."""
+    """Write a job's rows of a kind to one file."""
     write_table(path, pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMAS[kind]))
 
 
 def write_table(path: Path, table: pa.Table, *, packed: bool = False) -> None:
-    """Write a table as one Parquet file whose pages carry checksums."""
+    """Write a table to one Parquet file whose pages carry checksums."""
     sink = pa.BufferOutputStream()
     level = _PACKED_LEVEL if packed else None
     pq.write_table(
@@ -86,18 +87,19 @@ def write_table(path: Path, table: pa.Table, *, packed: bool = False) -> None:
 
 
 def read_table(path: Path, kind: Kind) -> pa.Table:
-    """Read one Parquet file.
+    """Read one Parquet file of a kind.
 
     Raises
     ------
     RunError
-        It is damaged, or has columns that its kind does not know.
+        The file is damaged, or has columns that its kind does not have; the message says what to
+        do.
     """
     try:
-        # Not `pq.read_table`: it is slower, and a folder "a=b" on the way would add a column.
+        # `pq.read_table` is slower, and adds a column for a folder named like "a=b" in the path.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
-        # The names and types of columns have no checksum.
+        # The checksums do not cover the names and types of columns.
         if stray := [field.name for field in table.schema if field not in list(SCHEMAS[kind])]:
             raise pa.ArrowInvalid(f"unknown columns {', '.join(map(repr, stray))}")
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:

@@ -1,15 +1,16 @@
 """Noise drawn inside the graph: Threefry-2x32-20, the same bits on every backend and device.
 
-This module is the definition, in NumPy; a backend computes the same with its own integer
-operations (`noise.py` in each) and is tested to agree bit for bit.
+This module is the definition, in NumPy. A backend computes the same with its own integer
+operations (its `noise.py`) and is tested to agree bit for bit.
 
 The noise of one layer, lane and step is addressed by a key (two words, from
 `randomness.streams.key`) and a counter (block, step). A block gives two words x0, x1. The words
-of a step are laid out as x0 of all its blocks, then x1 of all its blocks; each word gives two
-halves, the low 16 bits first. Element e of the layer's input, counted row by row over
-[batch, units], takes half e: dropout and alpha dropout keep it or not, a randomised ReLU takes
-its slope from it. Drop connect counts the elements of a kernel [fan_in, units] in the same way.
-White noise needs more bits: a block gives it two normals, laid out as the words are.
+of a step are laid out as x0 of all its blocks, then x1 of all its blocks. Each word splits into
+two 16-bit halves, the low one first. Element e of the layer's input, counted row by row over
+[batch, features], uses half e: dropout and alpha dropout decide by it whether to keep the element,
+a randomised ReLU turns it into the element's slope. Drop connect counts the elements of a kernel
+[fan_in, units] in the same way. White noise needs more bits: each block gives two normals, laid
+out as the words are.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint32]
 
 HALVES = 1 << 16
+"""Number of values a 16-bit half can have."""
 SELU_FLOOR = -1.7580993408473768599402175208123
-"""-`SELU_SCALE` `SELU_ALPHA`, what selu tends to for very negative inputs."""
+"""-`SELU_SCALE` `SELU_ALPHA`: the limit of selu for very negative inputs."""
 _PARITY = np.uint32(0x1BD11BDA)
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 def threefry(key: Words, counter: Words) -> Words:
-    """Return Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Random123").
+    """Return the words of Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Random123").
 
     Parameters
     ----------
@@ -38,7 +40,16 @@ def threefry(key: Words, counter: Words) -> Words:
 
     Returns
     -------
-    Two words on the last axis, of the broadcast shape.
+    Words
+        Two words on the last axis, of the broadcast shape.
+
+    Examples
+    --------
+    The first known answer that Random123 publishes for this generator:
+
+    >>> zeros = np.zeros((1, 2), dtype=np.uint32)
+    >>> [f"{word:08x}" for word in threefry(zeros, zeros)[0]]
+    ['6b200159', '99ba4efe']
     """
     schedule = (key[..., 0], key[..., 1], key[..., 0] ^ key[..., 1] ^ _PARITY)
     x0 = counter[..., 0] + schedule[0]
@@ -53,33 +64,56 @@ def threefry(key: Words, counter: Words) -> Words:
 
 
 def blocks(elements: int) -> int:
-    """Return how many blocks give `elements` halves."""
+    """Return the number of blocks that give `elements` halves, four to a block."""
     return -(-elements // 4)
 
 
 def halves(key: Words, step: int, elements: int) -> NDArray[np.uint16]:
-    """Return the noise of a step: [lanes, elements] halves for keys [lanes, 2]."""
+    """Return the halves of a step, [lanes, elements], for keys [lanes, 2]."""
     count = blocks(elements)
-    counter = np.stack(
-        [np.arange(count, dtype=np.uint32), np.full(count, step, dtype=np.uint32)], axis=-1
-    )
-    words = threefry(key[:, None, :], counter[None])
+    words = threefry(key[:, None, :], _counters(count, step)[None])
     planar = np.ascontiguousarray(words.swapaxes(1, 2)).reshape(len(key), 2 * count)
     return planar.astype("<u4").view("<u2")[:, :elements]
 
 
+def _counters(count: int, step: int) -> Words:
+    """Return the counters of a step's blocks, [count, 2]: the block's number and the step's."""
+    numbers = np.arange(count, dtype=np.uint32)
+    return np.stack([numbers, np.full(count, step, dtype=np.uint32)], axis=-1)
+
+
 def threshold(rate: float) -> int:
-    """Return the least half that keeps an element dropped with probability `rate`."""
+    """Return the smallest half at which an element dropped with probability `rate` is kept.
+
+    >>> threshold(0.5)
+    32768
+    """
     return round(rate * HALVES)
 
 
 def keep_scale(rate: float) -> float:
-    """Return what a kept element is multiplied by: 1 / P(kept), exact for the threshold."""
+    """Return the factor of the elements that dropout keeps: 1 / P(kept), exact for the threshold.
+
+    >>> keep_scale(0.5)
+    2.0
+    """
     return HALVES / (HALVES - threshold(rate))
 
 
 def kept(key: Words, step: int, rows: int, units: int, rate: float) -> NDArray[np.bool_]:
-    """Return which elements dropout keeps: [lanes, rows, units] for keys [lanes, 2]."""
+    """Return the mask of dropout, True where it keeps an element: [lanes, rows, units].
+
+    Parameters
+    ----------
+    key
+        The layer's keys, [lanes, 2].
+    step
+        Number of the step in the noise counter.
+    rows, units
+        Shape of the layer's input in one lane; for drop connect, of the kernel.
+    rate
+        Probability of dropping an element.
+    """
     noise = halves(key, step, rows * units)
     return (noise >= threshold(rate)).reshape(len(key), rows, units)
 
@@ -87,8 +121,11 @@ def kept(key: Words, step: int, rows: int, units: int, rate: float) -> NDArray[n
 def alpha_affine(rate: float) -> tuple[float, float]:
     """Return a and b of alpha dropout: a x + b has the mean and variance of x under selu.
 
-    With keep probability q and the value m = -`SELU_SCALE` `SELU_ALPHA` of what is dropped:
-    a = (q + m^2 q (1-q))^(-1/2), b = -a m (1-q) (Klambauer et al. 2017, section 3).
+    With the probability q of keeping an element and the value m = -`SELU_SCALE` `SELU_ALPHA` of a
+    dropped one: a = (q + m^2 q (1-q))^(-1/2), b = -a m (1-q) (Klambauer et al. 2017, section 3).
+
+    >>> alpha_affine(0.0)
+    (1.0, 0.0)
     """
     drop = threshold(rate) / HALVES
     keep = 1 - drop
@@ -99,23 +136,19 @@ def alpha_affine(rate: float) -> tuple[float, float]:
 def slopes(
     key: Words, step: int, rows: int, units: int, lower: float, upper: float
 ) -> NDArray[np.float64]:
-    """Return the slopes of a randomised ReLU: [lanes, rows, units] for keys [lanes, 2]."""
-    drawn = (halves(key, step, rows * units) + 0.5) / HALVES
-    return (lower + (upper - lower) * drawn).reshape(len(key), rows, units)
+    """Return the slopes of a randomised ReLU, [lanes, rows, units], for keys [lanes, 2]."""
+    uniform = (halves(key, step, rows * units) + 0.5) / HALVES
+    return (lower + (upper - lower) * uniform).reshape(len(key), rows, units)
 
 
 def normals(key: Words, step: int, elements: int, dtype: Any = np.float64) -> NDArray[Any]:
-    """Return unit normals: [lanes, elements] for keys [lanes, 2] (Box and Muller 1958).
+    """Return unit normals, [lanes, elements], for keys [lanes, 2] (Box and Muller 1958).
 
-    Of a block's words x0, x1 are made u = (x + 1/2) / 2^32 each, then
-    sqrt(-2 log u0) cos(2 pi u1), and the same with the sine; first all blocks' cosines, then all
-    their sines. All in the precision `dtype`.
+    Each word x of a block becomes u = (x + 1/2) / 2^32. The block's normals are
+    sqrt(-2 log u0) cos(2 pi u1), and the same with the sine: first the cosines of all blocks, then
+    their sines. All arithmetic is in the precision `dtype`.
     """
-    count = normal_blocks(elements)
-    counter = np.stack(
-        [np.arange(count, dtype=np.uint32), np.full(count, step, dtype=np.uint32)], axis=-1
-    )
-    words = threefry(key[:, None, :], counter[None]).astype(dtype)
+    words = threefry(key[:, None, :], _counters(normal_blocks(elements), step)[None]).astype(dtype)
     uniform = (words + np.asarray(0.5, dtype)) * np.asarray(2.0**-32, dtype)
     radius = np.sqrt(-2 * np.log(uniform[..., 0]))
     angle = np.asarray(2 * np.pi, dtype) * uniform[..., 1]
@@ -124,5 +157,5 @@ def normals(key: Words, step: int, elements: int, dtype: Any = np.float64) -> ND
 
 
 def normal_blocks(elements: int) -> int:
-    """Return how many blocks give `elements` normals."""
+    """Return the number of blocks that give `elements` normals, two to a block."""
     return -(-elements // 2)

@@ -1,7 +1,7 @@
 """Streams: the named sources of randomness, drawn in NumPy, the same for every backend.
 
 A seed gives each stream its value; a stream can be pinned to one value while the others vary.
-Every draw has an address, (seed, stream, path): nothing depends on what was drawn before.
+Every draw has an address, (seed, stream, path), and does not depend on any earlier draw.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Stream = Literal["init", "order", "dropout", "augment", "split"]
 STREAMS: tuple[Stream, ...] = get_args(Stream)
 
 PINNED_SEED = 0
-"""The value of a stream that is held fixed while others vary."""
+"""The seed of a stream that is held fixed while others vary."""
 
 
 @dataclass(frozen=True)
 class StreamSeeds:
-    """One lane's value of every stream; `split` is None where the protocol fixes the split."""
+    """One lane's seed of every stream; `split` is None where the protocol fixes the split."""
 
     init: int
     order: int
@@ -41,6 +41,9 @@ def stream_seeds(seed: int, varied: Sequence[Stream]) -> StreamSeeds:
     """Return a lane's stream seeds: `seed` for the varied streams, the rest pinned.
 
     A split that is not varied is the protocol's own fixed split.
+
+    >>> stream_seeds(9, ["init"])
+    StreamSeeds(init=9, order=0, dropout=0, augment=0, split=None)
     """
     values: dict[str, int] = {
         stream: seed if stream in varied else PINNED_SEED for stream in STREAMS if stream != "split"
@@ -54,30 +57,34 @@ def _sequence(seed: int, stream: Stream, path: Sequence[str | int]) -> np.random
 
 
 def generator(seed: int, stream: Stream, *path: str | int) -> np.random.Generator:
-    """Return the Philox generator at the address (seed, stream, path)."""
+    """Return the Philox generator at the address (seed, stream, path).
+
+    >>> generator(0, "order", "b", 3).permutation(8).tolist()
+    [0, 1, 3, 2, 6, 5, 4, 7]
+    """
     return np.random.Generator(np.random.Philox(_sequence(seed, stream, path)))
 
 
 def key(seed: int, stream: Stream, *path: str | int) -> NDArray[np.uint32]:
-    """Return the counter-based generator's key at the address (seed, stream, path), two words."""
+    """Return the key of the noise at the address (seed, stream, path): two words."""
     return _sequence(seed, stream, path).generate_state(2, np.uint32).astype(np.uint32)
 
 
 def batch_order(
     task: str, rows: Sequence[NDArray[np.int32]], seeds: Sequence[int], epoch: int
 ) -> NDArray[np.int32]:
-    """Return each lane's order of its training rows in an epoch, [lanes, n].
+    """Return the order in which each lane sees its training rows in an epoch, [lanes, n].
 
     Parameters
     ----------
     task
-        Name of the task; tasks have independent orders.
+        Name of the task; orders of different tasks are independent.
     rows
-        Each lane's rows of the training split, [n] per lane.
+        Every lane's rows of the training split, [n] per lane.
     seeds
-        Each lane's `order` seed.
+        Every lane's `order` seed.
     epoch
-        Epochs the recipe has spent on this task before this one.
+        Number of epochs that the recipe has spent on this task before this one.
     """
     return np.stack(
         [
@@ -88,21 +95,33 @@ def batch_order(
 
 
 def training_rows(
-    task: str, available: int, wanted: int | None, seeds: Sequence[int | None]
+    task: str, available: int, count: int | None, seeds: Sequence[int | None]
 ) -> list[NDArray[np.int32]]:
     """Return each lane's rows of the training split, [n] per lane.
 
-    A lane without a `split` seed has the first `wanted` rows, as the protocol says; a lane with
-    one has `wanted` rows drawn without replacement, in the order of the file: where all are wanted
-    the split stream changes nothing. None wants all of them.
+    Parameters
+    ----------
+    task
+        Name of the task; draws of different tasks are independent.
+    available
+        Number of rows in the training split.
+    count
+        Number of rows to train on; None takes all of them.
+    seeds
+        Every lane's `split` seed. A lane without one has the first `count` rows, as the protocol
+        says. A lane with one has `count` rows drawn without replacement, in the order of the file:
+        where all rows are taken, the split stream changes nothing.
+
+    Examples
+    --------
+    >>> [rows.tolist() for rows in training_rows("a", 9, 3, [None])]
+    [[0, 1, 2]]
     """
-    wanted = available if wanted is None else wanted
-    first = np.arange(wanted, dtype=np.int32)
+    count = available if count is None else count
+    first = np.arange(count, dtype=np.int32)
     return [
         first
         if seed is None
-        else np.sort(generator(seed, "split", task).permutation(available)[:wanted]).astype(
-            np.int32
-        )
+        else np.sort(generator(seed, "split", task).permutation(available)[:count]).astype(np.int32)
         for seed in seeds
     ]

@@ -1,4 +1,4 @@
-"""What the chapter claims, and which claims of the suites put it to the test."""
+"""The claims of the chapter, and the claims of the suites that test them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ class ChapterClaim(Model):
     Attributes
     ----------
     number
-        From 1.
+        The claim's number, from 1.
+    sentence
+        The claim in the words of the chapter.
     asked
-        The claims of suites that put it to the test, as "suite.claim".
+        The claims of suites that test it, as "suite.claim".
     unasked
-        What of it no suite asks, and why; None if nothing.
+        The part that no suite tests, and why; None if there is none.
     """
 
     number: int = Field(ge=1)
@@ -31,11 +33,11 @@ class ChapterClaim(Model):
     @model_validator(mode="after")
     def _check(self) -> ChapterClaim:
         if not self.asked and self.unasked is None:
-            raise ValueError(f"claim {self.number} is asked nowhere: say why in `unasked`")
+            raise ValueError(f"no suite tests claim {self.number}: say why in `unasked`")
         return self
 
 
 def chapter_claims() -> tuple[ChapterClaim, ...]:
-    """Return all claims, in order."""
+    """Return all claims of the chapter, in the order of their numbers."""
     text = (suites_folder() / CHAPTER).read_text(encoding="utf-8")
     return tuple(ChapterClaim(**frozen(row)) for row in tomllib.loads(text)["claims"])

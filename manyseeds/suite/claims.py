@@ -1,9 +1,9 @@
 """Claims as data: a sentence of the chapter, and the estimand that would show it.
 
-Every estimand comes to one number a seed, the improvement: positive is what the sentence says. Its
-mean over the seeds, with an interval, is judged against the least effect, which like the direction
-is fixed here before anything is trained. What each number is, and in which unit the least effect
-stands, is told by the classes; how they are computed, by `manyseeds.statistics`.
+Every estimand gives one number for each seed, the improvement, which is positive if the sentence is
+right. Its mean over the seeds, with an interval, is compared with the least effect. Direction and
+least effect are fixed here before anything is trained. The classes define the numbers and the
+unit of the least effect; `manyseeds.statistics` computes them.
 """
 
 from __future__ import annotations
@@ -33,22 +33,26 @@ ClaimMetric = Literal[
     "normality_error",
     "generalisation_gap",
 ]
-"""Metrics of the ledger that a claim can be about; see `manyseeds.ledger.ledger.RECORD_SCHEMA`.
+"""Metrics of the ledger that a claim can be about; see `manyseeds.ledger.schemas.RECORD_SCHEMA`.
 
-`generalisation_gap` is made of two of them: test loss minus the loss on the training split after
-training, nothing dropped.
+`generalisation_gap` is computed from two of them: the test loss minus the loss on the training
+split, after training and without dropout.
 """
 
 _LESS_IS_BETTER = ("loss", "brier", "ece", "dead_share", "normality_error", "generalisation_gap")
 
 
 def less_is_better(metric: ClaimMetric) -> bool:
-    """Return whether a smaller value is the better one."""
+    """Return whether smaller values of a metric are better.
+
+    >>> less_is_better("test_loss"), less_is_better("test_accuracy")
+    (True, False)
+    """
     return metric.endswith(_LESS_IS_BETTER)
 
 
 class Reference(Model):
-    """A published figure for a claim: two accuracies as shares, or only a factor of errors."""
+    """A published figure for a claim: two accuracies, as shares, or only a factor of errors."""
 
     label: str
     baseline: float | None = Field(default=None, ge=0, le=1)
@@ -65,28 +69,28 @@ class Reference(Model):
 
     @property
     def improvement(self) -> float | None:
-        """Treatment minus baseline, as a share; None if only a factor was published."""
+        """The treatment's accuracy minus the baseline's; None if only a factor was published."""
         if self.baseline is None or self.treatment is None:
             return None
         return self.treatment - self.baseline
 
     @property
     def error_factor(self) -> float | None:
-        """The error of the baseline over that of the treatment."""
+        """The baseline's error divided by the treatment's; None if that error is 0."""
         if self.factor is not None or self.baseline is None or self.treatment is None:
             return self.factor
         return (1 - self.baseline) / (1 - self.treatment) if self.treatment < 1 else None
 
 
 class _Claim(Model):
-    """What every claim has.
+    """The common part of all claims.
 
     Attributes
     ----------
     name, sentence
-        What it is called; what the chapter says.
+        The claim's name in its suite, and the claim in words.
     least_effect
-        The least improvement that counts, in the estimand's unit.
+        The least improvement that counts, in the unit of the estimand.
     """
 
     name: str
@@ -94,19 +98,19 @@ class _Claim(Model):
     least_effect: float = Field(gt=0)
 
     def compared(self) -> tuple[str, ...]:
-        """Return the recipes it is about, the one that should be best first."""
+        """Return the recipes that are compared, the one that should be best first."""
         raise NotImplementedError
 
 
 class _Paired(_Claim):
-    """Two recipes, or two predictions of the same networks.
+    """A comparison of two recipes, or of two predictions by the networks of one recipe.
 
     Attributes
     ----------
     treatment, baseline
-        Recipes.
+        The recipes that are compared.
     baseline_metric
-        The baseline's metric where it is another: two predictions of one recipe's networks.
+        The baseline's metric if it differs, to compare two predictions by the same networks.
     """
 
     treatment: str
@@ -119,17 +123,17 @@ class _Paired(_Claim):
 
 
 class Difference(_Paired):
-    """The mean over seeds of treatment minus baseline; of losses the other way round.
+    """The mean over the seeds of treatment minus baseline, with the opposite sign for losses.
 
     Attributes
     ----------
     metric
-        What is compared; the least effect is in its unit (accuracies: shares, 0.01 is one
-        percentage point).
+        The metric that is compared. The least effect is in its unit; accuracies are shares: 0.01 is
+        one percentage point.
     factor
-        Secondary: the ratio of errors claimed; reported as the share of seeds that reach it.
+        The claimed ratio of errors; the share of seeds that reach it is reported besides.
     references
-        What was published.
+        The published figures.
     """
 
     estimand: Literal["difference"] = "difference"
@@ -139,23 +143,23 @@ class Difference(_Paired):
 
 
 class Calibration(_Paired):
-    """A difference of what probabilities are judged by; less is better."""
+    """The mean difference of a measure of calibration, of which less is better."""
 
     estimand: Literal["calibration"]
     metric: Calibrated = "test_ece"
 
 
 class Share(_Paired):
-    """A difference of shares: of weights that are zero, or of units that are dead."""
+    """The mean difference of a share: of weights that are zero, or of units that are dead."""
 
     estimand: Literal["share"]
     metric: Shared
 
 
 class Ratio(_Paired):
-    """How many times smaller the treatment's mean error or loss is than the baseline's.
+    """The baseline's mean error or loss divided by the treatment's.
 
-    The least effect is a ratio above 1. Tables have logarithms: 0 is no effect.
+    The least effect is a ratio above 1. Tables have its logarithm: 0 means no effect.
     """
 
     estimand: Literal["ratio"]
@@ -164,9 +168,9 @@ class Ratio(_Paired):
 
 
 class ProbabilityOfImprovement(_Paired):
-    """How often the treatment is better on the same seed, ties counted half.
+    """The share of seeds on which the treatment is better, ties counted half.
 
-    The least effect is what it must exceed one half by, for instance 0.25 for three seeds of four.
+    The least effect is the excess over one half, for instance 0.25 for three seeds out of four.
     """
 
     estimand: Literal["probability_of_improvement"]
@@ -175,16 +179,16 @@ class ProbabilityOfImprovement(_Paired):
 
 
 class Equivalence(_Paired):
-    """That the difference lies within the least effect on either side: two one-sided tests."""
+    """The difference lies within the least effect on either side, by two one-sided tests."""
 
     estimand: Literal["equivalence"]
     metric: ClaimMetric = "test_accuracy"
 
 
 class Ordering(_Claim):
-    """Several recipes, the best first: Kendall's tau of each seed with the order claimed.
+    """Kendall's tau, for each seed, between the results and the claimed order, the best first.
 
-    The least effect is a tau: 1 is the full order in every seed, 0 none at all.
+    The least effect is a tau: 1 means the full order on every seed, 0 no order at all.
     """
 
     estimand: Literal["ordering"]
@@ -193,18 +197,18 @@ class Ordering(_Claim):
     least_effect: float = Field(gt=0, lt=1)
 
     def compared(self) -> tuple[str, ...]:
-        """Return the recipes in the order claimed."""
+        """Return the recipes in the claimed order."""
         return self.recipes
 
     @model_validator(mode="after")
     def _check(self) -> Ordering:
         if len(set(self.recipes)) < len(self.recipes):
-            raise ValueError("recipes: one is there twice")
+            raise ValueError("recipes: one appears twice")
         return self
 
 
 class Threshold(_Claim):
-    """One recipe against a number: by how much the metric is better than it."""
+    """The amount by which a recipe's metric is better than a fixed number."""
 
     estimand: Literal["threshold"]
     recipe: str
@@ -217,17 +221,17 @@ class Threshold(_Claim):
 
 
 class TimeToTarget(_Claim):
-    """How much sooner the treatment first reaches a validation accuracy.
+    """The time by which the treatment reaches a validation accuracy sooner than the baseline.
 
-    A lane that diverged or never reached it counts as the last epoch of the shorter training: the
-    mean is restricted to that horizon (Royston and Parmar 2013).
+    A lane that diverged or never reached the target counts as reaching it in the last epoch of the
+    shorter training: the mean is restricted to this horizon (Royston and Parmar 2013).
 
     Attributes
     ----------
     target
-        Validation accuracy, a share.
+        The validation accuracy, a share.
     clock
-        "epochs", or "seconds": epochs times the seconds of an epoch trained alone.
+        "epochs", or "seconds": epochs times the seconds of an epoch in solo training.
     """
 
     estimand: Literal["time_to_target"]
@@ -258,14 +262,14 @@ ESTIMANDS: dict[str, type[Any]] = {
     get_args(kind.model_fields["estimand"].annotation)[0]: kind
     for kind in get_args(get_args(Claim)[0])
 }
-"""The kinds of claims by the name of their estimand; one that names none is a difference."""
+"""The kinds of claims by the names of their estimands; a claim that names none is a difference."""
 
 
 def references(claim: Claim) -> tuple[Reference, ...]:
-    """Return what was published about a claim."""
+    """Return the published figures of a claim; only differences have any."""
     return claim.references if isinstance(claim, Difference) else ()
 
 
 def metric_of(claim: Claim) -> ClaimMetric:
-    """Return the metric that a claim's recipes are compared by."""
+    """Return the metric by which a claim compares its recipes."""
     return "test_accuracy" if isinstance(claim, TimeToTarget) else claim.metric

@@ -1,4 +1,4 @@
-"""Suite files: where they are found, and what is kept of one that was read."""
+"""Suite files: where the bundled ones are, and how a file is found and read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.suite import Suite
 
 CHAPTER = "chapter.toml"
-"""The file beside the suites that lists the claims of the chapter; it is no suite."""
+"""The file beside the bundled suites that lists the claims of the chapter; it is no suite."""
 
 
 @dataclass(frozen=True)
 class SuiteFile:
-    """A suite as read: the text is what a plan keeps and a resumed run is held to."""
+    """A suite and the file it was read from.
+
+    Attributes
+    ----------
+    suite
+        The suite, in its full or its quick form.
+    path
+        The file.
+    text
+        Its text, which a plan records and a resumed run is compared with.
+    quick
+        Whether `suite` is the quick form.
+    """
 
     suite: Suite
     path: Path
@@ -26,12 +38,12 @@ class SuiteFile:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the text."""
+        """The SHA-256 of the text, 64 hexadecimal digits."""
         return digest_text(self.text)
 
 
 def suites_folder() -> Path:
-    """Return the folder of the suites that come along: of the clone, or of the wheel."""
+    """Return the folder of the bundled suites: that of the clone, or that of the wheel."""
     clone = Path(__file__).parents[2] / "suites"
     if (clone.parent / "pyproject.toml").is_file() and clone.is_dir():
         return clone
@@ -39,15 +51,28 @@ def suites_folder() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Return the names of the suites that come along."""
+    """Return the names of the bundled suites, sorted."""
     return sorted(path.stem for path in suites_folder().glob("*.toml") if path.name != CHAPTER)
 
 
 def find_suite(name: str) -> Path:
-    """Return the file of a suite: a path to a TOML file, or the name of one that comes along."""
+    """Return the file of a suite.
+
+    Parameters
+    ----------
+    name
+        The path of a TOML file, or the name of a bundled suite.
+
+    Raises
+    ------
+    RequestError
+        There is no such file or suite.
+    """
     if name.endswith(".toml"):
         if not Path(name).is_file():
-            raise RequestError(f"no suite file {name}: give a path to a TOML file, or a name")
+            raise RequestError(
+                f"no suite file {name}: give the path of a TOML file or the name of a bundled suite"
+            )
         return Path(name)
     path = suites_folder() / f"{name}.toml"
     if not path.is_file():
@@ -56,7 +81,13 @@ def find_suite(name: str) -> Path:
 
 
 def read_suite(name: str, *, quick: bool = False) -> SuiteFile:
-    """Read a suite by name or path, in its full or its quick form."""
+    """Read a suite by name or path, in its full or its quick form.
+
+    Raises
+    ------
+    RequestError
+        There is no such suite, or its file cannot be read or is invalid.
+    """
     path = find_suite(name)
     try:
         text = path.read_text(encoding="utf-8")

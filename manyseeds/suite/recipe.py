@@ -1,7 +1,7 @@
 """A recipe: everything that defines one training, as frozen, hashable data.
 
-A recipe is a list of phases, each a stretch of training of one network on one task with one
-optimizer. Recipes whose first phases are equal share the training of those phases.
+A recipe is a list of phases; each trains one network on one task with one optimizer. Recipes whose
+first phases are equal share the training of these phases.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ Scaling = Literal["unit", "standardised", "raw"]
 
 
 class Task(Model):
-    """What is learned from: a data set, its splits, its classes.
+    """The data to learn from: a data set, its splits, its classes.
 
     Attributes
     ----------
     name
-        Keys the task's batch order in the `order` stream.
+        Part of the address of the task's batch orders in the `order` stream.
     dataset
-        A name of `manyseeds list datasets`.
+        The name of a data set of `manyseeds list datasets`.
     valid
-        The first so many images of the training file are for validation.
+        Number of examples, at the start of the training file, for validation.
     classes
-        The classes kept, relabelled 0, 1, … in the order given; None keeps all as they are.
+        The classes to use, relabelled 0, 1, … in this order; None uses all, with their own labels.
         With a logistic output the second class is the positive one.
     train
-        Train on the first so many of the remaining images (or, where the `split` stream is
-        varied, on so many drawn by it); None: on all.
+        Number of training examples: the first after those for validation or, if the `split` stream
+        is varied, examples that it draws. None uses all.
     scaling
-        "unit": pixels / 255 · "standardised": then by the training set's mean and sd per
-        feature · "raw": as in the file.
+        "unit": pixels / 255 · "standardised": then, for each feature, minus the mean and divided by
+        the sd of the training split · "raw": as in the file.
     """
 
     name: str
@@ -60,26 +60,34 @@ class Phase(Model):
     Attributes
     ----------
     name
-        Unique in the recipe.
+        A name that is unique in the recipe.
+    task, network
+        The data, and the network that is trained on them.
+    epochs, batch
+        Number of epochs, and of examples in a batch.
+    rate, optimizer, schedule
+        The learning rate, the optimizer and the schedule of the rate.
     clipping
-        What becomes of the gradient before the optimizer sees it.
+        The limit on the gradient; None for none.
     augmentation
-        What is done to the training images, in this order.
+        The changes of the training images, in this order.
     reuse
-        The layers, by label, that start with the weights the previous phase left; the others
-        start from the `init` stream. "all" goes on with the previous phase's network.
+        Labels of the layers that start with the weights the previous phase left; the others start
+        from the `init` stream. "all" continues with the previous phase's network.
     reuse_from
-        Which of the previous network's layers a reused layer takes its weights from, where that
-        has another label: pairs of our label and theirs.
+        Pairs of labels, of a reused layer and of the previous network's layer whose weights it
+        takes, for layers whose labels differ.
     shared
-        The reused layers are the previous network's own, not clones: training this phase
-        changes that network too. What it has become is scored under `source_*`.
+        The reused layers are the previous network's own, not copies: training this phase changes
+        that network too, and its scores before and after are recorded as `source_*`.
     frozen
-        The layers, by label, whose weights stay.
+        Labels of the layers whose weights stay.
     keep_zeros
-        Kernel weights that are 0 as the phase starts stay so.
+        Kernel weights that are 0 at the start of the phase stay 0.
     pruning
-        Which weights become 0 as the phase ends.
+        The rule by which weights become 0 at the end of the phase; None for none.
+    early_stopping
+        The rule by which lanes stop before `epochs`; None for none.
     diagnostics
         Record mean and sd of the layers' outputs, dead units, gradient norms and zero weights
         after every epoch.
@@ -111,31 +119,31 @@ class Phase(Model):
         for key, named in (("reuse", reuse), ("frozen", self.frozen)):
             if stray := sorted(set(named) - labels):
                 raise ValueError(
-                    f"{key} names {', '.join(map(repr, stray))}, no layer with weights of network "
-                    f"{self.network.name!r}; it has {', '.join(sorted(labels))}"
+                    f"{key} names {', '.join(map(repr, stray))}, but the layers with weights of "
+                    f"network {self.network.name!r} are {', '.join(sorted(labels))}"
                 )
         if self.frozen and set(self.frozen) >= labels:
             raise ValueError("every layer is frozen: nothing is left to train")
         if self.shared and not self.reuse:
-            raise ValueError("shared is for reused layers: say under reuse which they are")
+            raise ValueError("shared is for reused layers: name them under reuse")
         if stray := sorted({ours for ours, _ in self.reuse_from} - set(self.reused())):
             raise ValueError(f"reuse_from names {stray[0]!r}, which is not reused")
-        moved = "momentum" in self.optimizer.hyperparameters()
-        if self.schedule.moves_momentum() and not moved:
+        has_momentum = "momentum" in self.optimizer.hyperparameters()
+        if self.schedule.moves_momentum() and not has_momentum:
             raise ValueError(
-                f"the schedule {self.schedule.name!r} moves a momentum, and the optimizer "
+                f"the schedule {self.schedule.name!r} changes the momentum, but the optimizer "
                 f"{self.optimizer.name!r} has none: use momentum or nesterov"
             )
         return self
 
     def reused(self) -> tuple[str, ...]:
-        """Return the labels of the layers that start with the previous phase's weights."""
+        """Return the labels of the layers that start with weights of the previous phase."""
         if self.reuse == "all":
             return self.network.labels()
         return self.reuse
 
     def sources(self) -> dict[str, str]:
-        """Return the previous network's label of every reused layer."""
+        """Return the label in the previous network of every reused layer, by its own label."""
         return {label: label for label in self.reused()} | dict(self.reuse_from)
 
 
@@ -145,15 +153,15 @@ class Recipe(Model):
     Attributes
     ----------
     name
-        What the suite calls it.
+        The recipe's name in its suite.
     phases
-        In order; the last one's network is the one that is scored.
+        The phases, in order; the network of the last one is scored.
     monte_carlo
-        Score the last network with dropout on, too.
+        Also score the network by Monte Carlo dropout; None to do without.
     fold
-        Score the last network with its batch normalisation folded into its dense layers.
+        Score the network with its batch normalisation folded into its dense layers.
     expect_divergence
-        A diverged row counts as delivered.
+        A row that diverged counts as delivered.
     """
 
     name: str
@@ -176,23 +184,23 @@ class Recipe(Model):
         shared = next((n for n, phase in enumerate(self.phases) if phase.shared), None)
         if shared and self.phases[shared].network.name == self.phases[shared - 1].network.name:
             raise ValueError(
-                f"phase {self.phases[shared].name!r} goes on with the network of the phase before: "
-                "shared is for a network that has layers of another"
+                f"phase {self.phases[shared].name!r} continues with the previous phase's network: "
+                "shared is for another network that has some of its layers"
             )
         return self
 
     def prefix(self, phases: int) -> str:
-        """Return the fingerprint of the first `phases` phases, the part that can be shared."""
+        """Return the fingerprint of the first `phases` phases, which recipes can share."""
         return digest([_trained(phase) for phase in self.phases[:phases]])
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of what is trained; the recipe's own name is no part of it."""
+        """Return the SHA-256 of all phases; neither their names nor the recipe's are part of it."""
         return self.prefix(len(self.phases))
 
 
 def _check_reuse(before: Phase, phase: Phase) -> None:
-    """Refuse reused layers that the phase before does not have in the same shape."""
-    features = 1  # of the same data set or not: the shapes above the input say nothing of it
+    """Check that the previous phase has the reused layers, in the same shapes."""
+    features = 1  # any number: tasks may have other inputs, which no layer above the first sees
     theirs, ours = before.network.shapes(features), phase.network.shapes(features)
     sources = phase.sources()
     for name, shape in ours.items():
@@ -205,12 +213,13 @@ def _check_reuse(before: Phase, phase: Phase) -> None:
             )
 
 
-def _check_dropout(wanted: McDropout, network: Network) -> None:
-    """Refuse to sample from a network that drops nothing, or in another way."""
-    kind = "alpha_dropout" if isinstance(wanted, McAlphaDropout) else "dropout"
+def _check_dropout(sampling: McDropout, network: Network) -> None:
+    """Check that the network has the kind of dropout that it is to be sampled with."""
+    kind = "alpha_dropout" if isinstance(sampling, McAlphaDropout) else "dropout"
     if kind not in {layer.name for layer in network.layers}:
-        raise ValueError(f"{wanted.name} needs a layer {kind!r} in network {network.name!r}")
+        raise ValueError(f"{sampling.name} needs a layer {kind!r} in network {network.name!r}")
 
 
 def _trained(phase: Phase) -> dict[str, Any]:
+    """Return all of a phase that its training depends on: everything but its name."""
     return phase.model_dump(mode="json", exclude={"name"})

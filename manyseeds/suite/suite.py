@@ -1,7 +1,7 @@
-"""A suite: what is asked, as frozen data: recipes, seeds, claims and published figures.
+"""A suite: recipes, seeds, claims and published figures, as frozen data.
 
-The claims, their least effects and the primary metric are fixed here before anything is trained;
-a run's plan holds the text and its SHA-256. How a suite is written is in `suite.reader`.
+The claims, their least effects and the primary metric are fixed here before anything is trained; a
+run's plan records the suite's text and its SHA-256. `suite.reader` describes the files.
 """
 
 from __future__ import annotations
@@ -17,25 +17,33 @@ from manyseeds.suite.claims import Claim, PrimaryMetric
 from manyseeds.suite.recipe import Recipe
 
 
-def _once(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+def _without_repetition(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
     for stream in streams:
         if streams.count(stream) > 1:
-            raise ValueError(f"{stream!r} is there twice")
+            raise ValueError(f"{stream!r} appears twice")
     return streams
 
 
-Streams = Annotated[tuple[Stream, ...], Field(min_length=1), AfterValidator(_once)]
+Streams = Annotated[tuple[Stream, ...], Field(min_length=1), AfterValidator(_without_repetition)]
 
 
 class Cell(Model):
-    """A recipe in one case of the suite's parameter; the case is "" where it has none."""
+    """A recipe in one case of the suite's parameter; the case is "" if it does not depend on it."""
 
     case: str
     recipe: Recipe
 
 
 class VarianceStudy(Model):
-    """Which recipes are also trained with each stream varied alone, the others pinned."""
+    """Additional trainings of some recipes, with one stream varied and the others pinned.
+
+    Attributes
+    ----------
+    recipes, streams
+        The recipes, and the streams that are varied one at a time.
+    seeds
+        Number of seeds for each stream.
+    """
 
     recipes: tuple[str, ...] = Field(min_length=1)
     streams: Streams
@@ -43,28 +51,28 @@ class VarianceStudy(Model):
 
 
 class Suite(Model):
-    """What is asked.
+    """Recipes to train from many seeds, and claims about their results.
 
     Attributes
     ----------
     name, title, description
-        For people.
+        The suite's name, and texts for people.
     seeds
-        Seeds 0 … seeds - 1 are trained.
+        Number of seeds; seeds 0 … seeds - 1 are trained.
     lanes
-        Seeds trained together as one cohort.
+        Number of seeds that are trained together as one cohort.
     solo
-        Trainings alone, for wall time, of each recipe.
+        Number of solo trainings of each recipe, for wall time.
     varied
-        The streams a seed drives.
+        The streams that a seed drives.
     primary
-        The metric the claims are about.
+        The metric that the claims are about.
     cells
-        What is trained.
+        The recipes, in all their cases.
     claims
-        What is asked of the results.
+        The claims that the results are to show.
     variance
-        Runs with one stream varied at a time.
+        Additional trainings with one stream varied at a time; None for none.
     """
 
     name: str
@@ -82,10 +90,10 @@ class Suite(Model):
     @model_validator(mode="after")
     def _check(self) -> Suite:
         names = self.recipes()
-        asked = [(f"claim {c.name!r}", recipe) for c in self.claims for recipe in c.compared()]
+        named = [(f"claim {c.name!r}", recipe) for c in self.claims for recipe in c.compared()]
         if self.variance:
-            asked += [("variance", recipe) for recipe in self.variance.recipes]
-        for place, recipe in asked:
+            named += [("variance", recipe) for recipe in self.variance.recipes]
+        for place, recipe in named:
             if recipe not in names:
                 raise ValueError(f"{place}: {unknown('recipe', recipe, names)}")
         return self
@@ -99,7 +107,13 @@ class Suite(Model):
         return tuple(dict.fromkeys(cell.case for cell in self.cells))
 
     def recipe(self, name: str, case: str) -> Recipe:
-        """Return one recipe, or raise a `RequestError` that names the nearest."""
+        """Return a recipe in one of its cases.
+
+        Raises
+        ------
+        RequestError
+            There is none; the message names the most similar recipe.
+        """
         for cell in self.cells:
             if cell.recipe.name == name and cell.case == case:
                 return cell.recipe

@@ -1,4 +1,4 @@
-"""Which techniques a recipe uses, and where."""
+"""The techniques that a recipe uses, and their places in it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from manyseeds.suite.recipe import Recipe
 from manyseeds.techniques.technique import Technique
 
 Place = tuple[str | int, ...]
+"""The fields and indices that lead from a value to a part of it."""
 
 
 def models(value: Any, place: Place = ()) -> Iterator[tuple[Place, Model]]:
-    """Yield every model in a value, itself included, with its place."""
+    """Yield every model within a value, the value included, with its place."""
     if isinstance(value, Model):
         yield place, value
         for name, inner in value:
@@ -24,7 +25,7 @@ def models(value: Any, place: Place = ()) -> Iterator[tuple[Place, Model]]:
 
 
 def used(recipe: Recipe) -> frozenset[tuple[str, str]]:
-    """Return kind and name of every technique a recipe uses."""
+    """Return kind and name of every technique that a recipe uses."""
     return frozenset(
         (model.kind, model.name) for _, model in models(recipe) if isinstance(model, Technique)
     )

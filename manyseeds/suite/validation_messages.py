@@ -1,4 +1,4 @@
-"""Validation errors in words: the file, the key, what was expected, the nearest right name."""
+"""Messages for invalid suites: the file, the key, the expectation, the nearest valid name."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from manyseeds.techniques.registry import technique_name
 from manyseeds.techniques.technique import Technique
 
 
-def explained(
+def describe_errors(
     error: ValidationError, model: type[Model], file: str, key: str, also: Sequence[str] = ()
 ) -> str:
-    """Return every complaint of a validation on a line of its own, as `file: key: what`.
+    """Return a message with a line for every mistake, as `file: key: problem`.
 
     Parameters
     ----------
     error
-        What pydantic found.
+        The mistakes that pydantic found.
     model
-        The class that was validated.
+        The class of the invalid value.
     file, key
-        Where the value stood.
+        The place of the value.
     also
-        Keys that are known there besides the model's own fields.
+        Keys that may stand there besides the model's fields.
     """
     return "\n".join(_line(dict(detail), model, file, key, also) for detail in error.errors())
 
@@ -35,12 +35,13 @@ def explained(
 def _line(
     detail: dict[str, Any], model: type[Model], file: str, key: str, also: Sequence[str]
 ) -> str:
+    """Return the line for one mistake, as pydantic details it."""
     loc = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
         if str(detail["input"]).startswith("test"):
             return (
                 f"{_place(file, key, loc)}: nothing is ever selected or scheduled by test data; "
-                "validation data are what selection sees, so leave the key out"
+                "leave the key out: validation data decide"
             )
         known = [*_fields_at(model, loc[:-1]), *(also if len(loc) == 1 else ())]
         return f"{_place(file, key, loc[:-1])}: {unknown('key', str(loc[-1]), known)}"
@@ -56,16 +57,16 @@ def _line(
     if detail["type"] == "missing":
         return f"{where}: this key is required and missing"
     message = detail["msg"].removeprefix("Value error, ")
-    given = f", not {detail['input']!r}" if _short(detail["input"]) else ""
-    return f"{where}: {message[0].lower()}{message[1:]}{given}"
+    value = f", not {detail['input']!r}" if _is_short(detail["input"]) else ""
+    return f"{where}: {message[0].lower()}{message[1:]}{value}"
 
 
-def _short(value: Any) -> bool:
+def _is_short(value: Any) -> bool:
     return isinstance(value, str | int | float | bool | None) and len(repr(value)) < 60
 
 
 def _place(file: str, key: str, loc: Sequence[str | int]) -> str:
-    """Return the file and the path of the key in it, if it is not the whole file."""
+    """Return the file and the path of the key in it; the file alone if the key is empty."""
     path = key
     for part in loc:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -73,12 +74,12 @@ def _place(file: str, key: str, loc: Sequence[str | int]) -> str:
 
 
 def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:
-    """Return the fields of the model that a location leads to."""
+    """Return the names of the fields of the models that a location leads to."""
     candidates: list[type[Model]] = [model]
     for part in loc:
         if isinstance(part, int):
             continue
-        tagged = [c for c in candidates if _is_called(c, part)]
+        tagged = [c for c in candidates if _has_name(c, part)]
         if tagged:
             candidates = tagged
             continue
@@ -87,7 +88,7 @@ def _fields_at(model: type[Model], loc: Sequence[str | int]) -> list[str]:
     return sorted({name for c in candidates for name in c.model_fields})
 
 
-def _is_called(model: type[Model], name: str) -> bool:
+def _has_name(model: type[Model], name: str) -> bool:
     return issubclass(model, Technique) and technique_name(model) == name
 
 

@@ -1,7 +1,7 @@
-"""Activations by name: the functions between the layers, and the three kinds of output.
+"""Activations: the functions between the layers, and those of the three kinds of output.
 
-Only their definitions live here; each backend computes them with its own library. At the kink
-the derivative is that of the negative branch, on every backend.
+Only their definitions are here; each backend computes them with its own library. At a kink the
+derivative is that of the negative branch, on every backend.
 """
 
 from __future__ import annotations
@@ -61,11 +61,12 @@ class LeakyRelu(_Activation):
 
 
 class RRelu(_Activation):
-    """z if z > 0, else a z; a is drawn from [lower, upper] for each element in training.
+    """z if z > 0, else a z; in training a is drawn from [lower, upper] for each element.
 
-    In evaluation a is the mean of the two. Slopes as PyTorch counts them, not Xu et al.'s divisors.
-    The slope of element e is lower + (upper - lower) (h + 1/2) / 65536 with the half h of
-    `manyseeds.randomness.noise` of its layer; the derivative at 0 is the slope.
+    In evaluation a is the mean of the two bounds. The bounds are slopes, as in PyTorch, not the
+    divisors of Xu et al. The slope of element e is lower + (upper - lower) (h + 1/2) / 65536, where
+    h is half e of the layer's noise (`manyseeds.randomness.noise`); the derivative at 0 is the
+    slope.
     """
 
     source: ClassVar[str] = "Xu et al. 2015"
@@ -76,12 +77,12 @@ class RRelu(_Activation):
     @model_validator(mode="after")
     def _check(self) -> RRelu:
         if self.lower > self.upper:
-            raise ValueError(f"lower is {self.lower:g}, above upper, {self.upper:g}")
+            raise ValueError(f"lower ({self.lower:g}) is above upper ({self.upper:g})")
         return self
 
 
 class PRelu(_Activation):
-    """z if z > 0, else a z; the slope a is learned, one per unit, from 0; derivative a at 0.
+    """z if z > 0, else a z; each unit learns its slope a, from 0; derivative a at 0.
 
     Its layer has the variable "slope", [units].
     """
@@ -103,9 +104,9 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 
 class Selu(_Activation):
-    """scale * (z if z > 0, else alpha (exp(z) - 1)) with the fixed point's constants.
+    """scale * (z if z > 0, else alpha (exp(z) - 1)), with the constants of the fixed point.
 
-    The derivative at 0 is scale * alpha. The constants are `SELU_SCALE` and `SELU_ALPHA`.
+    The constants are `SELU_SCALE` and `SELU_ALPHA`; the derivative at 0 is scale * alpha.
     """
 
     source: ClassVar[str] = "Klambauer et al. 2017"

@@ -1,6 +1,6 @@
-"""Data augmentation by name: what is drawn for each example, in NumPy, and what it does to images.
+"""Data augmentation: the changes drawn for every image, in NumPy, and their effect.
 
-All geometric changes of an example are one affine map, all others a gain and an offset: these are
+The geometric changes of an image are one affine map, the others a gain and an offset. They are
 drawn here, an epoch at a time, and handed to the backend, which changes the images inside its
 training step as `augmented` does.
 """
@@ -23,15 +23,17 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Changes:
-    """What becomes of images, in the order they are seen.
+    """The changes of images, in the order the images are seen.
 
     Attributes
     ----------
     affine
-        [..., 2, 3]: a pixel at (x, y) shows what was at affine (x, y, 1), bilinearly interpolated,
-        0 outside the image. x counts columns and y rows, from the image's centre.
+        Maps of places, [..., 2, 3]: the new pixel at (x, y) takes the old value at
+        affine (x, y, 1), bilinearly interpolated, 0 outside the image. x counts columns and y
+        rows, from the image's centre.
     gain, offset
-        [...]: then a pixel v becomes (v - m) gain + m + offset, m the mean of the changed image.
+        [...]: after the move a pixel v becomes (v - m) gain + m + offset, where m is the mean of
+        the moved image.
     """
 
     affine: Floats
@@ -39,7 +41,7 @@ class Changes:
     offset: Floats
 
     def __getitem__(self, index: Any) -> Changes:
-        """Return those of some lanes and examples."""
+        """Return the changes of some lanes and images."""
         return Changes(self.affine[index], self.gain[index], self.offset[index])
 
 
@@ -48,12 +50,20 @@ class _Augmentation(Technique):
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> _Drawn:
-        """Return what is drawn for `count` images of `size` (rows, columns)."""
+        """Draw this change for `count` images of `size` (rows, columns)."""
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """For each image a map [count, 3, 3] from new places to old ones, a gain and an offset."""
+    """One kind of change, drawn for `count` images.
+
+    Attributes
+    ----------
+    place
+        Maps from new places to old ones, [count, 3, 3].
+    gain, offset
+        [count].
+    """
 
     place: Floats
     gain: Floats
@@ -68,7 +78,15 @@ def _drawn(
     gain: Floats | None = None,
     offset: Floats | None = None,
 ) -> _Drawn:
-    """Return a drawing from its linear part [count, 2, 2], its move [count, 2] and the rest."""
+    """Return a drawn change; a part that is left out changes nothing.
+
+    Parameters
+    ----------
+    linear, move
+        The two parts of the map from new places to old ones: [count, 2, 2] and [count, 2].
+    gain, offset
+        [count].
+    """
     place = np.tile(np.eye(3), (count, 1, 1))
     if linear is not None:
         place[:, :2, :2] = linear
@@ -82,19 +100,19 @@ def _drawn(
 
 
 class Shift(_Augmentation):
-    """Moved by up to so many pixels, each way, not only whole ones."""
+    """Moved by up to `pixels` in both directions, by fractions of a pixel, too."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11 and ch. 3, exercise 2"
     name: Literal["shift"] = "shift"
     pixels: float = Field(default=2.0, ge=0)
 
     def draw(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> _Drawn:
-        """Draw both moves uniformly."""
+        """Draw the horizontal and the vertical move uniformly."""
         return _drawn(count, move=generator.uniform(-self.pixels, self.pixels, (count, 2)))
 
 
 class Rotate(_Augmentation):
-    """Turned about the centre by up to so many degrees either way."""
+    """Rotated about the centre by up to `degrees` either way."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["rotate"] = "rotate"
@@ -108,7 +126,7 @@ class Rotate(_Augmentation):
 
 
 class Resize(_Augmentation):
-    """Larger or smaller by up to the share, about the centre."""
+    """Enlarged or shrunk about the centre, by a factor within 1 -+ `share`."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["resize"] = "resize"
@@ -121,14 +139,14 @@ class Resize(_Augmentation):
 
 
 class Crop(_Augmentation):
-    """A window that lacks the share of each side, placed anywhere, blown up to the whole image."""
+    """A window of 1 - `share` of each side, placed anywhere, enlarged to the whole image."""
 
     source: ClassVar[str] = "Krizhevsky, Sutskever and Hinton 2012; Géron 2019, ch. 11"
     name: Literal["crop"] = "crop"
     share: float = Field(default=0.1, ge=0, lt=1)
 
     def draw(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> _Drawn:
-        """Draw the window's place uniformly."""
+        """Draw the place of the window uniformly."""
         rows, columns = size
         free = np.array([columns - 1, rows - 1]) * self.share / 2
         move = generator.uniform(-1, 1, (count, 2)) * free
@@ -136,14 +154,14 @@ class Crop(_Augmentation):
 
 
 class HorizontalFlip(_Augmentation):
-    """Left and right exchanged with the probability."""
+    """Left and right exchanged, with the given probability."""
 
     source: ClassVar[str] = "Krizhevsky, Sutskever and Hinton 2012; Géron 2019, ch. 11"
     name: Literal["horizontal_flip"] = "horizontal_flip"
     probability: float = Field(default=0.5, ge=0, le=1)
 
     def draw(self, generator: np.random.Generator, count: int, size: tuple[int, int]) -> _Drawn:
-        """Draw who is flipped."""
+        """Draw for each image whether it is flipped."""
         sign = np.where(generator.random(count) < self.probability, -1.0, 1.0)
         linear = np.tile(np.eye(2), (count, 1, 1))
         linear[:, 0, 0] = sign
@@ -151,7 +169,7 @@ class HorizontalFlip(_Augmentation):
 
 
 class Contrast(_Augmentation):
-    """Distances from the image's mean times a factor within 1 -+ share."""
+    """Distances from the image's mean times a factor within 1 -+ `share`."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["contrast"] = "contrast"
@@ -163,7 +181,7 @@ class Contrast(_Augmentation):
 
 
 class Brightness(_Augmentation):
-    """All pixels plus the same number, up to `most` either way."""
+    """The same number added to all pixels, up to `most` either way."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["brightness"] = "brightness"
@@ -184,30 +202,35 @@ Augmentation = Annotated[
 
 
 def draw_changes(
-    wanted: Sequence[Augmentation],
+    kinds: Sequence[Augmentation],
     generator: np.random.Generator,
     count: int,
     size: tuple[int, int],
 ) -> Changes:
-    """Draw the changes of `count` images, each kind after the other, in the order given."""
+    """Draw the changes of `count` images of `size` (rows, columns), one kind after the other."""
     place, gain, offset = np.tile(np.eye(3), (count, 1, 1)), np.ones(count), np.zeros(count)
-    for each in wanted:
-        drawn = each.draw(generator, count, size)
-        # Later changes happen to the changed image: their places are looked up first.
+    for kind in kinds:
+        drawn = kind.draw(generator, count, size)
+        # A later change happens to the changed image, so its places are looked up first.
         place = place @ drawn.place
         gain, offset = gain * drawn.gain, offset + drawn.offset
     return Changes(place[:, :2].copy(), gain, offset)
 
 
 def augmented(images: Floats, changes: Changes) -> Floats:
-    """Return changed images: the definition that backends compute inside their step.
+    """Return the changed images; backends compute this definition inside their training step.
 
     Parameters
     ----------
     images
-        [n, rows, columns].
+        [images, rows, columns].
     changes
-        Of each image, [n, ...].
+        The change of every image, [images, ...].
+
+    Returns
+    -------
+    Floats
+        [images, rows, columns], in the precision of `images`.
     """
     count, rows, columns = images.shape
     centre = np.array([(columns - 1) / 2, (rows - 1) / 2])
@@ -217,15 +240,15 @@ def augmented(images: Floats, changes: Changes) -> Floats:
     low = np.floor(old)
     part = old - low
     values = np.zeros_like(images)
-    which = np.arange(count)[:, None, None]
+    image = np.arange(count)[:, None, None]
     for right in (0, 1):
         for below in (0, 1):
             column, row = low[..., 0] + right, low[..., 1] + below
             inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
             weight = np.abs(1 - right - part[..., 0]) * np.abs(1 - below - part[..., 1])
             at = (np.where(inside, row, 0).astype(int), np.where(inside, column, 0).astype(int))
-            values += np.where(inside, images[which, *at] * weight, 0)
+            values += np.where(inside, images[image, *at] * weight, 0)
     mean = values.mean(axis=(1, 2), keepdims=True)
-    gain, offset = (each[:, None, None] for each in (changes.gain, changes.offset))
+    gain, offset = changes.gain[:, None, None], changes.offset[:, None, None]
     changed: Floats = (values - mean) * gain + mean + offset
     return changed

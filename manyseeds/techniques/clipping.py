@@ -1,7 +1,7 @@
-"""Gradient clipping by name: what becomes of a gradient before the optimizer sees it.
+"""Gradient clipping: limits on a gradient before the optimizer sees it.
 
-The gradient is that of the whole training loss, penalties included, with respect to what is
-trained; each lane is clipped on its own.
+The gradient is that of the whole training loss, penalties included, with respect to the trained
+variables; each lane is clipped on its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Clipping(Technique):
 
 
 class ClipValue(_Clipping):
-    """Each component to [-limit, limit]: the direction may change."""
+    """Each component cut to [-limit, limit]: the direction may change."""
 
     source: ClassVar[str] = "Mikolov 2012; Géron 2019, ch. 11"
     name: Literal["clip_value"] = "clip_value"
@@ -26,7 +26,7 @@ class ClipValue(_Clipping):
 
 
 class ClipNorm(_Clipping):
-    """The gradient g of each variable times min(1, limit / ||g||), as Keras' clipnorm."""
+    """The gradient g of each variable times min(1, limit / ||g||), as in Keras' clipnorm."""
 
     source: ClassVar[str] = "Pascanu et al. 2013; Géron 2019, ch. 11"
     name: Literal["clip_norm"] = "clip_norm"

@@ -1,4 +1,4 @@
-"""Early stopping by name: when a lane stops, and which weights it ends with."""
+"""Early stopping: the rule that ends a lane's training and picks its final weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from manyseeds.techniques.technique import Technique
 
 
 class EarlyStopping(Technique):
-    """Stop a lane when its validation loss has not improved for `patience` epochs.
+    """A lane stops once its validation loss has not improved for `patience` epochs.
 
-    With `restore_best` the lane ends with the weights of its best epoch. Selection sees
-    validation data only.
+    With `restore_best` the lane ends with the weights of its best epoch. Only validation data are
+    looked at.
     """
 
     kind: ClassVar[str] = "regularisation"

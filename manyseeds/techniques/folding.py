@@ -1,9 +1,9 @@
-"""Folding batch normalisation into the dense layers around it: the same outputs, a layer less.
+"""Folding of batch normalisation into the dense layers beside it: same outputs, fewer layers.
 
 With sigma = sqrt(moving variance + epsilon), a batch normalisation is x -> s x + t for each unit,
-s = gamma / sigma and t = beta - s moving mean. Behind a linear dense layer it folds backward
-(W s, s b + t); behind an activation or the input it folds forward into the next dense layer
-(W' = diag(s) W, b' = b + t W). Géron 2019, ch. 11, "the cost of batch normalisation".
+where s = gamma / sigma and t = beta - s moving mean. After a linear dense layer it folds backward
+into that layer (W s, s b + t); after an activation or the input it folds forward into the next
+dense layer (W' = diag(s) W, b' = b + t W). Géron 2019, ch. 11, "the cost of batch normalisation".
 """
 
 from __future__ import annotations
@@ -22,12 +22,17 @@ Array = NDArray[np.floating[Any]]
 
 
 def folded(network: Network, weights: Weights) -> tuple[Network, Weights]:
-    """Return the network without its batch normalisation, and its weights [lanes, ...].
+    """Return the network without its batch normalisation, and that network's weights.
+
+    Parameters
+    ----------
+    network, weights
+        A network and its weights, "layer/variable" -> [lanes, ...]; neither is changed.
 
     Raises
     ------
     RequestError
-        A batch normalisation stands where it folds into no dense layer.
+        A batch normalisation has no neighbour that it could fold into.
     """
     layers, values = list(network.layers), dict(weights)
     while (index := _first_batch_norm(layers)) is not None:
@@ -51,12 +56,11 @@ def folded(network: Network, weights: Weights) -> tuple[Network, Weights]:
 
 
 def _first_batch_norm(layers: Sequence[Layer]) -> int | None:
-    found = (index for index, layer in enumerate(layers) if isinstance(layer, BatchNorm))
-    return next(found, None)
+    return next((index for index, layer in enumerate(layers) if isinstance(layer, BatchNorm)), None)
 
 
 def _affine(layer: BatchNorm, weights: Weights) -> tuple[Array, Array]:
-    """Return s and t, [lanes, units]."""
+    """Return s and t of a batch normalisation, [lanes, units] each."""
     gamma, beta, mean, variance = (
         weights[f"{layer.label}/{name}"]
         for name in ("gamma", "beta", "moving_mean", "moving_variance")
@@ -66,9 +70,9 @@ def _affine(layer: BatchNorm, weights: Weights) -> tuple[Array, Array]:
 
 
 def _neighbour(network: Network, layers: Sequence[Layer], index: int) -> tuple[Dense, bool]:
-    """Return the dense layer a batch normalisation folds into, and whether that is below it.
+    """Return the dense layer that a batch normalisation folds into, and whether it lies below.
 
-    Dropout and noise are nothing in prediction: they are looked through.
+    Layers of dropout and noise in between do not matter: in prediction they do nothing.
     """
     tapped = {layer.of for layer in layers if isinstance(layer, Skip)}
     below = _first_that_acts(layers[:index][::-1])
@@ -79,8 +83,8 @@ def _neighbour(network: Network, layers: Sequence[Layer], index: int) -> tuple[D
         if isinstance(above, Dense):
             return above, False
     raise RequestError(
-        f"network {network.name!r}: {layers[index].label!r} stands next to no dense layer that it "
-        "folds into: a linear one right below it, or any right above it"
+        f"network {network.name!r}: layer {layers[index].label!r} cannot be folded: it needs a "
+        "linear dense layer right below it, or a dense layer right above it"
     )
 
 
@@ -89,6 +93,6 @@ def _is_linear(layer: Dense) -> bool:
 
 
 def _first_that_acts(layers: Sequence[Layer]) -> Layer | None:
-    """Return the first layer that does something in prediction."""
+    """Return the first layer that changes its inputs in prediction."""
     idle = ("dropout", "alpha_dropout", "gaussian_noise")
     return next((layer for layer in layers if layer.name not in idle), None)

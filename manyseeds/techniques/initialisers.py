@@ -1,7 +1,7 @@
-"""Initialisers by name: the distribution of a kernel's first weights, drawn in NumPy.
+"""Initialisers: the distribution of a kernel's first weights, drawn in NumPy.
 
-One truth for all backends: weights are drawn here in float64, lane by lane, and handed to the
-backend. Biases start at zero.
+Weights are drawn here in float64, lane by lane, and handed to the backend, so that all backends
+start from the same. Biases start at zero.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from manyseeds.techniques.technique import Technique, by_name
 
 TRUNCATED_SD = 0.87962566103423978
-"""Standard deviation of a unit normal cut at two standard deviations."""
+"""Standard deviation of a unit normal truncated at two standard deviations."""
 
 Fan = Literal["fan_in", "fan_avg"]
 
@@ -26,23 +26,27 @@ class _Initialiser(Technique):
 
     @abstractmethod
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return a kernel of `shape` [fan_in, fan_out]."""
+        """Draw a kernel of `shape` [fan_in, fan_out]."""
 
 
 class _VarianceScaling(_Initialiser):
-    """Weights of variance `scale / fan`, uniform or normal cut at two standard deviations."""
+    """Variance `scale / fan`; uniform, or normal truncated at two standard deviations."""
 
     scale: ClassVar[float]
     fan: ClassVar[Fan]
     uniform: ClassVar[bool]
 
     def variance(self, shape: tuple[int, int]) -> float:
-        """Return the variance of a kernel's weights for `shape` [fan_in, fan_out]."""
+        """Return the variance of the weights of a kernel of `shape` [fan_in, fan_out].
+
+        >>> HeNormal().variance((300, 100)) == 2 / 300
+        True
+        """
         fan_in, fan_out = shape
         return self.scale / (fan_in if self.fan == "fan_in" else (fan_in + fan_out) / 2)
 
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return a kernel of `shape` [fan_in, fan_out]."""
+        """Draw a kernel of `shape` [fan_in, fan_out]."""
         sd = float(np.sqrt(self.variance(shape)))
         if self.uniform:
             return generator.uniform(-np.sqrt(3) * sd, np.sqrt(3) * sd, shape)
@@ -50,7 +54,7 @@ class _VarianceScaling(_Initialiser):
 
 
 def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return unit normals, those beyond two standard deviations drawn again until within."""
+    """Draw unit normals, and again those beyond two standard deviations until none is left."""
     values = generator.standard_normal(shape)
     beyond = np.abs(values) > 2
     while beyond.any():
@@ -116,34 +120,34 @@ class LecunNormal(_VarianceScaling):
 
 
 class StandardNormal(_Initialiser):
-    """Normal, not cut, with variance 1: the bad old habit, kept as a baseline; or another sd."""
+    """Normal, not truncated, with standard deviation `sd`; 1 is the bad old habit, a baseline."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["standard_normal"] = "standard_normal"
     sd: float = Field(default=1.0, gt=0)
 
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return a kernel of `shape` [fan_in, fan_out]."""
+        """Draw a kernel of `shape` [fan_in, fan_out]."""
         return generator.standard_normal(shape) * self.sd
 
 
 class Constant(_Initialiser):
-    """All weights equal: symmetry is never broken."""
+    """All weights equal, so that symmetry is never broken."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11, exercise 1"
     name: Literal["constant"] = "constant"
     value: float = 0.1
 
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return a kernel of `shape` [fan_in, fan_out]."""
+        """Draw a kernel of `shape` [fan_in, fan_out]."""
         return np.full(shape, self.value)
 
 
 class Fixup(_Initialiser):
-    """For the layers of residual branches without normalisation: he_normal, scaled down.
+    """he_normal, scaled down for residual branches without normalisation.
 
-    he_normal times branches^(-1 / (2 layers - 2)), for `branches` of `layers` layers each; zero for
-    the last layer of a branch.
+    he_normal times branches^(-1 / (2 layers - 2)) for a network of `branches` branches of `layers`
+    layers each; zero in the last layer of a branch.
     """
 
     source: ClassVar[str] = "Zhang, Dauphin and Ma 2019, rules 1 and 2"
@@ -153,7 +157,7 @@ class Fixup(_Initialiser):
     last: bool = False
 
     def draw(self, generator: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return a kernel of `shape` [fan_in, fan_out]."""
+        """Draw a kernel of `shape` [fan_in, fan_out]."""
         scale = 0.0 if self.last else self.branches ** (-1 / (2 * self.layers - 2))
         return HeNormal().draw(generator, shape) * scale
 

@@ -1,7 +1,7 @@
-"""Layers by name: what a network is a stack of, with the variables and the noise of each.
+"""Layers: the parts of a network, with the variables and the noise of each.
 
-A layer knows its own equation, variables and noise; how they are stacked is `techniques.network`.
-Shapes are one lane's.
+A layer knows its own equation, variables and noise; `techniques.network` stacks them. All shapes
+are those of one lane.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from manyseeds.techniques.technique import Technique, by_name
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of one lane's layer.
+    """A variable of a layer, in one lane.
 
     Attributes
     ----------
     shape
-        Of one lane's.
+        The shape in one lane.
     first
-        What it starts at; None for kernels, which an initialiser draws.
+        The initial value; None for a kernel, which an initialiser draws.
     trained
-        Has a gradient. The others, moving averages, are moved by the layer itself in training.
+        Whether the variable has a gradient. The others, moving averages, are updated by the layer
+        itself in training.
     """
 
     shape: tuple[int, ...]
@@ -41,26 +42,26 @@ class Variable:
 class _Layer(Technique):
     kind: ClassVar[str] = "layer"
     stream: ClassVar[Literal["dropout", "augment"]] = "dropout"
-    """Where the layer's noise comes from."""
+    """The stream of the layer's noise."""
     label: str = ""
 
     def width(self, fan_in: int) -> int:
-        """Return how many units leave the layer."""
+        """Return the number of units that leave the layer when `fan_in` enter it."""
         return fan_in
 
     def variables(self, fan_in: int) -> Mapping[str, Variable]:
-        """Return the layer's variables by their own names, in order."""
+        """Return the layer's variables by name, without the layer's label, in order."""
         del fan_in
         return {}
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return how many elements each of the layer's noises has in a step, by its label."""
+        """Return the number of elements of each noise of the layer in a step, by noise label."""
         del batch, fan_in
         return {}
 
 
 class Dense(_Layer):
-    """activation(x W + b), W of shape [fan_in, units]: variables "kernel" and "bias"."""
+    """activation(x W + b); W, the variable "kernel", is [fan_in, units], b, "bias", [units]."""
 
     source: ClassVar[str] = "Géron 2019, Eq. 10-2"
     name: Literal["dense"] = "dense"
@@ -73,44 +74,44 @@ class Dense(_Layer):
     drop_connect: Dropping | None = None
 
     def width(self, fan_in: int) -> int:
-        """Return the units."""
+        """Return `units`."""
         del fan_in
         return self.units
 
     def structure(self) -> tuple[Any, ...]:
-        """Return what a compiled program depends on: not how the kernel is drawn."""
+        """Return everything a compiled program depends on; not how the kernel is drawn."""
         return tuple(pair for pair in super().structure() if pair[0] != "initialiser")
 
     def variables(self, fan_in: int) -> Mapping[str, Variable]:
         """Return the kernel, the bias if there is one, and the slope of a prelu."""
-        found = {"kernel": Variable((fan_in, self.units), first=None)}
+        variables = {"kernel": Variable((fan_in, self.units), first=None)}
         if self.bias:
-            found["bias"] = Variable((self.units,))
-        return found | _slopes(self.activation, self.units)
+            variables["bias"] = Variable((self.units,))
+        return variables | _slope_variable(self.activation, self.units)
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return those of drop connect ("LABEL/kernel") and of a rrelu (the layer's label)."""
+        """Return the noise of drop connect ("LABEL/kernel") and that of a rrelu ("LABEL")."""
         kernel = {f"{self.label}/kernel": fan_in * self.units} if self.drop_connect else {}
         return kernel | _slope_noise(self.label, self.activation, batch * self.units)
 
 
 class ActivationLayer(_Layer):
-    """An activation by itself, for batch normalisation between a dense layer and its activation."""
+    """An activation on its own, as after batch normalisation of a linear dense layer."""
 
     source: ClassVar[str] = "Ioffe and Szegedy 2015; Géron 2019, ch. 11"
     name: Literal["activation"] = "activation"
     function: Activation
 
     def variables(self, fan_in: int) -> Mapping[str, Variable]:
-        """Return the slope of a prelu."""
-        return _slopes(self.function, fan_in)
+        """Return the slope of a prelu, and nothing for other activations."""
+        return _slope_variable(self.function, fan_in)
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return that of a rrelu."""
+        """Return the noise of a rrelu, and none for other activations."""
         return _slope_noise(self.label, self.function, batch * fan_in)
 
 
-def _slopes(function: Activation, units: int) -> dict[str, Variable]:
+def _slope_variable(function: Activation, units: int) -> dict[str, Variable]:
     return {"slope": Variable((units,))} if isinstance(function, PRelu) else {}
 
 
@@ -121,10 +122,10 @@ def _slope_noise(label: str, function: Activation, elements: int) -> dict[str, i
 class BatchNorm(_Layer):
     """gamma (x - mu) / sqrt(v + epsilon) + beta, for each unit.
 
-    In training mu and v are the batch's mean and biased variance, and the moving ones become
-    momentum * theirs + (1 - momentum) * the batch's. In evaluation, and where the layer is frozen,
-    mu and v are the moving ones, which then stay. Variables "gamma" (from 1), "beta" (0),
-    "moving_mean" (0), "moving_variance" (1).
+    In training mu and v are the mean and the biased variance of the batch, and each moving average
+    becomes momentum * itself + (1 - momentum) * the value of the batch. In evaluation, and while
+    the layer is frozen, mu and v are the moving averages, which then stay. Variables and their
+    initial values: "gamma" (1), "beta" (0), "moving_mean" (0), "moving_variance" (1).
     """
 
     source: ClassVar[str] = "Ioffe and Szegedy 2015; Géron 2019, Eq. 11-3"
@@ -133,7 +134,7 @@ class BatchNorm(_Layer):
     epsilon: float = Field(default=1e-3, gt=0)
 
     def variables(self, fan_in: int) -> Mapping[str, Variable]:
-        """Return the four variables, [units] each."""
+        """Return gamma, beta and the two moving averages, [units] each."""
         units = (fan_in,)
         return {
             "gamma": Variable(units, first=1.0),
@@ -144,9 +145,10 @@ class BatchNorm(_Layer):
 
 
 class Dropout(_Layer):
-    """Inverted dropout: in training each input is kept with probability 1 - rate, then / keep.
+    """In training each input is dropped with probability `rate`, the rest times 1 / (1 - rate).
 
-    Which elements are kept comes from the shared `dropout` stream, see `randomness.noise`.
+    This is inverted dropout. The mask comes from the shared `dropout` stream
+    (`manyseeds.randomness.noise.kept`).
     """
 
     source: ClassVar[str] = "Srivastava et al. 2014; Géron 2019, ch. 11"
@@ -154,15 +156,16 @@ class Dropout(_Layer):
     rate: float = Field(ge=0, le=1 - 1 / HALVES)
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return a half for every input."""
+        """Return one half for each input."""
         return {self.label: batch * fan_in}
 
 
 class AlphaDropout(_Layer):
-    """Dropout that keeps mean and variance under selu: dropped inputs become -scale alpha.
+    """Dropout that preserves mean and variance under selu: dropped inputs become -scale alpha.
 
-    In training x becomes a x + b where it is kept, a m + b where not, m = `noise.SELU_FLOOR`;
-    a and b: `noise.alpha_affine`. Elements and halves as for dropout.
+    In training an input x becomes a x + b if it is kept and a m + b if it is dropped, where m is
+    `noise.SELU_FLOOR`, and a and b come from `noise.alpha_affine`. The mask is drawn as for
+    dropout.
     """
 
     source: ClassVar[str] = "Klambauer et al. 2017"
@@ -170,12 +173,12 @@ class AlphaDropout(_Layer):
     rate: float = Field(ge=0, le=1 - 1 / HALVES)
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return a half for every input."""
+        """Return one half for each input."""
         return {self.label: batch * fan_in}
 
 
 class GaussianNoise(_Layer):
-    """White noise: in training x + sd z, z unit normals (`manyseeds.randomness.noise.normals`)."""
+    """White noise: x + sd z in training, z unit normals (`manyseeds.randomness.noise.normals`)."""
 
     source: ClassVar[str] = "Sietsma and Dow 1991; Géron 2017, ch. 11"
     stream = "augment"
@@ -183,12 +186,12 @@ class GaussianNoise(_Layer):
     sd: float = Field(default=0.1, ge=0)
 
     def noises(self, batch: int, fan_in: int) -> Mapping[str, int]:
-        """Return a normal for every input."""
+        """Return one normal for each input."""
         return {self.label: batch * fan_in}
 
 
 class Skip(_Layer):
-    """x + what left layer `of`, or "input", the network's own input: a skip connection."""
+    """A skip connection: x plus the outputs of layer `of`, or of "input", the network's input."""
 
     source: ClassVar[str] = "He et al. 2016"
     name: Literal["skip"] = "skip"
@@ -196,7 +199,7 @@ class Skip(_Layer):
 
 
 class Scale(_Layer):
-    """x times one learned number, the variable "multiplier", [1], from 1."""
+    """x times one learned number, the variable "multiplier", [1], initially 1."""
 
     source: ClassVar[str] = "Zhang, Dauphin and Ma 2019 (Fixup), rule 3"
     name: Literal["scale"] = "scale"
@@ -225,4 +228,4 @@ PREFIXES = {
     "skip": "skip",
     "scale": "scale",
 }
-"""What layers without a label are called, with a number: hidden1, hidden2, dropout1, …"""
+"""Labels of unlabelled layers, by their names; a number follows: hidden1, hidden2, dropout1, …"""

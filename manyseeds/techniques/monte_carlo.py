@@ -1,4 +1,4 @@
-"""Prediction with dropout on, by name."""
+"""Monte Carlo dropout: prediction with dropout on, averaged over samples."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from manyseeds.techniques.technique import Technique, by_name
 
 
 class McDropout(Technique):
-    """Predict with dropout on: probabilities are the mean over so many samples.
+    """Prediction with dropout on: probabilities are the mean over `samples` forward passes.
 
-    Batch normalisation keeps its moving averages. Scored beside the plain prediction, on the same
-    weights. Sample s of test rows 1000 b to 1000 b + 999 takes step s ceil(n / 1000) + b of the
-    noise "mc" (`manyseeds.randomness.streams.noise_keys`).
+    Batch normalisation uses its moving averages. The score stands beside that of the plain
+    prediction by the same weights. Sample s of the test rows 1000 b to 1000 b + 999 uses step
+    s ceil(n / 1000) + b of the noise "mc" (`manyseeds.techniques.network_streams.noise_keys`).
     """
 
     kind: ClassVar[str] = "regularisation"
@@ -24,7 +24,7 @@ class McDropout(Technique):
 
 
 class McAlphaDropout(McDropout):
-    """As mc_dropout, for networks whose dropout is alpha dropout."""
+    """The same as mc_dropout, for networks with alpha dropout."""
 
     source: ClassVar[str] = "Gal and Ghahramani 2016; Klambauer et al. 2017; Géron 2019, ch. 11"
     name: Literal["mc_alpha_dropout"] = "mc_alpha_dropout"  # type: ignore[assignment]

@@ -1,8 +1,7 @@
 """A network: a named stack of layers, with the shapes of its weights.
 
-Weights are a mapping from "layer/variable" to an array whose first axis is the lane:
-{"hidden1/kernel": [lanes, fan_in, fan_out], "hidden1/bias": [lanes, fan_out], ...}, in the
-order of the layers.
+Weights map "layer/variable" to an array whose first axis is the lane, in the order of the layers:
+{"hidden1/kernel": [lanes, fan_in, fan_out], "hidden1/bias": [lanes, fan_out], ...}.
 """
 
 from __future__ import annotations
@@ -21,11 +20,10 @@ from manyseeds.techniques.layers import PREFIXES, ActivationLayer, Dense, Layer,
 from manyseeds.techniques.technique import Technique, by_name
 
 INPUT = "input"
-"""What a skip connection calls the network's input."""
+"""The name of the network's input in a skip connection."""
 
 Weights = Mapping[str, NDArray[np.floating[Any]]]
 Loss = Literal["sparse_cross_entropy", "binary_cross_entropy", "mean_squared_error"]
-
 
 _LOSS_OF_OUTPUT: dict[str, Loss] = {
     "softmax": "sparse_cross_entropy",
@@ -35,17 +33,27 @@ _LOSS_OF_OUTPUT: dict[str, Loss] = {
 
 
 class Network(Model):
-    """A stack of layers; the last is the dense output layer, labelled `output`.
+    """A stack of layers; the last one is the dense output layer, labelled `output`.
 
-    Layers without a label are called hidden1, hidden2, …, batch_norm1, … (`layers.PREFIXES`).
+    Unlabelled layers get the labels hidden1, hidden2, …, batch_norm1, … (`layers.PREFIXES`).
 
     Attributes
     ----------
     name
-        Keys the network's first weights in the `init` stream: two networks of one name and
-        shape start equal, two of different names start independently.
+        Part of the address of the first weights in the `init` stream: networks of the same name
+        and shape start equal, networks of different names start independently.
     layers
-        From the input to the output.
+        The layers, from the input to the output.
+
+    Examples
+    --------
+    >>> hidden = {"name": "dense", "units": 3, "activation": "relu"}
+    >>> output = {"name": "dense", "units": 2, "activation": "softmax"}
+    >>> network = Network(name="small", layers=(hidden, output))
+    >>> network.shapes(features=4)["hidden1/kernel"]
+    (4, 3)
+    >>> network.loss
+    'sparse_cross_entropy'
     """
 
     name: str
@@ -54,7 +62,7 @@ class Network(Model):
     @model_validator(mode="before")
     @classmethod
     def _label(cls, value: Any) -> Any:
-        """Give every unlabelled layer its label."""
+        """Label the unlabelled layers."""
         if not isinstance(value, dict) or not isinstance(value.get("layers"), list | tuple):
             return value
         return value | {"layers": tuple(_labelled(list(value["layers"])))}
@@ -65,11 +73,15 @@ class Network(Model):
         if len(set(labels)) < len(labels):
             raise ValueError(f"two layers share a label: {', '.join(labels)}")
         if stray := [label for label in labels if "/" in label or label == INPUT]:
-            raise ValueError(f"{stray[0]!r} is no label for a layer: no / in it, and not 'input'")
+            raise ValueError(
+                f"a layer cannot be labelled {stray[0]!r}: choose a label without / other than "
+                f"{INPUT!r}"
+            )
         for number, layer in enumerate(self.layers):
             if isinstance(layer, Skip) and layer.of not in (INPUT, *labels[:number]):
                 raise ValueError(
-                    f"layer {layer.label!r} adds what left {layer.of!r}, which is no layer below it"
+                    f"layer {layer.label!r} adds the outputs of {layer.of!r}, which is not a layer "
+                    "below it"
                 )
         output = self.layers[-1]
         if not isinstance(output, Dense) or output.activation.name not in _LOSS_OF_OUTPUT:
@@ -81,12 +93,12 @@ class Network(Model):
 
     @property
     def output(self) -> Dense:
-        """The last layer."""
+        """The output layer."""
         return self.dense()[-1]
 
     @property
     def loss(self) -> Loss:
-        """The loss that goes with the output's activation; computed from the logits."""
+        """The loss that the output's activation implies; it is computed from the logits."""
         return _LOSS_OF_OUTPUT[self.output.activation.name]
 
     def dense(self) -> tuple[Dense, ...]:
@@ -94,33 +106,33 @@ class Network(Model):
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
 
     def _hidden_functions(self) -> tuple[Activation, ...]:
-        """Return the activations below the output's."""
+        """Return the activations of all layers but the output."""
         dense = tuple(layer.activation for layer in self.dense()[:-1])
         return dense + tuple(
             layer.function for layer in self.layers if isinstance(layer, ActivationLayer)
         )
 
     def labels(self) -> tuple[str, ...]:
-        """Return the labels of the layers that have variables, from the input upwards."""
+        """Return the labels of the layers that have variables, in order."""
         return tuple(layer.label for layer in self.layers if layer.variables(1))
 
     def hidden_labels(self) -> tuple[str, ...]:
-        """Return the labels of the dense layers below the output, from the input upwards."""
+        """Return the labels of the dense layers below the output, in order."""
         return tuple(layer.label for layer in self.dense()[:-1])
 
     def structure(self) -> tuple[Any, ...]:
-        """Return what a compiled program depends on: all but the numeric hyperparameters."""
+        """Return everything a compiled program depends on: all but real-valued hyperparameters."""
         return tuple(layer.structure() for layer in self.layers)
 
     def variables(self, features: int) -> dict[str, Variable]:
         """Return the variables of one lane by "layer/variable", in layer order."""
-        found: dict[str, Variable] = {}
+        variables: dict[str, Variable] = {}
         fan_in = features
         for layer in self.layers:
             for name, variable in layer.variables(fan_in).items():
-                found[f"{layer.label}/{name}"] = variable
+                variables[f"{layer.label}/{name}"] = variable
             fan_in = layer.width(fan_in)
-        return found
+        return variables
 
     def check_skips(self, features: int) -> None:
         """Refuse skip connections between layers of different widths.
@@ -128,7 +140,7 @@ class Network(Model):
         Raises
         ------
         RequestError
-            Which two, and their widths.
+            A skip connection adds a layer of another width; the message names both.
         """
         widths = {INPUT: features} | self.widths(features)
         below = features
@@ -136,16 +148,16 @@ class Network(Model):
             if isinstance(layer, Skip) and widths[layer.of] != below:
                 raise RequestError(
                     f"network {self.name!r}: layer {layer.label!r} adds the {widths[layer.of]} "
-                    f"units of {layer.of!r} to {below}; a skip connection needs as many"
+                    f"units of {layer.of!r} to {below} units; a skip connection needs equally many"
                 )
             below = widths[layer.label]
 
     def shapes(self, features: int) -> dict[str, tuple[int, ...]]:
-        """Return the shape of one lane's weights by "layer/variable", in layer order."""
+        """Return the shapes of one lane's weights by "layer/variable", in layer order."""
         return {name: variable.shape for name, variable in self.variables(features).items()}
 
     def trained(self, frozen: Collection[str] = ()) -> tuple[str, ...]:
-        """Return the names of the variables with a gradient where these layers are frozen."""
+        """Return the names of the variables that have a gradient if these layers are frozen."""
         return tuple(
             f"{layer.label}/{name}"
             for layer in self.layers
@@ -154,16 +166,16 @@ class Network(Model):
         )
 
     def noises(self, batch: int, features: int) -> dict[str, int]:
-        """Return how many elements every noise of a training step has, by its label."""
-        found: dict[str, int] = {}
+        """Return the number of elements of every noise in a training step, by noise label."""
+        elements: dict[str, int] = {}
         fan_in = features
         for layer in self.layers:
-            found |= layer.noises(batch, fan_in)
+            elements |= layer.noises(batch, fan_in)
             fan_in = layer.width(fan_in)
-        return found
+        return elements
 
     def widths(self, features: int) -> dict[str, int]:
-        """Return the number of units that leave each layer, by label."""
+        """Return the number of units that leave each layer, by the layer's label."""
         widths: dict[str, int] = {}
         width = features
         for layer in self.layers:
@@ -173,7 +185,7 @@ class Network(Model):
 
 
 def _labelled(layers: list[Any]) -> list[Any]:
-    """Return the layers with labels; what is no table is left for validation to refuse."""
+    """Return the layers with labels; anything but a table is left for validation to refuse."""
     counts = dict.fromkeys(PREFIXES, 0)
     labelled: list[Any] = []
     for index, layer in enumerate(layers):

@@ -1,4 +1,4 @@
-"""What a network and its images draw from the streams: first weights, noise keys, image changes."""
+"""Draws of a network and its images from the streams: first weights, noise keys, image changes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,22 @@ from manyseeds.techniques.network import Network
 def initial_weights(
     network: Network, features: int, seeds: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Draw first weights for the lanes of `seeds`: "layer/variable" -> [lanes, ...], float64.
+    """Draw the first weights of every lane: "layer/variable" -> [lanes, ...], float64.
 
-    Kernels come from their layer's initialiser at (seed, init, network, layer); other variables
-    start at their first value (biases at zero).
+    Kernels come from their layer's initialiser at the address (seed, init, network, layer); other
+    variables start at their fixed first value, biases at zero.
+
+    Parameters
+    ----------
+    network, features
+        A network and the number of its input features.
+    seeds
+        Every lane's `init` seed.
+
+    Raises
+    ------
+    RequestError
+        A skip connection joins layers of different widths.
     """
     network.check_skips(features)
     initialisers = {layer.label: layer.initialiser for layer in network.dense()}
@@ -44,31 +56,31 @@ def initial_weights(
 
 def image_changes(
     task: str,
-    wanted: Sequence[Augmentation],
+    kinds: Sequence[Augmentation],
     seeds: Sequence[int],
     epoch: int,
     count: int,
     features: int,
 ) -> Changes:
-    """Draw what becomes of the images of an epoch, in the order they are seen: [lanes, count, ...].
+    """Draw the changes of an epoch's images, in the order they are seen: [lanes, count, ...].
 
     Parameters
     ----------
     task, epoch
-        As for `batch_order`.
-    wanted
-        Kinds of change, in order.
+        As for `manyseeds.randomness.streams.batch_order`.
+    kinds
+        The kinds of change, in the order they are made.
     seeds
-        Each lane's `augment` seed.
+        Every lane's `augment` seed.
     count
-        How many images.
+        Number of images.
     features
-        Of an image, which must be square.
+        Number of pixels in an image, which must be square.
 
     Raises
     ------
     RequestError
-        An example is no square image.
+        The images are not square.
     """
     side = math.isqrt(features)
     if side * side != features:
@@ -76,12 +88,12 @@ def image_changes(
             f"task {task!r}: augmentation is for square images, not for {features} features"
         )
     drawn = [
-        draw_changes(wanted, generator(seed, "augment", task, epoch), count, (side, side))
+        draw_changes(kinds, generator(seed, "augment", task, epoch), count, (side, side))
         for seed in seeds
     ]
     return Changes(
         *(
-            np.stack([getattr(each, name) for each in drawn])
+            np.stack([getattr(changes, name) for changes in drawn])
             for name in ("affine", "gain", "offset")
         )
     )
@@ -90,16 +102,16 @@ def image_changes(
 def noise_keys(
     network: Network, seeds: Mapping[Stream, Sequence[int]], *path: str | int
 ) -> Mapping[str, NDArray[np.uint32]]:
-    """Return the keys of the network's noises: label -> [lanes, 2].
+    """Return the keys of the network's noises: noise label -> [lanes, 2] words.
 
     Parameters
     ----------
     network
-        Each of its noises has the address (seed, the layer's stream, network, label, path).
+        Every noise of it has the address (seed, the layer's stream, network, label, path).
     seeds
-        Each lane's seed of the streams `dropout` and `augment`.
+        Every lane's seed of the streams `dropout` and `augment`.
     path
-        What tells noise of another purpose apart.
+        The end of the address; it separates noise for different purposes, such as "mc".
     """
     return {
         label: np.stack(

@@ -1,4 +1,4 @@
-"""Optimizers by name: one canonical equation each, the same on every backend.
+"""Optimizers: one canonical equation each, the same on every backend.
 
 Notation: theta parameters, g gradient, eta rate, t the number of the step, from 1. The rate
 belongs to the phase and its schedule, not to the optimizer.
@@ -35,8 +35,8 @@ class Momentum(_Optimizer):
 class Nesterov(_Optimizer):
     """m <- beta m - eta grad(theta + beta m); theta <- theta + m.
 
-    What is stored and evaluated is the look-ahead point phi = theta + beta m, so that
-    m <- beta m - eta g(phi); phi <- phi + beta m - eta g(phi), as Keras does.
+    As in Keras, the weights stored and scored are the look-ahead point phi = theta + beta m:
+    m <- beta m - eta g(phi); phi <- phi + beta m - eta g(phi).
     """
 
     source: ClassVar[str] = "Nesterov 1983; Géron 2019, Eq. 11-5"
@@ -47,7 +47,8 @@ class Nesterov(_Optimizer):
 class Adam(_Optimizer):
     """m <- b1 m + (1-b1) g; s <- b2 s + (1-b2) g^2; theta <- theta - eta m^ / (sqrt(s^) + eps).
 
-    m^ = m / (1 - b1^t), s^ = s / (1 - b2^t): epsilon outside the root, after bias correction.
+    m^ = m / (1 - b1^t), s^ = s / (1 - b2^t): epsilon is added outside the root, after the bias
+    correction.
     """
 
     source: ClassVar[str] = "Kingma and Ba 2015, Algorithm 1; Géron 2019, Eq. 11-8"
@@ -67,7 +68,7 @@ class Adagrad(_Optimizer):
 
 
 class Rmsprop(_Optimizer):
-    """s <- rho s + (1-rho) g^2; theta <- theta - eta g / sqrt(s + eps): epsilon in the root."""
+    """s <- rho s + (1-rho) g^2; theta <- theta - eta g / sqrt(s + eps)."""
 
     source: ClassVar[str] = "Tieleman and Hinton 2012; Géron 2019, Eq. 11-7"
     name: Literal["rmsprop"] = "rmsprop"
@@ -92,7 +93,7 @@ class _ScheduledNadam(_Optimizer):
 
 
 class Nadam(_ScheduledNadam):
-    """Adam with Nesterov's momentum, and a momentum that grows towards b1.
+    """Adam with Nesterov's momentum, which grows towards b1.
 
     mu_t = b1 (1 - 0.96^(decay t) / 2), M_t = mu_1 mu_2 ... mu_t; m and s as in Adam;
     m^ = mu_(t+1) m / (1 - M_t mu_(t+1)) + (1 - mu_t) g / (1 - M_t); s^ = s / (1 - b2^t);
@@ -105,7 +106,7 @@ class Nadam(_ScheduledNadam):
 
 
 class NadamKeras3(_ScheduledNadam):
-    """What Keras 3 calls Nadam: as `nadam`, with decay 1, so that mu_t is b1 after a few steps."""
+    """The Nadam of Keras 3: as `nadam`, with decay 1, so that mu_t is b1 after a few steps."""
 
     source: ClassVar[str] = "Keras 3, keras.optimizers.Nadam"
     name: Literal["nadam_keras3"] = "nadam_keras3"
@@ -113,7 +114,7 @@ class NadamKeras3(_ScheduledNadam):
 
 
 class Ftrl(_Optimizer):
-    """Follow the regularised leader, per coordinate, as in Keras; l1 makes weights exactly 0.
+    """Follow the regularised leader, for each weight, as in Keras; l1 makes weights exactly 0.
 
     n' = n + g^2, from `accumulator`; z <- z + g - (sqrt(n') - sqrt(n)) theta / eta, from 0;
     theta <- (clip(z, -l1, l1) - z) / (sqrt(n') / eta + 2 l2); n <- n'.

@@ -1,4 +1,4 @@
-"""What a learning-rate range test suggests, by both rules of the book."""
+"""The learning rates that a range test suggests, by both rules of the book."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SMOOTHING = 0.98
-"""Weight of the past in the running mean of the loss."""
+"""Weight of the earlier steps in the running mean of the loss."""
 EXPLODED = 4.0
-"""A loss of so many times the least so far has diverged."""
+"""A loss above this multiple of the least so far has diverged."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Rates that a range test suggests.
+    """The learning rates that a range test suggests.
 
     Attributes
     ----------
     turning_point
-        The rate at which the smoothed loss is least: beyond it the loss climbs.
+        The rate at which the smoothed loss is least; beyond it the loss climbs.
     tenth
-        A tenth of that (Géron 2019, ch. 11).
+        A tenth of the turning point (Géron 2019, ch. 11).
     largest
-        The largest rate before the loss diverges: is not finite, or `EXPLODED` times the least.
+        The largest rate before the loss diverges, that is becomes infinite or exceeds `EXPLODED`
+        times its least.
     half
-        Half of that (Géron 2019, ch. 10).
+        Half of the largest rate (Géron 2019, ch. 10).
     """
 
     turning_point: float
@@ -46,10 +47,14 @@ class Suggestion:
 
 
 def suggestion(rate: Floats, loss: Floats) -> Suggestion:
-    """Return what one lane's rates and losses of every step, [steps] each, suggest.
+    """Return the learning rates that one lane's range test suggests.
 
-    The loss is smoothed with a running mean from which the bias of its start is removed (Smith
-    2017, as the library fastai does it).
+    The loss is smoothed with a bias-corrected running mean (Smith 2017, as in the library fastai).
+
+    Parameters
+    ----------
+    rate, loss
+        Learning rate and training loss of every step, [steps].
     """
     smooth = smoothed(loss)
     finite = np.isfinite(smooth)
@@ -63,7 +68,11 @@ def suggestion(rate: Floats, loss: Floats) -> Suggestion:
 
 
 def smoothed(loss: Floats) -> Floats:
-    """Return the running mean of a loss, [steps]."""
+    """Return the bias-corrected running mean of a loss, [steps].
+
+    >>> smoothed(np.array([2.0, 2.0, 2.0])).round(12).tolist()
+    [2.0, 2.0, 2.0]
+    """
     steps = np.arange(1, len(loss) + 1)
     mean, means = 0.0, np.empty(len(loss))
     for step, value in enumerate(loss):

@@ -1,4 +1,4 @@
-"""The one list of all techniques."""
+"""The list of all techniques, made from the modules that define them."""
 
 from __future__ import annotations
 
@@ -31,26 +31,30 @@ MODULES = (
     early_stopping,
     monte_carlo,
 )
-"""Where techniques are defined, in the order in which they are listed."""
+"""The modules that define techniques, in the order of the list."""
 
 
 def techniques() -> Iterator[type[Technique]]:
-    """Yield every technique known, in order of kind and definition."""
+    """Yield every technique's class, module by module, in order of definition."""
     for module in MODULES:
         for cls in vars(module).values():
             if _is_technique(cls) and cls.__module__ == module.__name__:
                 yield cls
 
 
-def _is_technique(cls: Any) -> bool:
-    """Return whether a module's attribute is a technique with a name, not a base of some."""
+def _is_technique(value: Any) -> bool:
+    """Return whether a module's attribute is a technique's class, not a base class of some."""
     return (
-        isinstance(cls, type)
-        and issubclass(cls, Technique)
-        and isinstance(cls.model_fields["name"].default, str)
+        isinstance(value, type)
+        and issubclass(value, Technique)
+        and isinstance(value.model_fields["name"].default, str)
     )
 
 
 def technique_name(cls: type[Technique]) -> str:
-    """Return the keyword a technique class has in a suite."""
+    """Return the keyword of a technique's class in a suite.
+
+    >>> technique_name(optimizers.Adam)
+    'adam'
+    """
     return str(cls.model_fields["name"].default)

@@ -1,6 +1,6 @@
-"""Regularisation of weights by name: penalties, constraints, drop connect, pruning.
+"""Regularisation of weights: penalties, constraints, drop connect, pruning.
 
-Early stopping belongs to a phase (`suite.recipe`), dropout is a layer (`techniques.layers`).
+Dropout is a layer (`techniques.layers`), early stopping has a module of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Regularisation(Technique):
 
 
 class L1(_Regularisation):
-    """l1 * sum |w| over a kernel is part of the training loss; the derivative of |w| at 0 is 0."""
+    """l1 * sum |w| over a kernel is added to the training loss; the derivative of |w| at 0 is 0."""
 
     source: ClassVar[str] = "Tibshirani 1996; Géron 2019, ch. 11"
     name: Literal["l1"] = "l1"
@@ -31,7 +31,7 @@ class L1(_Regularisation):
 
 
 class L2(_Regularisation):
-    """l2 * sum w^2 over a kernel (without a half) is part of the training loss."""
+    """l2 * sum w^2 over a kernel (without a factor 1/2) is added to the training loss."""
 
     source: ClassVar[str] = "Hoerl and Kennard 1970; Géron 2019, ch. 11"
     name: Literal["l2"] = "l2"
@@ -39,7 +39,7 @@ class L2(_Regularisation):
 
 
 class L1L2(_Regularisation):
-    """l1 * sum |w| + l2 * sum w^2 over a kernel is part of the training loss."""
+    """l1 * sum |w| + l2 * sum w^2 over a kernel is added to the training loss."""
 
     source: ClassVar[str] = "Zou and Hastie 2005; Géron 2019, ch. 11"
     name: Literal["l1_l2"] = "l1_l2"
@@ -53,10 +53,10 @@ Penalty = Annotated[
 
 
 class MaxNorm(_Regularisation):
-    """After each step the incoming weights of each unit, w, become w min(1, radius / ||w||).
+    """After each step the incoming weights w of each unit become w min(1, radius / ||w||).
 
-    A unit's incoming weights are a column of the kernel [fan_in, units], not a row. Frozen layers
-    stay as they are.
+    The incoming weights of a unit are a column of the kernel [fan_in, units], not a row. Frozen
+    layers stay as they are.
     """
 
     source: ClassVar[str] = "Srebro and Shraibman 2005; Srivastava et al. 2014; Géron 2019, ch. 11"
@@ -68,10 +68,11 @@ Constraint = Annotated[MaxNorm, BeforeValidator(by_name)]
 
 
 class DropConnect(_Regularisation):
-    """In training each weight of a kernel is dropped with probability rate; the rest are / keep.
+    """In training each weight of a kernel is dropped with probability `rate`, the rest scaled up.
 
-    One mask a lane and step, for the whole batch; element e of the kernel [fan_in, units], row by
-    row, takes half e of the noise "LABEL/kernel" (`manyseeds.randomness.noise`). Biases stay.
+    The factor of the rest is 1 / (1 - rate). Each lane and step has one mask for the whole batch:
+    element e of the kernel [fan_in, units], counted row by row, uses half e of the noise
+    "LABEL/kernel" (`manyseeds.randomness.noise`). Biases are not dropped.
     """
 
     source: ClassVar[str] = "Wan et al. 2013, with one mask per batch"
@@ -86,35 +87,38 @@ class _Pruning(Technique):
     kind: ClassVar[str] = "pruning"
 
     @abstractmethod
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
-        """Return which weights of a kernel [lanes, fan_in, units] stay; each lane on its own."""
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
+        """Return the mask of the weights that stay, for a kernel [lanes, fan_in, units].
+
+        Every lane is pruned on its own.
+        """
 
 
 class Threshold(_Pruning):
-    """After the phase weights below `least` in size become zero."""
+    """After the phase, weights w with |w| < `least` become zero."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11, faster models with sparse weights"
     name: Literal["threshold"] = "threshold"
     least: float = Field(gt=0)
 
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
-        """Return which weights are large enough."""
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
+        """Return the mask of the weights of at least the threshold, [lanes, fan_in, units]."""
         return np.abs(kernel) >= self.least
 
 
 class MagnitudePruning(_Pruning):
-    """After the phase the smallest `share` of each kernel's weights become zero.
+    """After the phase, the smallest `share` of the weights of each kernel become zero.
 
-    Of equals the first in the order of the kernel's rows go first. Iterative pruning is a recipe
-    of several such phases, the later ones with `keep_zeros`.
+    Among weights of equal size, those that come first, row by row, are pruned first. Iterative
+    pruning is a recipe with several such phases, the later ones with `keep_zeros`.
     """
 
     source: ClassVar[str] = "Han et al. 2015; Géron 2019, ch. 11"
     name: Literal["magnitude_pruning"] = "magnitude_pruning"
     share: float = Field(ge=0, lt=1)
 
-    def kept(self, kernel: Kernel) -> NDArray[np.bool_]:
-        """Return which weights are not among the smallest."""
+    def keep_mask(self, kernel: Kernel) -> NDArray[np.bool_]:
+        """Return the mask of the weights not among the smallest, [lanes, fan_in, units]."""
         size = np.abs(kernel).reshape(len(kernel), -1)
         rank = np.argsort(np.argsort(size, axis=1, kind="stable"), axis=1, kind="stable")
         return (rank >= round(self.share * size.shape[1])).reshape(kernel.shape)

@@ -1,8 +1,8 @@
-"""What makes a class a technique.
+"""The base class of all techniques.
 
-A technique is a frozen model with a `name`, the keyword it has in a suite; its fields are its
-hyperparameters. Where it has none to set, the bare name will do: `activation = "relu"` is
-`activation = {name = "relu"}`.
+A technique is a frozen model with a `name`, its keyword in a suite; its other fields are its
+hyperparameters. If all of them keep their defaults, the bare name will do: `activation = "relu"`
+means `activation = {name = "relu"}`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ Kind = str
 
 
 class Technique(Model):
-    """One named thing of the chapter.
+    """One named method of the chapter: an activation, an optimizer, a schedule, ….
 
-    Subclasses give `name` as a `Literal` with a default, so that a suite's keyword selects the
-    class, and state their `source` (paper or equation).
+    A subclass declares `name` as a `Literal` with a default, so that the keyword in a suite selects
+    the class, and states its `source`, a paper or an equation.
     """
 
     kind: ClassVar[Kind]
@@ -26,11 +26,11 @@ class Technique(Model):
     name: str
 
     def hyperparameters(self) -> dict[str, float]:
-        """Return the real numbers by name: what a backend passes as run-time arguments."""
+        """Return the real-valued hyperparameters by name: run-time arguments of a program."""
         return {key: value for key, value in self if isinstance(value, float)}
 
     def structure(self) -> tuple[Any, ...]:
-        """Return what a compiled program depends on: all but real numbers, all the way down."""
+        """Return everything a compiled program depends on: all fields but real numbers, nested."""
         return tuple(
             (key, value.structure() if isinstance(value, Technique) else value)
             for key, value in self
@@ -39,5 +39,9 @@ class Technique(Model):
 
 
 def by_name(value: Any) -> Any:
-    """Turn a bare technique name into the table it stands for."""
+    """Return the table that a bare technique name stands for, and any other value unchanged.
+
+    >>> by_name("relu")
+    {'name': 'relu'}
+    """
     return {"name": value} if isinstance(value, str) else value

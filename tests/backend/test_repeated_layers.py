@@ -1,4 +1,4 @@
-"""Runs of equal layers: nothing is lost, and a block is a block."""
+"""Runs of equal layers: they hold all layers, and the blocks of a run are equal and closed."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ def times(found):
     return [(len(run.block), len(run.blocks)) for run in found]
 
 
-def test_equal_layers_are_one_run_below_and_above_others():
+def test_equal_layers_are_one_run_between_other_layers():
     found = layer_runs(stack([300, [100, 99]]), 784)
     # The first layer of 100 units takes 300.
     assert times(found) == [(2, 1), (1, 98)]
@@ -33,7 +33,7 @@ def test_equal_layers_are_one_run_below_and_above_others():
     assert found[1].labels(found[1].block[0])[:2] == ("hidden3", "hidden4")
 
 
-def test_few_repetitions_are_none():
+def test_too_few_repetitions_make_no_run():
     assert times(layer_runs(stack([[100, FEWEST]]), 100)) == [(1, FEWEST)]
     assert times(layer_runs(stack([[100, FEWEST - 1]]), 100)) == [(FEWEST - 1, 1)]
 
@@ -47,16 +47,16 @@ def test_a_block_may_have_many_layers():
 
 def test_a_skip_connection_stays_within_its_block():
     found = layer_runs(stack([[100, 200]], skip=10), 100)
-    # The stem; ten layers and their connection; what is left of layers.
+    # The stem; blocks of ten layers and their connection; the layers left over.
     assert times(found) == [(1, 1), (11, 19), (1, 9)]
     assert found[1].block[-1].of == found[1].below == "stem"
 
 
-def test_a_frozen_layer_is_unlike_the_others():
+def test_a_frozen_layer_interrupts_a_run():
     assert times(layer_runs(stack([[100, 20]]), 100, {"hidden10"})) == [(1, 9), (1, 1), (1, 10)]
 
 
-def test_what_is_read_from_above_is_in_no_run():
+def test_a_layer_read_from_further_up_is_inside_no_run():
     layers = [{"name": "dense", "units": 9, "label": f"d{i}"} for i in range(20)]
     found = layer_runs(network(*layers, {"name": "skip", "of": "d12"}), 9)
     assert times(found) == [(1, 13), (8, 1)]
@@ -82,7 +82,7 @@ def _layer(kind, below):
     st.sets(st.integers(0, 40)),
     st.data(),
 )
-def test_blocks_are_equal_closed_and_all_there_is(parts, frozen, data):
+def test_blocks_are_equal_and_closed_and_hold_all_layers(parts, frozen, data):
     kinds = [kind for block, count in parts for kind in block * count]
     widths, layers = {INPUT: 5}, []
     width = 5

@@ -1,4 +1,4 @@
-"""The data sets are what their descriptions say they are."""
+"""The data sets match their descriptions."""
 
 import hashlib
 import importlib.util
@@ -22,7 +22,7 @@ full = pytest.mark.skipif(
     not (DEBIAN / "fashion-mnist").is_dir(),
     reason="the full Fashion-MNIST is not here: apt-get install dataset-fashion-mnist",
 )
-# Whether its first file is on this machine, without trying to fetch it.
+# Whether its first file is on this machine, without trying to download it.
 mnist_here = any(
     (folder / f"{idx.TRAIN_IMAGES}{packed}").is_file()
     for folder in mnist.SOURCE.folders()
@@ -43,7 +43,7 @@ def tool():
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_data_set_is_as_described(name):
+def test_a_data_set_matches_its_description(name):
     described = dataset(name)
     raw = described.load()
     assert described.name == name
@@ -53,7 +53,7 @@ def test_a_data_set_is_as_described(name):
         assert len(split.labels) == len(split)
         assert np.issubdtype(split.labels.dtype, np.integer)
         assert set(split.labels.tolist()) == set(range(len(described.classes)))
-        if described.had != "generated":
+        if described.how_to_obtain != "generated":
             assert split.inputs.min() == 0
             assert split.inputs.max() == described.scale
 
@@ -73,7 +73,7 @@ def test_the_embedded_subset_has_as_many_images_of_every_class():
 
 @full
 @pytest.mark.parametrize(("part", "per_class"), [("train", 1000), ("test", 200)])
-def test_the_embedded_subset_is_the_first_of_each_class_in_file_order(part, per_class):
+def test_the_embedded_subset_has_the_first_images_of_each_class_in_file_order(part, per_class):
     whole = getattr(dataset("fashion-mnist").load(), part)
     subset = getattr(dataset("fashion-mnist-12k").load(), part)
     seen, rows = [0] * 10, []
@@ -113,19 +113,19 @@ def test_the_embedded_files_are_small_and_their_licence_is_beside_them():
 @pytest.mark.parametrize("file", fashion_mnist_12k.SHA256)
 def test_a_damaged_embedded_file_is_refused(monkeypatch, file):
     monkeypatch.setitem(fashion_mnist_12k.SHA256, file, "0" * 64)
-    with pytest.raises(RequestError, match="install it anew") as caught:
+    with pytest.raises(RequestError, match="reinstall it") as caught:
         fashion_mnist_12k.load()
     assert file in str(caught.value)
 
 
 @pytest.mark.parametrize("part", digits.SHA256)
-def test_other_digits_than_the_known_ones_are_refused(monkeypatch, part):
+def test_digits_with_other_content_are_refused(monkeypatch, part):
     monkeypatch.setitem(digits.SHA256, part, "0" * 64)
     with pytest.raises(RequestError, match=f"digits have changed.*{part}"):
         digits.load()
 
 
-def test_digits_are_those_of_scikit_learn_cut_at_1437():
+def test_digits_are_those_of_scikit_learn_split_at_1437():
     raw, (inputs, labels) = digits.load(), load_digits(return_X_y=True)
     np.testing.assert_array_equal(raw.train.inputs, inputs[:1437])
     np.testing.assert_array_equal(raw.test.inputs, inputs[-360:])
@@ -133,7 +133,7 @@ def test_digits_are_those_of_scikit_learn_cut_at_1437():
     np.testing.assert_array_equal(raw.test.labels, labels[-360:])
 
 
-def test_gaussian_inputs_are_unit_normals_that_nothing_predicts():
+def test_gaussian_inputs_are_unit_normals_independent_of_the_labels():
     raw = gaussian.load()
     inputs = np.concatenate([raw.train.inputs, raw.test.inputs])
     assert stats.kstest(inputs.ravel(), "norm").pvalue > 1e-3
@@ -145,13 +145,13 @@ def test_gaussian_inputs_are_unit_normals_that_nothing_predicts():
     assert np.abs(correlation).max() < 5 / np.sqrt(len(inputs))
 
 
-def test_other_normals_than_the_known_ones_are_refused(monkeypatch):
+def test_normals_with_other_content_are_refused(monkeypatch):
     monkeypatch.setitem(gaussian.SHA256, "inputs", "0" * 64)
     with pytest.raises(RequestError, match=r"other normals.*Install the NumPy of constraints\.txt"):
         gaussian.load()
 
 
-def test_mnist_that_cannot_be_had_is_told_with_the_ways_to_get_it(monkeypatch, tmp_path):
+def test_the_error_for_absent_mnist_says_how_to_get_it(monkeypatch, tmp_path):
     def refuse(*_args, **_kwargs):
         raise OSError("no network")
 
@@ -159,19 +159,19 @@ def test_mnist_that_cannot_be_had_is_told_with_the_ways_to_get_it(monkeypatch, t
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
     monkeypatch.delenv("MANYSEEDS_DATA", raising=False)
-    with pytest.raises(RequestError) as told:
+    with pytest.raises(RequestError) as caught:
         mnist.load()
-    assert told.value.exit_status == 2
+    assert caught.value.exit_status == 2
     for part in (
         "data set 'mnist' is not on this machine",
-        "train-images-idx3-ubyte.gz could not be fetched (no network)",
+        "train-images-idx3-ubyte.gz could not be downloaded (no network)",
         "set MANYSEEDS_DATA to a folder that has train-images-idx3-ubyte, train-labels",
         "run once with access to the network",
     ):
-        assert part in str(told.value)
+        assert part in str(caught.value)
 
 
-def test_an_unknown_data_set_is_told_the_nearest_name():
+def test_the_error_for_an_unknown_data_set_suggests_the_nearest_name():
     with pytest.raises(
         RequestError, match=r"unknown dataset 'fashion_mnist'.*Did you mean 'fashion"
     ):

@@ -1,4 +1,4 @@
-"""Files of data sets: found in order, fetched at most once, never used unchecked."""
+"""Files of data sets: searched in order, downloaded at most once, never used unchecked."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ SOURCE = Source(
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """The three roots, empty; nothing of this machine is looked at."""
+    """Three empty roots in place of this machine's folders."""
     roots = {name: tmp_path / name for name in ("chosen", "debian", "cache")}
     monkeypatch.setenv("MANYSEEDS_DATA", str(roots["chosen"]))
     monkeypatch.setattr(files, "DEBIAN", roots["debian"])
@@ -46,7 +46,7 @@ def no_network(monkeypatch):
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server that sends what the test puts into `server["body"]`, and counts its calls."""
+    """A server that sends the test's `server["body"]` and records the addresses."""
     state = {"body": gzip.compress(CONTENT), "urls": []}
 
     def send(_self, url, output_file, _pooch, check_only=False):
@@ -81,7 +81,7 @@ def test_a_repacked_archive_is_the_same_file(places):
     assert SOURCE.content("letters-idx") == CONTENT
 
 
-def test_folders_are_looked_in_in_the_documented_order(places):
+def test_folders_are_searched_in_the_documented_order(places):
     expected = [
         places["chosen"] / "letters",
         places["chosen"],
@@ -99,12 +99,12 @@ def test_folders_are_looked_in_in_the_documented_order(places):
         assert str(caught.value).startswith(str(broken))
 
 
-def test_without_the_variable_only_the_other_folders_are_looked_in(places, monkeypatch):
+def test_without_the_variable_the_other_folders_are_searched(places, monkeypatch):
     monkeypatch.setenv("MANYSEEDS_DATA", "")
     assert next(iter(SOURCE.folders())) == places["debian"] / "letters"
 
 
-def test_a_wrong_checksum_names_file_hashes_and_remedy(places):
+def test_the_error_for_a_wrong_checksum_names_file_hashes_and_remedy(places):
     wrong = b"something else"
     path = put(places["debian"] / "letters" / "letters-idx.gz", gzip.compress(wrong))
     with pytest.raises(RequestError) as caught:
@@ -133,7 +133,7 @@ def test_an_archive_that_cannot_be_unpacked_is_a_request_error(places, pack, spo
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_may_not_be_read_is_a_request_error(places, monkeypatch):
+def test_a_file_without_permission_to_read_is_a_request_error(places, monkeypatch):
     path = put(places["chosen"] / "letters-idx", CONTENT)
 
     def refuse(self):
@@ -145,7 +145,7 @@ def test_a_file_that_may_not_be_read_is_a_request_error(places, monkeypatch):
     assert str(path) in str(caught.value)
 
 
-def test_absent_and_without_network_the_error_says_how_to_get_it(places):
+def test_without_file_and_network_the_error_says_how_to_get_it(places):
     with pytest.raises(RequestError) as caught:
         SOURCE.content("letters-idx")
     message = str(caught.value)
@@ -159,14 +159,14 @@ def test_absent_and_without_network_the_error_says_how_to_get_it(places):
     assert files_below(places["cache"]) == []
 
 
-def test_without_a_debian_package_none_is_recommended(places):
+def test_without_a_debian_package_the_error_recommends_none(places):
     source = Source("letters", SOURCE.address, None, SOURCE.sha256)
     with pytest.raises(RequestError) as caught:
         source.content("letters-idx")
     assert "apt-get" not in str(caught.value)
 
 
-def test_what_is_fetched_is_kept(places, server):
+def test_a_downloaded_file_stays_in_the_cache(places, server):
     assert SOURCE.content("letters-idx") == CONTENT
     assert SOURCE.content("letters-idx") == CONTENT
     assert server["urls"] == ["http://data.example/letters/letters-idx.gz"]
@@ -183,7 +183,7 @@ def test_what_is_fetched_is_kept(places, server):
         pytest.param(gzip.compress(b"x"), id="another file"),
     ],
 )
-def test_what_the_server_sends_wrongly_never_reaches_the_cache(places, server, body):
+def test_a_wrong_download_never_reaches_the_cache(places, server, body):
     server["body"] = body
     with pytest.raises(RequestError, match="The server sent something else"):
         SOURCE.content("letters-idx")
@@ -204,5 +204,5 @@ def test_a_broken_download_leaves_nothing_behind(places, server, breaks):
 
 def test_a_cache_that_cannot_be_written_is_a_request_error(places, server):
     put(places["cache"], b"a file where the folder should be")
-    with pytest.raises(RequestError, match="Ways to get it"):
+    with pytest.raises(RequestError, match="To get it"):
         SOURCE.content("letters-idx")

@@ -1,4 +1,4 @@
-"""The IDX format: what is written comes back, and nothing else is taken for it."""
+"""The IDX format: arrays survive a round trip, and other content is refused."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ byte_arrays = arrays(np.uint8, array_shapes(min_dims=1, max_dims=4, min_side=0, 
 
 
 @given(byte_arrays)
-def test_what_is_encoded_is_decoded(values):
+def test_decoding_undoes_encoding(values):
     decoded = idx.decode(idx.encode(values))
     assert decoded.shape == values.shape
     np.testing.assert_array_equal(decoded, values)
@@ -33,7 +33,7 @@ def test_a_truncated_file_is_refused(values, data):
 
 
 @given(byte_arrays, st.binary(min_size=1, max_size=9))
-def test_bytes_left_over_are_refused(values, more):
+def test_surplus_bytes_are_refused(values, more):
     with pytest.raises(ValueError, match="wrong length"):
         idx.decode(idx.encode(values) + more)
 

@@ -1,4 +1,4 @@
-"""From a task to its data: cut, chosen, relabelled and scaled as the protocol says."""
+"""Splits of tasks: rows, classes, labels and scaling as the protocol says."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,10 @@ from manyseeds.datasets import (
     Dataset,
     RawDataset,
     RawSplit,
+    TaskData,
     catalogue,
     dataset,
-    splits,
+    scaling,
     task_splits,
 )
 from manyseeds.datasets.files import DEBIAN
@@ -27,7 +28,7 @@ SCALE = 8.0
 
 
 def made(labels, test_labels, classes, kind=np.uint8, loads=None):
-    """A data set whose first feature is the row's number and whose second is constant."""
+    """Return a data set whose first feature is the row's number and whose second is constant."""
 
     def split(labels, start):
         rows = np.arange(start, start + len(labels))
@@ -44,7 +45,7 @@ def made(labels, test_labels, classes, kind=np.uint8, loads=None):
         title="",
         source="",
         licence="",
-        had="embedded",
+        how_to_obtain="embedded",
         train=len(labels),
         test=len(test_labels),
         features=3,
@@ -55,12 +56,6 @@ def made(labels, test_labels, classes, kind=np.uint8, loads=None):
     )
 
 
-@pytest.fixture(autouse=True)
-def nothing_kept():
-    yield
-    splits.forget()
-
-
 class Using:
     """Put one data set into the catalogue for a while (hypothesis forbids fixtures per example)."""
 
@@ -69,12 +64,10 @@ class Using:
         self.entry = entry
 
     def __enter__(self):
-        splits.forget()
         self.patch.setattr(catalogue, "DATASETS", {self.entry.name: self.entry})
 
     def __exit__(self, *_):
         self.patch.undo()
-        splits.forget()
 
 
 def task(**keys):
@@ -82,8 +75,8 @@ def task(**keys):
 
 
 @st.composite
-def problems(draw):
-    """A made data set and a task on it that can be fulfilled."""
+def data_sets_with_tasks(draw):
+    """Draw a made data set and a valid task on it."""
     classes = draw(st.integers(2, 5))
     label = st.integers(0, classes - 1)
     # At least one of each class in the validation part, the rest and the test part.
@@ -91,42 +84,38 @@ def problems(draw):
     head = draw(st.permutations(one_each + draw(st.lists(label, max_size=10))))
     tail = draw(st.permutations(one_each + draw(st.lists(label, max_size=20))))
     test = draw(st.permutations(one_each + draw(st.lists(label, max_size=10))))
-    kept = draw(st.lists(label, min_size=2, max_size=classes, unique=True))
+    chosen = draw(st.lists(label, min_size=2, max_size=classes, unique=True))
     kind = draw(st.sampled_from([np.uint8, np.float64]))
-    return made(head + tail, test, classes, kind), task(valid=len(head), classes=tuple(kept))
+    return made(head + tail, test, classes, kind), task(valid=len(head), classes=tuple(chosen))
 
 
-def rows_of(split):
-    return split.inputs[:, 0].astype(int).tolist()
-
-
-@given(problems())
+@given(data_sets_with_tasks())
 @settings(deadline=None)
-def test_splits_hold_exactly_the_rows_of_their_classes_in_file_order(problem):
-    entry, wanted = problem
+def test_splits_hold_exactly_the_rows_of_their_classes_in_file_order(drawn):
+    entry, choice = drawn
     raw = entry.load()
     with Using(entry):
-        data = task_splits(wanted.model_copy(update={"scaling": "raw"}), "float64")
+        data = task_splits(choice.model_copy(update={"scaling": "raw"}), "float64")
     for split, source, start, stop in (
-        (data.valid, raw.train, 0, wanted.valid),
-        (data.train, raw.train, wanted.valid, len(raw.train)),
+        (data.valid, raw.train, 0, choice.valid),
+        (data.train, raw.train, choice.valid, len(raw.train)),
         (data.test, raw.test, 0, len(raw.test)),
     ):
-        kept = [r for r in range(start, stop) if source.labels[r] in wanted.classes]
-        np.testing.assert_array_equal(split.inputs, source.inputs[kept])
-        assert [wanted.classes[new] for new in split.labels] == source.labels[kept].tolist()
+        rows = [r for r in range(start, stop) if source.labels[r] in choice.classes]
+        np.testing.assert_array_equal(split.inputs, source.inputs[rows])
+        assert [choice.classes[new] for new in split.labels] == source.labels[rows].tolist()
         assert split.labels.dtype == np.int32
         assert split.inputs.dtype == np.float64
         assert split.inputs.flags.c_contiguous
 
 
-@given(problems(), st.sampled_from(["unit", "standardised", "raw"]))
+@given(data_sets_with_tasks(), st.sampled_from(["unit", "standardised", "raw"]))
 @settings(deadline=None)
-def test_float32_is_float64_rounded_once(problem, scaling):
-    entry, wanted = problem
-    wanted = wanted.model_copy(update={"scaling": scaling})
+def test_float32_is_float64_rounded_once(drawn, scaling):
+    entry, choice = drawn
+    choice = choice.model_copy(update={"scaling": scaling})
     with Using(entry):
-        single, double = task_splits(wanted, "float32"), task_splits(wanted, "float64")
+        single, double = task_splits(choice, "float32"), task_splits(choice, "float64")
     for name in ("train", "valid", "test"):
         narrow, wide = getattr(single, name), getattr(double, name)
         assert narrow.inputs.dtype == np.float32
@@ -134,15 +123,15 @@ def test_float32_is_float64_rounded_once(problem, scaling):
         np.testing.assert_array_equal(narrow.labels, wide.labels)
 
 
-@given(problems(), st.integers(1, 7))
+@given(data_sets_with_tasks(), st.integers(1, 7))
 @settings(deadline=None)
-def test_standardising_is_numpys_mean_and_sd_of_the_training_rows(problem, block):
-    entry, wanted = problem
+def test_standardising_is_numpys_mean_and_sd_of_the_training_rows(drawn, block):
+    entry, choice = drawn
     with Using(entry), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splits, "ROWS_AT_ONCE", block)
-        raw = task_splits(wanted.model_copy(update={"scaling": "raw"}), "float64")
-        unit = task_splits(wanted, "float64")
-        data = task_splits(wanted.model_copy(update={"scaling": "standardised"}), "float64")
+        patch.setattr(scaling, "ROWS_AT_ONCE", block)
+        raw = task_splits(choice.model_copy(update={"scaling": "raw"}), "float64")
+        unit = task_splits(choice, "float64")
+        data = task_splits(choice.model_copy(update={"scaling": "standardised"}), "float64")
     mean = (raw.train.inputs / SCALE).mean(axis=0)
     deviation = (raw.train.inputs / SCALE).std(axis=0)
     deviation[np.ptp(raw.train.inputs, axis=0) == 0] = 1
@@ -157,12 +146,12 @@ def test_standardising_is_numpys_mean_and_sd_of_the_training_rows(problem, block
 def test_a_constant_feature_is_divided_by_one_even_where_rounding_gives_it_a_deviation():
     inputs = np.full((1000, 1), 0.1)
     assert inputs.std(axis=0) != 0
-    mean, deviation = splits._moments(inputs, 1.0)
+    mean, deviation = scaling.moments(inputs, 1.0)
     np.testing.assert_allclose(mean, 0.1)
     assert deviation.tolist() == [1.0]
 
 
-def test_mean_and_sd_are_of_all_training_rows_whatever_train_says():
+def test_mean_and_sd_are_those_of_all_training_rows_for_any_train():
     with Using(made([0, 1] * 10, [0, 1], 2)):
         some = task_splits(task(train=3, scaling="standardised"), "float64")
         every = task_splits(task(scaling="standardised"), "float64")
@@ -171,7 +160,7 @@ def test_mean_and_sd_are_of_all_training_rows_whatever_train_says():
     assert some.key == every.key
 
 
-def test_equal_data_have_equal_keys_and_other_data_another():
+def test_equal_data_have_equal_keys_and_different_data_different_keys():
     base = task(valid=4)
     with Using(made([0, 1, 2] * 5, [0, 1, 2], 3)):
         key = task_splits(base, "float32").key
@@ -201,16 +190,17 @@ def test_the_key_depends_on_the_content_and_the_scale_of_the_data_set():
 
 def test_tasks_on_one_data_set_load_it_once_and_cannot_change_it():
     loads = []
-    with Using(made([0, 1, 2] * 5, [0, 1, 2], 3, loads=loads)):
-        first = task_splits(task(classes=(0, 1), scaling="raw"), "float64")
-        raw = splits._load("made")
+    entry, data = made([0, 1, 2] * 5, [0, 1, 2], 3, loads=loads), TaskData()
+    with Using(entry):
+        first = data.splits(task(classes=(0, 1), scaling="raw"), "float64")
+        raw = data.raw(entry)
         assert not any(
             array.flags.writeable
             for split in (raw.train, raw.test, first.train, first.valid, first.test)
             for array in (split.inputs, split.labels)
         )
-        assert task_splits(task(classes=(0, 1), scaling="raw", train=2), "float64") is first
-        other = task_splits(task(classes=(1, 0), scaling="raw"), "float64")
+        assert data.splits(task(classes=(0, 1), scaling="raw", train=2), "float64") is first
+        other = data.splits(task(classes=(1, 0), scaling="raw"), "float64")
         assert other.key != first.key
     assert len(loads) == 1
 
@@ -231,7 +221,7 @@ def test_tasks_on_one_data_set_load_it_once_and_cannot_change_it():
         ({"train": 10, "classes": (0, 1)}, r"'A': train = 10 .*9 rows available"),
     ],
 )
-def test_a_wrong_request_names_the_task_and_the_key(keys, message):
+def test_an_invalid_task_is_refused_by_name_and_key(keys, message):
     with (
         Using(made([0, 1, 2] * 5, [0, 1, 2], 3)),
         pytest.raises(RequestError, match=message) as caught,
@@ -240,7 +230,7 @@ def test_a_wrong_request_names_the_task_and_the_key(keys, message):
     assert caught.value.exit_status == 2
 
 
-def test_all_the_rows_available_can_be_asked_for():
+def test_train_may_be_all_the_rows_available():
     with Using(made([0, 1, 2] * 5, [0, 1, 2], 3)):
         assert len(task_splits(task(train=14), "float32").train) == 14
 
@@ -254,7 +244,7 @@ def test_an_unknown_data_set_is_a_request_error():
 def test_unit_inputs_span_zero_to_one(name):
     data = task_splits(task(dataset=name, valid=300), "float32")
     for split in (data.train, data.valid, data.test):
-        if dataset(name).had != "generated":
+        if dataset(name).how_to_obtain != "generated":
             assert split.inputs.min() == 0
             assert split.inputs.max() == 1
         assert split.inputs.shape[1] == dataset(name).features

@@ -1,4 +1,4 @@
-"""The ledger: whole or not at all, every promised row accounted for, nothing damaged is read."""
+"""The ledger: files are complete or absent, no promised row is lost, no damage goes unnoticed."""
 
 import errno
 import json
@@ -13,66 +13,10 @@ import pytest
 from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger import tables
 from manyseeds.ledger.ledger import Ledger
-from manyseeds.ledger.plan import Job, Plan
 from manyseeds.ledger.runs import ledgers
 from manyseeds.ledger.schemas import DIAGNOSTICS_SCHEMA, RECORD_SCHEMA, ROW_KEY
 from manyseeds.model import digest_text
-
-TEXT = 'name = "tiny"'
-
-
-def plan(jobs=2, lanes=2, run="tiny-1"):
-    return Plan(
-        run=run,
-        suite="tiny",
-        suite_file="tiny.toml",
-        suite_text=TEXT,
-        suite_sha256=digest_text(TEXT),
-        quick=False,
-        device="cpu",
-        precision="float32",
-        primary="test_accuracy",
-        jobs=tuple(
-            Job(
-                id=number,
-                backend="numpy",
-                recipe="scratch",
-                case="",
-                mode="cohort",
-                vary="init",
-                seeds=tuple(range(lanes * number, lanes * number + lanes)),
-            )
-            for number in range(jobs)
-        ),
-    )
-
-
-def rows(job, attempt=1, status="ok", **fields):
-    return [
-        dict(zip(ROW_KEY, row, strict=True))
-        | {"suite": "tiny", "job": job.id, "attempt": attempt, "status": status, "lanes": 2}
-        | {"test_accuracy": 0.1 + row.seed / 7}
-        | fields
-        for row in job.rows()
-    ]
-
-
-def curves(job, attempt=1):
-    return [
-        row | {"phase": "train", "epoch": 1, "train_loss": 1 / 3} for row in _keys(job, attempt)
-    ]
-
-
-def diagnostics(job, attempt=1, value=1 / 3):
-    seen = {"phase": "train", "epoch": 0, "step": None, "layer": "hidden1", "quantity": "dead"}
-    return [row | seen | {"value": value} for row in _keys(job, attempt)]
-
-
-def _keys(job, attempt):
-    return [
-        dict(zip(ROW_KEY, row, strict=True)) | {"job": job.id, "attempt": attempt}
-        for row in job.rows()
-    ]
+from tests.ledger.small_run import TEXT, append, diagnostics, files, plan, rows
 
 
 @pytest.fixture
@@ -80,17 +24,7 @@ def run(tmp_path):
     return Ledger.create(tmp_path, plan())
 
 
-def append(run, number, attempt=1, **fields):
-    job = run.plan.jobs[number]
-    seen = diagnostics(job, attempt)
-    run.append(number, rows(job, attempt, **fields), curves(job, attempt), seen)
-
-
-def files(run):
-    return sorted(str(p.relative_to(run.folder)) for p in run.folder.rglob("*") if p.is_file())
-
-
-def test_a_plan_is_read_back_as_it_was_written(run):
+def test_a_plan_survives_a_round_trip(run):
     assert Ledger.open(run.folder).plan == plan()
     assert json.loads((run.folder / "plan.json").read_text())["suite_sha256"] == digest_text(TEXT)
 
@@ -104,7 +38,7 @@ def test_every_promised_row_without_a_record_is_missing(run):
     assert list(records.columns) == RECORD_SCHEMA.names
 
 
-def test_numbers_come_back_bit_for_bit(run):
+def test_numbers_survive_a_round_trip_bit_for_bit(run):
     append(run, 0)
     assert run.delivered()["test_accuracy"].tolist() == [0.1, 0.1 + 1 / 7]
     assert run.curves()["train_loss"].tolist() == [1 / 3, 1 / 3]
@@ -127,7 +61,7 @@ def test_the_last_attempt_counts_and_earlier_ones_stay_on_disk(run):
     assert len(records) == len(records[ROW_KEY].drop_duplicates()) == 4
 
 
-def test_diagnostics_come_back_and_those_of_the_last_attempt_count(run):
+def test_diagnostics_are_those_of_the_last_attempt(run):
     assert run.diagnostics().empty
     assert list(run.diagnostics()) == DIAGNOSTICS_SCHEMA.names
     job = run.plan.jobs[0]
@@ -142,7 +76,7 @@ def test_diagnostics_come_back_and_those_of_the_last_attempt_count(run):
     assert set(found["layer"]) == {"hidden1"}
 
 
-def test_a_run_from_before_there_were_diagnostics_can_be_read_and_gone_on_with(run):
+def test_an_older_run_without_diagnostics_can_be_read_and_resumed(run):
     append(run, 0)
     shutil.rmtree(run.folder / "diagnostics")
     old = Ledger.open(run.folder)
@@ -151,18 +85,18 @@ def test_a_run_from_before_there_were_diagnostics_can_be_read_and_gone_on_with(r
     assert len(Ledger.open(run.folder).diagnostics()) == 2
 
 
-def test_ten_attempts_are_in_order(run):
+def test_more_than_ten_attempts_are_in_order(run):
     for attempt in range(1, 12):
         append(run, 0, attempt=attempt, test_accuracy=float(attempt))
     assert run.delivered()["test_accuracy"].tolist() == [11.0, 11.0]
 
 
-def test_a_crash_before_the_rename_leaves_nothing_that_is_read(run, monkeypatch):
+def test_a_crash_before_the_rename_changes_nothing(run, monkeypatch):
     append(run, 0)
     before = run.records()
 
     def crash(*_):
-        raise KeyboardInterrupt  # what no `except OSError` sees: as good as the power going
+        raise KeyboardInterrupt  # not caught by `except OSError`, like a power cut
 
     monkeypatch.setattr(Path, "replace", crash)
     with pytest.raises(KeyboardInterrupt):
@@ -191,7 +125,7 @@ def test_a_crash_between_curves_and_records_leaves_the_rows_missing(run, monkeyp
     assert len(run.curves()) == 2
 
 
-def test_content_is_on_disk_before_its_name_is(run, monkeypatch):
+def test_content_is_on_disk_before_its_name(run, monkeypatch):
     done = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("flush"), fsync(handle))[1])
@@ -202,7 +136,7 @@ def test_content_is_on_disk_before_its_name_is(run, monkeypatch):
     assert done == ["flush", "rename", "flush"]  # the file, its name, the folder
 
 
-def test_a_full_disk_is_told_and_what_was_recorded_stays(run, monkeypatch):
+def test_a_full_disk_is_an_error_and_loses_no_record(run, monkeypatch):
     append(run, 0)
     before = run.records()
 
@@ -215,12 +149,12 @@ def test_a_full_disk_is_told_and_what_was_recorded_stays(run, monkeypatch):
     assert refused.value.exit_status == 1
     monkeypatch.undo()
     assert run.records().equals(before)
-    assert not [name for name in files(run) if "/." in name]  # nothing half-written takes room
+    assert not [name for name in files(run) if "/." in name]  # no temporary file is left
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 256 KiB, where mounting one is allowed."""
+    """A file system of 256 KiB; skips the test if none can be mounted."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
@@ -230,7 +164,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_is_really_full_is_told_and_what_was_recorded_stays(small_disk):
+def test_a_really_full_disk_is_an_error_and_loses_no_record(small_disk):
     run = Ledger.create(small_disk, plan())
     append(run, 0)
     before = run.records()
@@ -246,7 +180,7 @@ def test_a_disk_that_is_really_full_is_told_and_what_was_recorded_stays(small_di
 
 @pytest.mark.parametrize("kind", ["records", "curves", "diagnostics"])
 @pytest.mark.parametrize("damage", ["cut short", "emptied", "bits flipped", "something else"])
-def test_a_damaged_file_is_told_and_never_read(run, kind, damage):
+def test_a_damaged_file_is_an_error_for_every_kind(run, kind, damage):
     append(run, 0)
     path = run.folder / kind / "00000-01.parquet"
     content = bytearray(path.read_bytes())
@@ -284,31 +218,31 @@ def test_no_flipped_bit_goes_unnoticed(run):
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"run": "tiny"}', '{"run": 3}', "[]", "\xff"])
-def test_a_damaged_plan_is_told(run, content):
+def test_a_damaged_plan_is_an_error(run, content):
     (run.folder / "plan.json").write_text(content, encoding="latin-1")
     with pytest.raises(RunError, match=r"plan\.json is damaged"):
         Ledger.open(run.folder)
 
 
 @pytest.mark.parametrize("content", ["", "[{", "{}", "\xff"])
-def test_a_damaged_provenance_is_told(run, content):
+def test_a_damaged_provenance_is_an_error(run, content):
     (run.folder / "provenance.json").write_text(content, encoding="latin-1")
     with pytest.raises(RunError, match=r"provenance\.json is damaged"):
         _ = run.provenance
 
 
-def test_provenance_is_read_back_as_it_was_written(run):
+def test_provenance_survives_a_round_trip(run):
     assert run.provenance == []
     run.write_provenance([{"b": 1, "a": [None, "x"]}])
     assert run.provenance == [{"a": [None, "x"], "b": 1}]
 
 
 def test_a_folder_without_a_plan_is_no_run(tmp_path):
-    with pytest.raises(RequestError, match=r"is no run: it has no plan\.json"):
+    with pytest.raises(RequestError, match=r"is not a run: it has no plan\.json"):
         Ledger.open(tmp_path)
 
 
-def test_the_name_of_a_folder_adds_no_column(tmp_path):
+def test_a_folder_named_like_a_partition_adds_no_column(tmp_path):
     run = Ledger.create(tmp_path / "rate=3", plan())
     append(run, 0)
     assert list(run.delivered().columns) == RECORD_SCHEMA.names
@@ -331,14 +265,14 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(run):
         append(run, 1)
 
 
-def test_a_record_that_was_never_promised_is_told(run):
+def test_a_record_of_a_row_never_promised_is_an_error(run):
     stray = rows(plan(jobs=3).jobs[2])
     run.append(2, stray, [])
     with pytest.raises(RunError, match="rows that its plan does not promise"):
         run.records()
 
 
-def test_the_runs_of_a_folder_are_found_by_name(tmp_path):
+def test_the_runs_of_a_folder_are_sorted_by_name(tmp_path):
     for name in ("b", "a"):
         Ledger.create(tmp_path, plan(run=name))
     (tmp_path / "not-a-run").mkdir()
@@ -346,7 +280,7 @@ def test_the_runs_of_a_folder_are_found_by_name(tmp_path):
     assert ledgers(tmp_path / "nowhere") == []
 
 
-def test_results_in_the_place_of_a_file_are_told(tmp_path):
+def test_a_file_in_the_place_of_the_results_folder_is_an_error(tmp_path):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(RunError, match="cannot write to"):
         Ledger.create(tmp_path / "results", plan())

@@ -1,4 +1,4 @@
-"""Packing: the same tables from one file of each kind, and nothing lost wherever it is cut off."""
+"""Packing: one file of each kind has the same tables, and an interruption loses nothing."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.packing import pack
 from manyseeds.ledger.runs import ledgers
-from tests.ledger.test_ledger import append, files, plan
+from tests.ledger.small_run import append, files, plan
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_packed_run_has_one_file_of_each_kind_and_the_same_tables(whole):
     packed = {name for name in files(whole) if name.endswith(".parquet")}
     assert packed == {"records.parquet", "curves.parquet", "diagnostics.parquet"}
     assert_same(tables(whole.folder), before)
-    # Also through the ledger that had read the other files.
+    # The ledger that read the files before packing gives the same.
     assert_frame_equal(whole.records(), before["records"], check_exact=True)
 
 
@@ -56,7 +56,7 @@ def test_packing_again_changes_nothing(whole):
     assert (whole.folder / "records.parquet").read_bytes() == content
 
 
-def test_a_kind_that_a_run_does_not_have_gets_no_file(tmp_path):
+def test_a_kind_without_rows_gets_no_file(tmp_path):
     run = Ledger.create(tmp_path, plan(jobs=1))
     run.append(0, [dict(row) for row in _records(run)])
     pack(run)
@@ -75,13 +75,15 @@ def test_a_run_with_rows_left_to_train_is_refused_and_untouched(tmp_path, status
     run = Ledger.create(tmp_path, plan())
     append(run, 0, status=status, reason="?")
     before = files(run)
-    with pytest.raises(RequestError, match=rf"2 {status}.*2 missing|2 missing.*2 {status}") as said:
+    with pytest.raises(
+        RequestError, match=rf"2 {status}.*2 missing|2 missing.*2 {status}"
+    ) as caught:
         pack(run)
-    assert f"manyseeds run --resume {run.folder.name}" in str(said.value)
+    assert f"manyseeds run --resume {run.folder.name}" in str(caught.value)
     assert [name for name in files(run) if name != ".lock"] == before
 
 
-def test_wherever_packing_is_cut_off_every_row_is_read_and_packing_again_completes(
+def test_after_an_interruption_every_row_is_read_and_packing_again_completes(
     whole, tmp_path, monkeypatch
 ):
     before = tables(whole.folder)
@@ -92,7 +94,7 @@ def test_wherever_packing_is_cut_off_every_row_is_read_and_packing_again_complet
         def crashing(original, left=left):
             def operation(self, *arguments, **options):
                 if left[0] == 0:
-                    raise KeyboardInterrupt  # no `except OSError` sees it: as good as the power cut
+                    raise KeyboardInterrupt  # not caught by `except OSError`, like a power cut
                 left[0] -= 1
                 return original(self, *arguments, **options)
 
@@ -124,7 +126,7 @@ def test_a_damaged_file_stops_packing_and_nothing_is_removed(whole):
     assert [name for name in files(whole) if name.startswith(("curves/", "records/"))] == before
 
 
-def test_a_damaged_packed_file_is_refused_with_what_to_do(whole):
+def test_the_error_for_a_damaged_packed_file_has_a_remedy(whole):
     pack(whole)
     path = whole.folder / "records.parquet"
     path.write_bytes(path.read_bytes()[:-20])
@@ -132,7 +134,7 @@ def test_a_damaged_packed_file_is_refused_with_what_to_do(whole):
         Ledger.open(whole.folder).records()
 
 
-def test_a_write_that_fails_is_named_and_leaves_the_run_as_it_was(whole, monkeypatch):
+def test_a_failed_write_is_an_error_and_leaves_the_run_as_it_was(whole, monkeypatch):
     before = tables(whole.folder)
 
     def full(self, target):

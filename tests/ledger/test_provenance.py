@@ -1,4 +1,4 @@
-"""Provenance: what it says of a session, and what it keeps to itself."""
+"""Provenance: the facts it records about a session, without the folders of the machine."""
 
 import sys
 
@@ -8,7 +8,7 @@ from manyseeds.ledger.provenance import session
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("typed", "recorded"),
     [
         (["run", "/home/ada/secret/mine.toml"], ["run", "mine.toml"]),
         (
@@ -19,9 +19,9 @@ from manyseeds.ledger.provenance import session
         (["run", "suites/mine.toml", "--seeds", "3"], ["run", "suites/mine.toml", "--seeds", "3"]),
     ],
 )
-def test_the_command_is_kept_without_the_folders_of_the_machine(monkeypatch, given, kept):
-    monkeypatch.setattr(sys, "argv", ["/opt/bin/manyseeds", *given])
-    assert session([])["command"] == ["manyseeds", *kept]
+def test_the_command_is_recorded_without_the_folders_of_the_machine(monkeypatch, typed, recorded):
+    monkeypatch.setattr(sys, "argv", ["/opt/bin/manyseeds", *typed])
+    assert session([])["command"] == ["manyseeds", *recorded]
 
 
 def test_a_session_names_machine_versions_and_data():

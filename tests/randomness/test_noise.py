@@ -1,4 +1,4 @@
-"""Noise: Threefry-2x32-20 as published, laid out as the contract says."""
+"""Noise: Threefry-2x32-20 as published, in the layout of the contract."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_threefry_agrees_with_an_implementation_in_c():
     assert (noise.threefry(lane, counters).ravel() == theirs.random_raw(100)).all()
 
 
-def test_halves_are_laid_out_low_first_and_all_first_words_before_all_second():
+def test_the_low_half_comes_first_and_first_words_before_second_words():
     lane = words(1, 2)
     first, second = noise.threefry(lane, np.stack([words(0, 9), words(1, 9)]))
     plane = [first[0], second[0], first[1], second[1]]
@@ -50,7 +50,7 @@ def test_halves_are_laid_out_low_first_and_all_first_words_before_all_second():
 
 
 @given(elements=st.integers(1, 40))
-def test_blocks_hold_the_elements_and_no_block_is_idle(elements):
+def test_blocks_hold_all_elements_and_none_is_superfluous(elements):
     assert 4 * (noise.blocks(elements) - 1) < elements <= 4 * noise.blocks(elements)
 
 
@@ -60,9 +60,7 @@ def test_blocks_hold_the_elements_and_no_block_is_idle(elements):
     elements=st.integers(1, 30),
     fewer=st.integers(0, 3),
 )
-def test_asking_for_fewer_elements_of_the_same_blocks_gives_the_same_noise(
-    seeds, step, elements, fewer
-):
+def test_fewer_elements_of_the_same_blocks_are_the_same_noise(seeds, step, elements, fewer):
     keys = np.stack([key(seed, "dropout", "net", "dropout1") for seed in seeds])
     whole = 4 * noise.blocks(elements)
     some = max(whole - fewer, whole - 3)
@@ -89,7 +87,7 @@ def test_halves_are_uniform_and_independent_between_lanes_steps_and_elements():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
-def test_dropout_keeps_the_share_it_says_and_the_mean(rate):
+def test_dropout_keeps_the_stated_share_and_the_mean(rate):
     keys = np.stack([key(seed, "dropout", "net", "dropout1") for seed in range(5)])
     kept = noise.kept(keys, 3, 100, 200, rate)
     assert kept.shape == (5, 100, 200)
@@ -110,7 +108,7 @@ def test_an_element_is_dropped_below_the_threshold_and_kept_from_it_on():
 
 
 @given(rates=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
-def test_what_a_higher_rate_keeps_a_lower_one_keeps_too(rates):
+def test_an_element_kept_at_a_rate_is_kept_at_every_lower_rate(rates):
     keys = words(3, 4)[None]
     low, high = (noise.kept(keys, 0, 5, 7, rate) for rate in sorted(rates))
     assert (low | ~high).all()
@@ -137,7 +135,7 @@ def test_normals_are_unit_normals_and_independent():
         assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 4.5 / np.sqrt(one.size)
 
 
-def test_normals_are_box_and_mullers_from_the_words_of_their_block():
+def test_normals_are_the_box_muller_transform_of_the_words_of_their_block():
     words_ = noise.threefry(KEYS[0], np.stack([words(0, 7), words(1, 7)])).astype(float)
     first, second = (words_ + 0.5).T / 2**32
     radius, angle = np.sqrt(-2 * np.log(first)), 2 * np.pi * second
@@ -153,7 +151,7 @@ def test_normals_are_box_and_mullers_from_the_words_of_their_block():
     step=st.integers(0, 2**32 - 1),
     elements=st.integers(1, 30),
 )
-def test_equal_keys_give_equal_normals_whatever_the_other_lanes(seeds, step, elements):
+def test_a_lanes_normals_do_not_depend_on_the_other_lanes(seeds, step, elements):
     keys = np.stack([key(seed, "augment", "net", "noise1") for seed in seeds])
     drawn = noise.normals(keys, step, elements)
     assert drawn.shape == (len(seeds), elements)
@@ -164,7 +162,7 @@ def test_equal_keys_give_equal_normals_whatever_the_other_lanes(seeds, step, ele
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.2, 0.5, 0.9])
 def test_alpha_dropout_keeps_mean_and_variance(rate):
-    """Of what has mean 0 and variance 1, exactly; and of the selu of unit normals, by trial."""
+    """Exactly, for inputs of mean 0 and variance 1; by sampling, for the selu of unit normals."""
     a, b = noise.alpha_affine(rate)
     keep = 1 - noise.threshold(rate) / noise.HALVES
     floor = -SELU_SCALE * SELU_ALPHA

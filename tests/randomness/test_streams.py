@@ -1,4 +1,4 @@
-"""Streams: every draw has an address, and nothing depends on what was drawn before."""
+"""Streams: every draw has an address and does not depend on earlier draws."""
 
 import itertools
 
@@ -55,8 +55,8 @@ def test_draws_at_neighbouring_addresses_are_uncorrelated():
     assert np.abs(correlation).max() < 4.5 / np.sqrt(4000)
 
 
-def test_draws_are_what_they_were_when_results_were_recorded():
-    """Golden values: a change here makes every recorded result another experiment."""
+def test_draws_equal_the_recorded_golden_values():
+    """A change of these values makes every recorded result another experiment."""
     assert generator(7, "init", "net", "hidden1").integers(0, 1000, 5).tolist() == GOLDEN_INTEGERS
     assert generator(0, "order", "b", 3).permutation(8).tolist() == GOLDEN_PERMUTATION
     assert key(3, "dropout", "net", "dropout1").tolist() == GOLDEN_KEY
@@ -78,7 +78,7 @@ def test_varying_one_stream_leaves_every_other_as_it_was(stream):
 
 
 @given(seeds=st.lists(SEEDS, min_size=1, max_size=4), epoch=st.integers(0, 50))
-def test_an_order_is_a_permutation_of_the_lanes_own_rows(seeds, epoch):
+def test_an_order_is_a_permutation_of_the_lanes_rows(seeds, epoch):
     rows = [np.arange(lane, lane + 9, dtype=np.int32) for lane in range(len(seeds))]
     order = streams.batch_order("task", rows, seeds, epoch)
     assert order.shape == (len(seeds), 9)
@@ -110,10 +110,10 @@ def test_orders_differ_between_epochs_tasks_and_seeds():
 
 @given(available=st.integers(1, 60), seed=SEEDS, data=st.data())
 def test_a_split_seed_draws_rows_without_replacement(available, seed, data):
-    wanted = data.draw(st.integers(1, available))
-    fixed, drawn = streams.training_rows("task", available, wanted, [None, seed])
-    assert fixed.tolist() == list(range(wanted))
-    assert len(drawn) == len(set(drawn.tolist())) == wanted
+    count = data.draw(st.integers(1, available))
+    fixed, drawn = streams.training_rows("task", available, count, [None, seed])
+    assert fixed.tolist() == list(range(count))
+    assert len(drawn) == len(set(drawn.tolist())) == count
     assert set(drawn.tolist()) <= set(range(available))
     assert fixed.dtype == drawn.dtype == np.int32
 
@@ -129,7 +129,7 @@ def test_a_task_without_a_number_of_rows_takes_all_of_them():
     assert fixed.tolist() == drawn.tolist() == list(range(7))
 
 
-def test_networks_of_one_name_start_equal_and_of_two_names_apart():
+def test_networks_of_the_same_name_start_equal_and_of_different_names_differently():
     one, same, other = (
         network_streams.initial_weights(network(n), 6, [0]) for n in ("a", "a", "b")
     )
@@ -143,7 +143,7 @@ def test_a_layers_first_weights_do_not_depend_on_the_layers_around_it():
     assert (wide["hidden2/kernel"] == deep["hidden2/kernel"]).all()
 
 
-def test_biases_start_at_zero_and_kernels_as_their_initialiser_says():
+def test_biases_start_at_zero_and_kernels_with_draws_of_their_initialiser():
     weights = network_streams.initial_weights(network(initialiser=Constant(value=0.25)), 6, [0, 1])
     assert list(weights) == [
         f"{layer}/{variable}"
@@ -166,7 +166,7 @@ def test_noise_keys_differ_between_layers_networks_and_seeds():
     assert len(set(keys)) == 6
 
 
-def test_noise_of_another_purpose_has_other_keys():
+def test_noise_for_another_purpose_has_other_keys():
     training, sampling = (noise_keys(network(), [0, 1], *path) for path in ((), ("mc",)))
     assert (training["dropout1"] != sampling["dropout1"]).any(axis=1).all()
 
@@ -194,7 +194,7 @@ def test_every_noise_comes_from_its_own_stream():
     assert len(set(base.values())) == len(labels)
 
 
-def test_images_are_changed_as_their_lane_task_and_epoch_say():
+def test_image_changes_depend_on_lane_task_and_epoch():
     def changes(seeds, task="task", epoch=0):
         return network_streams.image_changes(task, (Shift(), Rotate()), seeds, epoch, 5, 64)
 

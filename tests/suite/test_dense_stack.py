@@ -1,4 +1,4 @@
-"""The short form of a network: what `hidden = [...]` stands for."""
+"""The short form of a network: the layers that `hidden = [...]` stands for."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def labels(found):
     return [layer.label for layer in found.layers]
 
 
-def test_every_hidden_layer_gets_what_is_said_of_all():
+def test_shared_keys_apply_to_every_hidden_layer():
     found = network(
         [8, 4],
         activation="elu",
@@ -43,13 +43,13 @@ def test_a_width_may_be_repeated():
     assert [d.units for d in network([300, [100, 3], 50]).dense()] == [300, 100, 100, 100, 50, 10]
 
 
-def test_what_is_left_in_the_table_is_not_the_stacks():
+def test_keys_of_other_meaning_stay_in_the_table():
     table = {"activation": "relu", "dance": 1}
     dense_stack([3], table)
     assert table == {"dance": 1}
 
 
-def test_layers_stand_where_they_are_asked_for():
+def test_additional_layers_stand_at_their_places():
     found = network(
         [8, 4],
         activation="relu",
@@ -74,7 +74,7 @@ def test_the_chapters_batch_norm_network_in_the_short_form():
     ]
 
 
-def test_skips_go_around_every_so_many_layers_above_the_stem():
+def test_skip_connections_go_around_the_stated_number_of_layers_above_the_stem():
     found = network([[4, 6]], activation="relu", skip=2)
     assert labels(found) == [
         *("stem", "hidden2", "hidden3", "skip1", "hidden4", "hidden5", "skip2", "hidden6", "output")
@@ -83,7 +83,7 @@ def test_skips_go_around_every_so_many_layers_above_the_stem():
     found.check_skips(9)
 
 
-def test_with_layers_behind_the_activation_the_stem_is_the_last_of_them():
+def test_with_layers_after_the_activation_the_stem_is_the_last_of_them():
     found = network([[4, 3]], activation="relu", after=["batch_norm"], skip=1)
     assert labels(found) == [
         *("hidden1", "stem", "hidden2", "batch_norm2", "skip1", "hidden3", "batch_norm3", "skip2"),
@@ -95,14 +95,14 @@ def test_with_layers_behind_the_activation_the_stem_is_the_last_of_them():
 
 @pytest.mark.parametrize(("depth", "skip", "branches"), [(5, 2, 2), (6, 2, 2), (7, 3, 2)])
 def test_fixup_initialises_the_branches_by_its_rules(depth, skip, branches):
-    """Zhang, Dauphin and Ma 2019: the last layer of a branch 0, the others scaled, a multiplier."""
+    """Zhang, Dauphin and Ma 2019: zero in the last layer, the others scaled, and a multiplier."""
     found = network([[4, depth]], activation="relu", initialiser="fixup", skip=skip)
     inside = found.dense()[1 : 1 + branches * skip]
     for number, layer in enumerate(inside):
-        given = layer.initialiser
-        assert given.name == "fixup"
-        assert (given.branches, given.layers) == (branches, skip)
-        assert given.last == (number % skip == skip - 1)
+        initialiser = layer.initialiser
+        assert initialiser.name == "fixup"
+        assert (initialiser.branches, initialiser.layers) == (branches, skip)
+        assert initialiser.last == (number % skip == skip - 1)
     for below, layer in zip(found.layers, found.layers[1:], strict=False):
         assert (layer.name == "skip") == (below.name == "scale")
     assert len([layer for layer in found.layers if layer.name == "scale"]) == branches

@@ -1,4 +1,4 @@
-"""Recipes: frozen and hashable; equal beginnings have equal fingerprints."""
+"""Recipes: frozen and hashable; equal first phases have equal fingerprints."""
 
 import pytest
 from pydantic import ValidationError
@@ -19,21 +19,21 @@ def network(name="b", units=(8, 8), output=1):
 
 
 def phase(name="train", **fields):
-    given = {"task": TASK, "network": network(), "epochs": 2, "rate": 0.1} | fields
-    return Phase(name=name, **given)
+    defaults = {"task": TASK, "network": network(), "epochs": 2, "rate": 0.1}
+    return Phase(name=name, **defaults | fields)
 
 
 def recipe(*phases, name="recipe"):
     return Recipe(name=name, phases=phases)
 
 
-MOVING = {"name": "one_cycle", "momentum": 0.85}
+CYCLE = {"name": "one_cycle", "momentum": 0.85}
 PRETRAIN = phase("pretrain", network=network("a"))
 FROZEN = phase("frozen", reuse=("hidden1", "hidden2"), frozen=("hidden1",))
 FINETUNE = phase("finetune", reuse="all")
 
 
-def test_the_fingerprint_is_of_what_is_trained_and_not_of_names():
+def test_the_fingerprint_depends_on_the_training_and_not_on_names():
     one = recipe(phase("a"), name="one")
     assert one.fingerprint() == recipe(phase("b"), name="two").fingerprint()
     assert len(one.fingerprint()) == 64
@@ -56,11 +56,11 @@ def test_the_fingerprint_is_of_what_is_trained_and_not_of_names():
         {"frozen": ("hidden1",)},
     ],
 )
-def test_whatever_changes_the_training_changes_the_fingerprint(change):
+def test_a_change_of_the_training_changes_the_fingerprint(change):
     assert recipe(phase(**change)).fingerprint() != recipe(phase()).fingerprint()
 
 
-def test_equal_beginnings_have_equal_prefixes_and_different_ends_do_not():
+def test_equal_first_phases_have_equal_prefixes_and_different_last_phases_do_not():
     one = recipe(PRETRAIN, FROZEN, FINETUNE)
     two = recipe(PRETRAIN, FROZEN, phase("finetune", reuse="all", rate=0.01))
     assert one.prefix(1) == two.prefix(1)
@@ -82,9 +82,12 @@ def test_reuse_all_names_every_layer():
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "message"),
     [
-        ({"frozen": ("hidden3",)}, "frozen names 'hidden3', no layer with weights of network 'b'"),
+        (
+            {"frozen": ("hidden3",)},
+            "frozen names 'hidden3', but the layers with weights of network 'b' are hidden1",
+        ),
         ({"reuse": ("hiden1",)}, "reuse names 'hiden1'"),
         ({"frozen": ("hidden1", "hidden2", "output")}, "nothing is left to train"),
         ({"rate": 0.0}, "greater than 0"),
@@ -94,18 +97,18 @@ def test_reuse_all_names_every_layer():
         ({"batch": 0}, "greater than or equal to 1"),
         ({"shared": True}, "shared"),
         ({"reuse_from": (("hidden1", "hidden2"),)}, "'hidden1', which is not reused"),
-        ({"schedule": MOVING}, "moves a momentum, and the optimizer 'sgd' has none"),
-        ({"schedule": MOVING, "optimizer": "adam"}, "use momentum or nesterov"),
-        ({"schedule": {"name": "warmup", "k": 3, "then": MOVING}}, "moves a momentum"),
+        ({"schedule": CYCLE}, "changes the momentum, but the optimizer 'sgd' has none"),
+        ({"schedule": CYCLE, "optimizer": "adam"}, "use momentum or nesterov"),
+        ({"schedule": {"name": "warmup", "k": 3, "then": CYCLE}}, "changes the momentum"),
     ],
 )
-def test_phases_that_cannot_be_are_refused(fields, complaint):
-    with pytest.raises(ValidationError, match=complaint):
+def test_invalid_phases_are_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
         phase(**fields)
 
 
 @pytest.mark.parametrize(
-    ("phases", "complaint"),
+    ("phases", "message"),
     [
         ((), "at least 1 item"),
         ((phase("a"), phase("a")), "two phases share a name: a, a"),
@@ -128,8 +131,8 @@ def test_phases_that_cannot_be_are_refused(fields, complaint):
         ),
     ],
 )
-def test_recipes_that_cannot_be_are_refused(phases, complaint):
-    with pytest.raises(ValidationError, match=complaint):
+def test_invalid_recipes_are_refused(phases, message):
+    with pytest.raises(ValidationError, match=message):
         recipe(*phases)
 
 
@@ -142,20 +145,20 @@ def test_monte_carlo_dropout_needs_dropout_of_its_own_kind():
         ("mc_dropout", "dropout", "alpha_dropout"),
         ("mc_alpha_dropout", "alpha_dropout", "dropout"),
     ):
-        found = Recipe(name="mc", phases=(dropped(kind),), monte_carlo=technique)
-        assert found.monte_carlo.samples == 100
+        sampled = Recipe(name="mc", phases=(dropped(kind),), monte_carlo=technique)
+        assert sampled.monte_carlo.samples == 100
         with pytest.raises(ValidationError, match=f"{technique} needs a layer '{kind}'"):
             Recipe(name="mc", phases=(dropped(other),), monte_carlo=technique)
 
 
-def test_what_is_only_scored_is_no_part_of_what_is_trained():
+def test_options_of_scoring_do_not_change_the_fingerprint():
     plain = recipe(dropped("dropout"))
     for change in ({"monte_carlo": "mc_dropout"}, {"fold": True}, {"expect_divergence": True}):
         changed = Recipe(name="other", phases=plain.phases, **change)
         assert changed.fingerprint() == plain.fingerprint()
 
 
-def test_reused_layers_may_have_had_another_label():
+def test_reused_layers_may_have_another_label_in_the_previous_network():
     mapped = phase("b", reuse=("hidden1", "hidden2"), reuse_from=(("hidden2", "hidden3"),))
     assert mapped.sources() == {"hidden1": "hidden1", "hidden2": "hidden3"}
     recipe(phase("a", network=network("a", units=(8, 8, 8))), mapped)

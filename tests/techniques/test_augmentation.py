@@ -1,4 +1,4 @@
-"""Augmentation: whole pixels, right angles and SciPy's own interpolation."""
+"""Augmentation against NumPy's rolls and rotations and SciPy's interpolation."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ def changed(images, affine=IDENTITY, gain=1.0, offset=0.0):
     return augmented(images, changes)
 
 
-def drawn(*wanted, count=2000, size=(9, 9), seed=0):
-    return draw_changes(wanted, np.random.default_rng(seed), count, size)
+def drawn(*kinds, count=2000, size=(9, 9), seed=0):
+    return draw_changes(kinds, np.random.default_rng(seed), count, size)
 
 
 def test_no_change_changes_nothing():
@@ -103,35 +103,35 @@ def test_contrast_is_about_the_mean_after_the_image_was_moved():
     np.testing.assert_allclose(changed(IMAGES, away, gain=2.0), expected, rtol=0, atol=1e-14)
 
 
-def uniform(values, low, high):
+def is_uniform(values, low, high):
     return stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
 
 
-def test_what_is_drawn_is_uniform_within_its_bounds():
+def test_draws_are_uniform_within_their_bounds():
     affine = drawn(augmentation.Shift(pixels=3.0)).affine
-    assert uniform(affine[:, 0, 2], -3, 3)
-    assert uniform(affine[:, 1, 2], -3, 3)
+    assert is_uniform(affine[:, 0, 2], -3, 3)
+    assert is_uniform(affine[:, 1, 2], -3, 3)
     affine = drawn(augmentation.Rotate(degrees=20.0)).affine
-    assert uniform(np.degrees(np.arctan2(affine[:, 1, 0], affine[:, 0, 0])), -20, 20)
+    assert is_uniform(np.degrees(np.arctan2(affine[:, 1, 0], affine[:, 0, 0])), -20, 20)
     assert np.linalg.det(affine[:, :, :2]) == pytest.approx(np.ones(2000))
     affine = drawn(augmentation.Resize(share=0.2)).affine
-    assert uniform(1 / affine[:, 0, 0], 0.8, 1.2)  # of the image: twice as large looks half as far
+    assert is_uniform(1 / affine[:, 0, 0], 0.8, 1.2)  # places move by 1 / factor
     assert (affine[:, 0, 0] == affine[:, 1, 1]).all()
-    assert uniform(drawn(augmentation.Contrast(share=0.3)).gain, 0.7, 1.3)
-    assert uniform(drawn(augmentation.Brightness(most=0.2)).offset, -0.2, 0.2)
+    assert is_uniform(drawn(augmentation.Contrast(share=0.3)).gain, 0.7, 1.3)
+    assert is_uniform(drawn(augmentation.Brightness(most=0.2)).offset, -0.2, 0.2)
     flipped = (drawn(augmentation.HorizontalFlip(probability=0.3)).affine[:, 0, 0] == -1).mean()
     assert flipped == pytest.approx(0.3, abs=4.5 * np.sqrt(0.21 / 2000))
 
 
-def test_a_crop_is_a_window_inside_the_image_blown_up():
+def test_a_crop_enlarges_a_window_inside_the_image():
     affine = drawn(augmentation.Crop(share=0.25), size=(5, 9)).affine
     corners = np.array([[-4, -2, 1], [4, 2, 1]])  # of the new image, from its centre
     places = np.einsum("nij,cj->nci", affine, corners)
     assert (places[:, 0] >= [-4, -2]).all()
     assert (places[:, 1] <= [4, 2]).all()
     assert places[:, 1] - places[:, 0] == pytest.approx(np.tile([6.0, 3.0], (2000, 1)))
-    assert uniform(affine[:, 0, 2], -1, 1)
-    assert uniform(affine[:, 1, 2], -0.5, 0.5)
+    assert is_uniform(affine[:, 0, 2], -1, 1)
+    assert is_uniform(affine[:, 1, 2], -0.5, 0.5)
 
 
 def test_changes_are_made_in_the_order_given():

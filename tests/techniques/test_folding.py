@@ -1,4 +1,4 @@
-"""Folding: the same outputs without the batch normalisation, by a forward pass of its own."""
+"""Folding: an independent forward pass predicts the same with and without the normalisation."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ FUNCTIONS = {
 
 
 def predicted(network, weights, inputs):
-    """Return what a network predicts, [lanes, n, units]: Eq. 11-3 and 10-2, written out."""
+    """Return the outputs of a network, [lanes, n, units]: Eq. 11-3 and 10-2, written out."""
     seen = {"input": np.broadcast_to(inputs, (LANES, *inputs.shape))}
     x = seen["input"]
     for layer in network.layers:
@@ -46,7 +46,7 @@ def predicted(network, weights, inputs):
     return x
 
 
-def made(*layers):
+def network_with_weights(*layers):
     """Return a network and random weights, moving averages included."""
     network = Network(name="net", layers=layers)
     generator = np.random.default_rng(0)
@@ -86,7 +86,7 @@ STACKS = {
 
 @pytest.mark.parametrize("name", STACKS)
 def test_a_folded_network_predicts_the_same_without_the_layer(name):
-    network, weights = made(*STACKS[name])
+    network, weights = network_with_weights(*STACKS[name])
     inputs = np.random.default_rng(1).standard_normal((50, FEATURES))
     whole, values = folded(network, weights)
     assert not [layer for layer in whole.layers if isinstance(layer, BatchNorm)]
@@ -96,7 +96,7 @@ def test_a_folded_network_predicts_the_same_without_the_layer(name):
 
 
 def test_folding_backward_is_the_chapters_equation():
-    network, weights = made(*STACKS["before the activation, with a bias"])
+    network, weights = network_with_weights(*STACKS["before the activation, with a bias"])
     gamma, beta, mean, variance = (
         weights[f"batch_norm1/{name}"]
         for name in ("gamma", "beta", "moving_mean", "moving_variance")
@@ -111,7 +111,7 @@ def test_folding_backward_is_the_chapters_equation():
 
 
 def test_folding_changes_neither_the_network_nor_its_weights():
-    network, weights = made(*STACKS["everywhere"])
+    network, weights = network_with_weights(*STACKS["everywhere"])
     before = network.model_copy(), {name: values.copy() for name, values in weights.items()}
     folded(network, weights)
     assert network == before[0]
@@ -120,7 +120,7 @@ def test_folding_changes_neither_the_network_nor_its_weights():
 
 
 def test_a_network_without_batch_normalisation_stays_as_it_is():
-    network, weights = made(dense(activation="relu"), OUTPUT)
+    network, weights = network_with_weights(dense(activation="relu"), OUTPUT)
     whole, values = folded(network, weights)
     assert whole == network
     assert all(values[name] is weights[name] for name in weights)
@@ -132,25 +132,25 @@ def test_a_network_without_batch_normalisation_stays_as_it_is():
         (dense(activation="relu"), NORM, RELU, OUTPUT),  # nothing linear on either side
         (dense(activation="relu"), NORM, NORM, OUTPUT),
         (dense(activation="relu"), NORM, {"name": "skip", "of": "hidden1"}, OUTPUT),
-        (dense(), NORM, {"name": "skip", "of": "hidden1"}, OUTPUT),  # hidden1 is seen elsewhere
+        (dense(), NORM, {"name": "skip", "of": "hidden1"}, OUTPUT),  # hidden1 is read twice
         (dense(activation="relu"), NORM, dense(5), {"name": "skip", "of": "batch_norm1"}, OUTPUT),
     ],
     ids=[
         "between activations",
         "two above an activation",
-        "below a skip",
-        "of a layer a skip takes",
-        "taken by a skip",
+        "below a skip connection",
+        "above a layer that a skip connection reads",
+        "read by a skip connection",
     ],
 )
-def test_what_folds_into_no_dense_layer_is_refused(stack):
-    with pytest.raises(RequestError, match="'batch_norm1' stands next to no dense layer"):
-        folded(*made(*stack))
+def test_a_batch_norm_without_a_neighbour_to_fold_into_is_refused(stack):
+    with pytest.raises(RequestError, match="layer 'batch_norm1' cannot be folded"):
+        folded(*network_with_weights(*stack))
 
 
 @pytest.mark.parametrize("activation", ["rrelu", "prelu", "selu"])
-def test_an_activation_of_any_kind_lets_nothing_fold_backward(activation):
-    network, weights = made(dense(activation=activation), NORM, OUTPUT)
+def test_nothing_folds_backward_through_an_activation(activation):
+    network, weights = network_with_weights(dense(activation=activation), NORM, OUTPUT)
     _, values = folded(network, weights)
     np.testing.assert_array_equal(values["hidden1/kernel"], weights["hidden1/kernel"])
     assert (values["output/kernel"] != weights["output/kernel"]).all()

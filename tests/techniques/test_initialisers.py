@@ -1,4 +1,4 @@
-"""Initialisers: the distribution of a kernel's first weights, against SciPy's."""
+"""Initialisers: the distribution of a kernel's first weights, compared with SciPy's."""
 
 from typing import get_args
 
@@ -58,7 +58,7 @@ def test_weights_have_the_distribution_and_variance_of_the_papers(initialiser):
 
 
 @pytest.mark.parametrize("initialiser", VARIANCES, ids=lambda cls: cls.__name__)
-def test_a_draw_is_set_by_its_generator(initialiser):
+def test_a_draw_depends_on_its_generator_alone(initialiser):
     assert (drawn(initialiser(), 1) == drawn(initialiser(), 1)).all()
     assert (drawn(initialiser(), 1) != drawn(initialiser(), 2)).all()
 

@@ -1,4 +1,4 @@
-"""Networks: labels, shapes, and what is refused."""
+"""Networks: labels, shapes, and the networks that are refused."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_shapes_follow_the_layers():
     ]
 
 
-def test_widths_are_what_leaves_each_layer():
+def test_widths_are_the_units_that_leave_each_layer():
     widths = network(dropout(), dense(4), dropout(), OUTPUT).widths(7)
     assert widths == {"dropout1": 7, "hidden1": 4, "dropout2": 4, "output": 10}
 
@@ -72,7 +72,7 @@ MIXED = network(
 )
 
 
-def test_every_layer_has_its_variables_trained_or_moved():
+def test_every_layer_has_its_variables_with_or_without_a_gradient():
     moving = ("moving_mean", "moving_variance")
     assert MIXED.shapes(3) == {
         **{f"batch_norm1/{name}": (3,) for name in ("gamma", "beta", *moving)},
@@ -111,7 +111,7 @@ def test_noise_is_counted_by_its_elements():
 
 def test_a_skip_connection_needs_equal_widths():
     network(dense(4), skip("input"), OUTPUT).check_skips(4)
-    with pytest.raises(RequestError, match="adds the 3 units of 'input' to 4"):
+    with pytest.raises(RequestError, match="adds the 3 units of 'input' to 4 units"):
         network(dense(4), skip("input"), OUTPUT).check_skips(3)
 
 
@@ -149,10 +149,10 @@ def test_the_loss_goes_with_the_output(activation, loss):
         ((dense(), dropout()), "last layer must be dense"),
         ((dense(5, activation="softmax"), OUTPUT), "softmax is for the output layer only"),
         ((dense(label="a"), dense(label="a"), OUTPUT), "two layers share a label: a, a"),
-        ((dense(label="a/b"), OUTPUT), "'a/b' is no label"),
-        ((dense(label="input"), OUTPUT), "'input' is no label"),
-        ((skip("hidden1"), dense(), OUTPUT), "'hidden1', which is no layer below it"),
-        ((skip("skip1"), OUTPUT), "'skip1', which is no layer below it"),
+        ((dense(label="a/b"), OUTPUT), "labelled 'a/b'"),
+        ((dense(label="input"), OUTPUT), "labelled 'input'"),
+        ((skip("hidden1"), dense(), OUTPUT), "'hidden1', which is not a layer below it"),
+        ((skip("skip1"), OUTPUT), "'skip1', which is not a layer below it"),
         ((dense(), {"name": "activation", "function": "softmax"}, OUTPUT), "for the output layer"),
         ((), "at least 1 item"),
         (({"name": "dance", "units": 3}, OUTPUT), "dance"),
@@ -160,6 +160,6 @@ def test_the_loss_goes_with_the_output(activation, loss):
         ((dense(2.5), OUTPUT), "valid integer"),
     ],
 )
-def test_networks_that_cannot_be_are_refused(layers, complaint):
+def test_invalid_networks_are_refused(layers, complaint):
     with pytest.raises(ValidationError, match=complaint):
         network(*layers)

@@ -1,4 +1,4 @@
-"""The learning-rate range test: what synthetic curves suggest."""
+"""The learning-rate range test: the rates that synthetic loss curves suggest."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_the_running_mean_of_a_constant_is_the_constant_from_the_first_step():
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=40))
-def test_the_running_mean_is_the_weighted_mean_of_what_was_seen(losses):
+def test_the_running_mean_is_the_weighted_mean_of_the_losses_so_far(losses):
     """Adam's first moment in closed form: weights .98^(t - i), scaled to sum to 1."""
     found = smoothed(np.array(losses))
     for step in range(len(losses)):
@@ -34,7 +34,7 @@ def test_the_turning_point_is_where_a_slow_curve_is_least():
     least = np.searchsorted(RATE, 0.1)
     assert turned - least == pytest.approx(49, abs=2)
     assert found.tenth == found.turning_point / 10
-    assert found.largest == RATE[-1]  # it never came to four times the least
+    assert found.largest == RATE[-1]  # the loss never exceeds four times its least
     assert found.half == RATE[-1] / 2
 
 
@@ -48,7 +48,7 @@ def test_the_largest_rate_is_the_last_before_the_loss_diverges():
     assert suggestion(RATE, loss).largest == RATE[1199]
 
 
-def test_what_comes_after_the_explosion_is_not_looked_at():
+def test_losses_after_the_divergence_are_ignored():
     loss = np.linspace(2, 1, STEPS)
     loss[1000] = 1e9
     loss[1001:] = -1e9

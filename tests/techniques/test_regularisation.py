@@ -1,4 +1,4 @@
-"""Pruning: which weights become zero, lane by lane."""
+"""Pruning: the weights that become zero, lane by lane."""
 
 import numpy as np
 import pytest
@@ -17,21 +17,21 @@ KERNELS = arrays.arrays(
 )
 
 
-def test_a_threshold_keeps_what_is_as_large_as_it_and_drops_what_is_smaller():
+def test_a_threshold_keeps_weights_of_its_size_and_prunes_smaller_ones():
     kernel = np.array([[[0.1, -0.1, 0.0999, -0.2, 0.0]]])
-    assert Threshold(least=0.1).kept(kernel).tolist() == [[[True, True, False, True, False]]]
+    assert Threshold(least=0.1).keep_mask(kernel).tolist() == [[[True, True, False, True, False]]]
 
 
 def test_magnitude_pruning_worked_by_hand_with_ties():
-    """Of six, half go: 0 and the .1, and of the three equal ones the first in the kernel's rows."""
+    """Half of six are pruned: 0, the .1, and the first, row by row, of the three of size .5."""
     kernel = np.array([[[0.5, -2.0, 0.1], [-0.5, 0.0, 0.5]]])
-    kept = MagnitudePruning(share=0.5).kept(kernel)
+    kept = MagnitudePruning(share=0.5).keep_mask(kernel)
     assert kept.tolist() == [[[False, True, False], [True, False, True]]]
 
 
 @given(kernel=KERNELS, share=st.floats(0, 0.99))
-def test_magnitude_pruning_drops_the_smallest_of_each_lane_and_as_many_as_it_says(kernel, share):
-    kept = MagnitudePruning(share=share).kept(kernel)
+def test_magnitude_pruning_removes_the_stated_share_of_each_lane_the_smallest_first(kernel, share):
+    kept = MagnitudePruning(share=share).keep_mask(kernel)
     size = kernel[0].size
     for lane, stays in zip(np.abs(kernel), kept, strict=True):
         assert (~stays).sum() == round(share * size)
@@ -42,13 +42,15 @@ def test_magnitude_pruning_drops_the_smallest_of_each_lane_and_as_many_as_it_say
 @given(kernel=KERNELS, share=st.floats(0, 0.99))
 def test_a_lane_is_pruned_as_if_alone(kernel, share):
     for rule in (MagnitudePruning(share=share), Threshold(least=0.7)):
-        together = rule.kept(kernel)
+        together = rule.keep_mask(kernel)
         for lane in range(len(kernel)):
-            np.testing.assert_array_equal(rule.kept(kernel[lane : lane + 1])[0], together[lane])
+            np.testing.assert_array_equal(
+                rule.keep_mask(kernel[lane : lane + 1])[0], together[lane]
+            )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pruning_is_of_kernels_alone_and_keeps_their_precision(dtype):
+def test_only_kernels_are_pruned_and_they_keep_their_precision(dtype):
     output = {"name": "dense", "units": 1, "activation": "logistic"}
     phase = Phase(
         name="train",

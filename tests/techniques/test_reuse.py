@@ -1,4 +1,4 @@
-"""Reusing layers: which weights a phase starts with where layers are dropped, replaced or added."""
+"""Reused layers: the weights a phase starts with when layers are dropped, replaced or added."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def layer(weights, label):
     return {name: v for name, v in weights.items() if name.split("/")[0] == label}
 
 
-def test_reused_layers_start_as_they_were_left_and_replaced_ones_anew(states):
+def test_reused_layers_keep_their_weights_and_replaced_ones_are_drawn_anew(states):
     frozen = RECIPE.phases[1]
     start = first_weights(frozen, states[1], LANES, 64)
     drawn = initial_weights(frozen.network, 64, [0, 1])
@@ -53,17 +53,17 @@ def test_reused_layers_start_as_they_were_left_and_replaced_ones_anew(states):
     for label in ("hidden2", "output"):  # other widths: 8 for 16, 1 for 10
         for name, values in layer(start, label).items():
             np.testing.assert_array_equal(values, drawn[name])
-    assert "batch_norm3/gamma" in states[1].weights  # is dropped
+    assert "batch_norm3/gamma" in states[1].weights  # dropped in this phase
     assert not layer(start, "batch_norm3")
 
 
-def test_frozen_layers_stay_moving_averages_included_and_thaw_later(states):
+def test_frozen_layers_keep_their_weights_and_moving_averages_until_they_thaw(states):
     pretrained, frozen, thawing = (state.weights for state in states[1:])
     for label in ("batch_norm1", "hidden1", "batch_norm2"):
         for name, values in layer(frozen, label).items():
             np.testing.assert_array_equal(values, pretrained[name])
     for name, values in layer(thawing, "hidden1").items():
-        np.testing.assert_array_equal(values, frozen[name])  # progressive: from the top
+        np.testing.assert_array_equal(values, frozen[name])  # layers thaw from the top
     for name, values in layer(thawing, "batch_norm2").items():
         assert (values != frozen[name]).any()
 
@@ -89,13 +89,13 @@ phases = [
 
 
 def source(recipe):
-    """A state whose every weight says where it comes from."""
+    """Return a state whose weights hold the number of their variable, and the variables' names."""
     shapes = recipe.phases[0].network.shapes(64)
     weights = {n: np.full((2, *shape), float(i)) for i, (n, shape) in enumerate(shapes.items())}
     return State(**{**vars(State.start(2)), "phases": 1, "weights": weights}), list(shapes)
 
 
-def test_a_layer_is_put_between_reused_ones():
+def test_a_new_layer_can_stand_between_reused_ones():
     recipe = parse_suite(MAPPED, "mapped.toml").cells[0].recipe
     state, names = source(recipe)
     start = first_weights(recipe.phases[1], state, LANES, 64)
@@ -106,7 +106,7 @@ def test_a_layer_is_put_between_reused_ones():
     assert np.ptp(start["hidden2/kernel"]) > 0
 
 
-def test_a_reused_layer_may_move_up():
+def test_a_reused_layer_can_take_the_weights_of_a_layer_with_another_label():
     text = MAPPED.replace(
         '{ hidden1 = "hidden1", output = "output" }', '{ hidden1 = "hidden1", output = "hidden3" }'
     )
@@ -121,7 +121,7 @@ def test_a_reused_layer_may_move_up():
     assert isinstance(recipe.phases[1].network, Network)
 
 
-def test_a_network_goes_on_with_what_it_has_where_all_is_reused(states):
+def test_reusing_all_layers_continues_with_the_same_network(states):
     start = first_weights(RECIPE.phases[2], states[2], LANES, 64)
     for name, values in start.items():
         np.testing.assert_array_equal(values, states[2].weights[name])

@@ -1,4 +1,4 @@
-"""Schedules: closed forms, for every lane and step."""
+"""Schedules against their closed forms, for every lane and step."""
 
 import numpy as np
 import pytest
@@ -23,15 +23,15 @@ LANES = 3
 
 
 def rates(schedule, epoch=0, steps=4, rate=0.1):
-    seen = np.full((epoch, LANES), 0.5)
-    return schedule.rates(rate, Clock(epoch=epoch, steps=steps, epochs=10), seen)
+    losses = np.full((epoch, LANES), 0.5)
+    return schedule.rates(rate, Clock(epoch=epoch, steps=steps, epochs=10), losses)
 
 
 def whole(schedule, steps, epochs, rate=0.1):
-    """The rates of a whole phase, [steps of all epochs]."""
-    seen = np.full((0, 1), 0.5)
+    """Return the rates of a whole phase, [steps of all epochs]."""
+    losses = np.full((0, 1), 0.5)
     clocks = [Clock(epoch=epoch, steps=steps, epochs=epochs) for epoch in range(epochs)]
-    return np.concatenate([schedule.rates(rate, clock, seen)[0] for clock in clocks])
+    return np.concatenate([schedule.rates(rate, clock, losses)[0] for clock in clocks])
 
 
 def momenta(schedule, steps, epochs, momentum=0.95):
@@ -94,15 +94,15 @@ def test_piecewise_constant_scheduling_is_the_chapters_example():
         ((1,), (0.0,), "above 0"),
     ],
 )
-def test_piecewise_rates_that_cannot_be_are_refused(boundaries, later, complaint):
+def test_invalid_piecewise_rates_are_refused(boundaries, later, complaint):
     with pytest.raises(ValidationError, match=complaint):
         Piecewise(boundaries=boundaries, later=later)
 
 
 def plateau(losses, factor, patience, least):
-    """Keras' ReduceLROnPlateau(monitor="val_loss", cooldown=0), written out: the rate's factors.
+    """Return the factors of Keras' ReduceLROnPlateau(monitor="val_loss", cooldown=0), written out.
 
-    The factor in force in each epoch, before that epoch's loss is known.
+    Each is the factor in force during an epoch, before the loss of that epoch is known.
     """
     best, wait, now, found = float("inf"), 0, 1.0, []
     for loss in losses:
@@ -118,7 +118,7 @@ def plateau(losses, factor, patience, least):
 
 
 def test_performance_scheduling_worked_by_hand():
-    """Patience 2, factor .5, improvements of more than .1: by pencil.
+    """Patience 2, factor .5, improvements of more than .1.
 
     1.0 is the best; .95 is no improvement of more than .1 (wait 1), nor is .91 (wait 2: halve).
     .85 improves on 1.0; .80 and .9 wait: halve; .76 waits (it is within .1 of .85).
@@ -139,7 +139,7 @@ def test_performance_scheduling_worked_by_hand():
     patience=st.integers(1, 3),
     least=st.sampled_from([0.0, 1e-4, 0.2]),
 )
-def test_performance_scheduling_is_that_of_keras_in_every_lane_for_itself(losses, patience, least):
+def test_performance_scheduling_is_that_of_keras_for_every_lane_on_its_own(losses, patience, least):
     schedule = Performance(factor=0.5, patience=patience, least=least)
     seen = np.array(losses).reshape(-1, 3)
     clock = Clock(epoch=len(seen), steps=2, epochs=100)
@@ -178,7 +178,7 @@ def test_one_cycle_on_the_chapters_protocol():
 
 
 @given(steps=st.integers(1, 40), epochs=st.integers(1, 30))
-def test_one_cycle_stays_within_its_rates_however_short(steps, epochs):
+def test_one_cycle_stays_within_its_rates_even_if_it_is_short(steps, epochs):
     found = whole(OneCycle(), steps, epochs, rate=0.05)
     assert found.shape == (steps * epochs,)
     assert (found > 0).all()
@@ -196,7 +196,7 @@ def test_one_cycle_lowers_the_momentum_while_the_rate_is_high():
     assert (momenta(OneCycle(), 430, 25) == 0.95).all()
 
 
-def test_warm_up_is_a_line_to_the_rate_that_follows():
+def test_warm_up_rises_linearly_to_the_rate_of_the_next_schedule():
     found = whole(WarmUp(k=4), 3, 3)
     assert found == pytest.approx([0.025, 0.05, 0.075, *[0.1] * 6])
     after = WarmUp(k=4, then=Exponential(s=6.0, per="step"))

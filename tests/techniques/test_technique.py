@@ -1,4 +1,4 @@
-"""Techniques: one list of all, each with a name of its own, a source and its hyperparameters."""
+"""Techniques: the list of them all, with unique names, sources and hyperparameters."""
 
 import typing
 from collections import Counter
@@ -36,15 +36,15 @@ ALONE = {EarlyStopping, regularisation.MaxNorm, regularisation.DropConnect}
 
 
 def members(annotation):
-    found = set()
+    classes = set()
     for part in typing.get_args(annotation):
-        found |= {part} if isinstance(part, type) else members(part)
-    return {cls for cls in found if hasattr(cls, "model_fields")}
+        classes |= {part} if isinstance(part, type) else members(part)
+    return {cls for cls in classes if hasattr(cls, "model_fields")}
 
 
-def test_the_list_is_all_that_a_suite_can_ask_for():
-    asked = ALONE.union(*(members(union) for union in UNIONS.values()))
-    assert set(techniques()) == asked
+def test_the_list_holds_all_that_a_suite_can_name():
+    nameable = ALONE.union(*(members(union) for union in UNIONS.values()))
+    assert set(techniques()) == nameable
 
 
 def test_names_are_unique_within_a_kind():
@@ -52,7 +52,7 @@ def test_names_are_unique_within_a_kind():
     assert max(counts.values()) == 1
 
 
-def test_every_technique_says_what_it_is_and_where_it_comes_from():
+def test_every_technique_has_a_definition_and_a_source():
     for cls in techniques():
         assert cls.source.strip(), cls
         assert (cls.__doc__ or "").strip(), cls
