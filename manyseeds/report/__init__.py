@@ -3,9 +3,9 @@
 The same ledgers give the same bytes, wherever they and the report lie.
 """
 
-from manyseeds.report.parity import Parity, read_parity
+from manyseeds.report.frames import claims_table, summary_table, variance_table
+from manyseeds.report.parity_report import Parity, read_parity
 from manyseeds.report.render import DEFAULT_FORMATS, FORMATS, render
-from manyseeds.report.tables import claims_table, summary_table, variance_table
 
 __all__ = [
     "DEFAULT_FORMATS",

@@ -16,16 +16,15 @@ import pandas as pd
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.processes.host import cores
-from manyseeds.report.chapter import (
+from manyseeds.report.content.metric_tables import metrics_table
+from manyseeds.report.figures.suite_figures import Drawings, drawings, file_names
+from manyseeds.report.pages.chapter_page import (
     chapter_page,
     chapter_table,
     html_chapter,
     markdown_chapter,
 )
-from manyseeds.report.drawings import Drawings, drawings, file_names
-from manyseeds.report.latex import claims_tex, summary_tex
-from manyseeds.report.metrics import metrics_table
-from manyseeds.report.overview import (
+from manyseeds.report.pages.index_page import (
     SuiteEntry,
     entry,
     html_overview,
@@ -33,17 +32,18 @@ from manyseeds.report.overview import (
     overview,
     overview_table,
 )
-from manyseeds.report.page import Files, Page, html_page, markdown_page, page
-from manyseeds.report.parity import Parity
-from manyseeds.report.results import results
-from manyseeds.report.subject import Subject, subjects
-from manyseeds.report.techniques import (
+from manyseeds.report.pages.latex import claims_tex, summary_tex
+from manyseeds.report.pages.suite_page import Files, Page, html_page, markdown_page, page
+from manyseeds.report.pages.techniques_page import (
     html_techniques,
     markdown_techniques,
     techniques_page,
     uses,
     uses_table,
 )
+from manyseeds.report.parity_report import Parity
+from manyseeds.report.reported_suites import Subject, subjects
+from manyseeds.report.result_tables import results
 
 FORMATS = ("html", "md", "csv", "latex")
 DEFAULT_FORMATS = ("html", "md", "csv")
@@ -69,7 +69,7 @@ def render(
     Parameters
     ----------
     ledgers
-        Runs; which of them a page is about is told in `manyseeds.report.subject`.
+        Runs; which of them a page is about is told in `manyseeds.report.reported_suites`.
     out
         Folder; made if it is not there. Files of the same names are replaced, and figures and
         tables of an earlier report of a suite that this one does not have are removed.

@@ -9,8 +9,8 @@ from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_int
 from manyseeds.statistics.claims import claims_table
 from manyseeds.statistics.comparisons import comparisons_table
 from manyseeds.statistics.confession import best_of, cherries_table, confession_table
-from manyseeds.statistics.layers import layers_table
-from manyseeds.statistics.published import published_table
+from manyseeds.statistics.layer_diagnostics import layers_table
+from manyseeds.statistics.published_figures import published_table
 from manyseeds.statistics.range_tests import range_test_steps, range_tests_table
 from manyseeds.statistics.specification import specification_table
 from manyseeds.statistics.summary import summary_table

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import LEVEL, Floats, mean_intervals
+from manyseeds.statistics.error_factors import factor_views, reached
 from manyseeds.statistics.estimands import (
     Evidence,
     PairsByClaim,
@@ -20,9 +21,8 @@ from manyseeds.statistics.estimands import (
     never,
     pairs_by_claim,
 )
-from manyseeds.statistics.factor import factor_views, reached
 from manyseeds.statistics.family import Judged, Question, judged, level_among
-from manyseeds.statistics.hypotheses import holm, sign_flips, wilcoxon
+from manyseeds.statistics.hypothesis_tests import holm, sign_flips, wilcoxon
 from manyseeds.statistics.pairs import (
     ALL,
     TIE,

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
+from manyseeds.statistics.error_factors import error_factors, factor_views, reached
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
-from manyseeds.statistics.factor import error_factors, factor_views, reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.suite.claims import Calibration, Difference, Share
 from manyseeds.suite.suite import Suite

@@ -7,7 +7,7 @@ import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals, ratio
 from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
-from manyseeds.statistics.seconds import seconds_table
+from manyseeds.statistics.training_seconds import seconds_table
 from manyseeds.suite.claims import PrimaryMetric
 from manyseeds.suite.suite import Suite
 

@@ -19,8 +19,8 @@ from manyseeds.presentation.wording import (
     signed,
     unit,
 )
-from manyseeds.report.amended import changes
-from manyseeds.report.drawings import file_names
+from manyseeds.report.figures.suite_figures import file_names
+from manyseeds.report.suite_changes import changes
 
 
 def test_accuracies_are_shown_in_per_cent_and_differences_in_points():

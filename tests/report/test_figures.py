@@ -14,10 +14,10 @@ from matplotlib.text import Text
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import unit
-from manyseeds.report.figures.claims import claims_figure
+from manyseeds.report.figures.all_claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure, told, whole
+from manyseeds.report.figures.label_placement import Labels
 from manyseeds.report.figures.layers import layers_figure
-from manyseeds.report.figures.placement import Labels
 from manyseeds.report.figures.profile import profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
 from manyseeds.report.figures.specification import specification_figure

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, backend_name, claim_unit
 from manyseeds.report.figures.distribution import axis_label, published_label
-from manyseeds.report.rows import rows_of
+from manyseeds.report.frame_rows import rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim
 

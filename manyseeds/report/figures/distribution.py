@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, claim_unit, ordinal
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.pairs import ALL, Pairs

@@ -62,7 +62,7 @@ def raincloud_figure(
     Parameters
     ----------
     scores, lost
-        `seed_scores` and `lost_rows` of `manyseeds.statistics.spread`.
+        `seed_scores` and `lost_rows` of `manyseeds.statistics.seed_scores`.
     recipes
         Those to draw, from above.
     shown

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, backend_name
-from manyseeds.report.figures.placement import Labels
+from manyseeds.report.figures.label_placement import Labels
 from manyseeds.statistics.bootstrap import Floats
 
 _HEIGHT = 3.7

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from manyseeds.report.page import Page
+from manyseeds.report.pages.suite_page import Page
 
 _SIGNS = {
     "\u2212": "$-$",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from manyseeds import statistics
 from manyseeds.ledger.ledger import Ledger
-from manyseeds.report.subject import subjects
+from manyseeds.report.reported_suites import subjects
 from manyseeds.suite.suite import Suite
 
 Table = Callable[[pd.DataFrame, Suite], pd.DataFrame]
@@ -19,7 +19,7 @@ def summary_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
 
     One row per suite, recipe, case and backend, with the columns of
     `manyseeds.statistics.summary_table`; the runs are chosen as for a page
-    (`manyseeds.report.subject`).
+    (`manyseeds.report.reported_suites`).
     """
     return _of_suites(ledgers, statistics.summary_table)
 

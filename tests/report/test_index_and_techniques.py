@@ -13,12 +13,12 @@ from synthetic import SMALL, World
 
 from manyseeds.errors import RequestError
 from manyseeds.report import read_parity, render
-from manyseeds.report.latex import _table as latex_table
-from manyseeds.report.parity import Parity
-from manyseeds.report.protocol import protocol, quick_changes, seeds
-from manyseeds.report.subject import subjects
-from manyseeds.report.techniques import techniques_page, uses
-from manyseeds.report.times import computing_seconds
+from manyseeds.report.content.protocol import protocol, quick_changes, seeds
+from manyseeds.report.content.wall_time import computing_seconds
+from manyseeds.report.pages.latex import _table as latex_table
+from manyseeds.report.pages.techniques_page import techniques_page, uses
+from manyseeds.report.parity_report import Parity
+from manyseeds.report.reported_suites import subjects
 from manyseeds.statistics import summary_table
 from manyseeds.suite.reader import parse_suite
 

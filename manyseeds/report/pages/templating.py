@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from manyseeds.presentation.markdown import markdown_escaped
-from manyseeds.report.reading import NOTES, VERDICTS
-from manyseeds.report.svg import inlined
+from manyseeds.report.content.verdict_guide import NOTES, VERDICTS
+from manyseeds.report.pages.inline_svg import inlined
 
 
 def html(template: str, **values: object) -> str:

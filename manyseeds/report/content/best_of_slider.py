@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.presentation.wording import SPACE, Unit, backend_name, number, percent
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 
 WIDTH, HEIGHT = 600, 160

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyseeds.presentation.wording import listed
-from manyseeds.report.subject import Subject
+from manyseeds.report.reported_suites import Subject
 from manyseeds.statistics.scores import ordinary
 
 _LONGEST = 80

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from manyseeds.presentation.wording import backend_name, number, unit
-from manyseeds.report.parity import Parity
-from manyseeds.report.rows import Row, rows_of
-from manyseeds.report.templating import html, markdown
+from manyseeds.report.frame_rows import Row, rows_of
+from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.parity_report import Parity
 from manyseeds.statistics.comparisons import against
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite

@@ -19,7 +19,7 @@ from manyseeds.backend.settings import Settings
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import ROW_KEY
-from manyseeds.report.amended import changes
+from manyseeds.report.suite_changes import changes
 from manyseeds.suite.suite import Suite
 
 SETTINGS = tuple(field.name for field in fields(Settings))

@@ -11,8 +11,9 @@ import pandas as pd
 
 from manyseeds.presentation.theme import Drawn
 from manyseeds.presentation.wording import Unit, backend_name, claim_unit, duration, unit
-from manyseeds.report.banner import incomplete
-from manyseeds.report.cells import (
+from manyseeds.report.content.best_of_slider import CherryRow, Picker, cherry_rows, picker
+from manyseeds.report.content.claim_sentences import varied
+from manyseeds.report.content.claim_tables import (
     CaseView,
     ClaimRow,
     DetailTable,
@@ -23,16 +24,15 @@ from manyseeds.report.cells import (
     published_rows,
     summary_rows,
 )
-from manyseeds.report.cherries import CherryRow, Picker, cherry_rows, picker
-from manyseeds.report.drawings import Drawings
-from manyseeds.report.findings import varied
-from manyseeds.report.metrics import MetricView, metric_views
-from manyseeds.report.origin import RunView, provenance, run_views
-from manyseeds.report.protocol import Protocol, protocol, seeds
-from manyseeds.report.results import Results
-from manyseeds.report.subject import Subject
-from manyseeds.report.templating import html, markdown
-from manyseeds.report.times import computing_seconds
+from manyseeds.report.content.incomplete_rows import incomplete
+from manyseeds.report.content.metric_tables import MetricView, metric_views
+from manyseeds.report.content.protocol import Protocol, protocol, seeds
+from manyseeds.report.content.run_provenance import RunView, provenance, run_views
+from manyseeds.report.content.wall_time import computing_seconds
+from manyseeds.report.figures.suite_figures import Drawings
+from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.reported_suites import Subject
+from manyseeds.report.result_tables import Results
 from manyseeds.suite.claims import Claim
 
 __all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.report.subject import Subject
+from manyseeds.report.reported_suites import Subject
 from manyseeds.statistics import (
     cherries_table,
     claims_table,

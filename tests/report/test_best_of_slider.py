@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.presentation.wording import claim_unit
-from manyseeds.report.cherries import HEIGHT, WIDTH, cherry_rows, picker
+from manyseeds.report.content.best_of_slider import HEIGHT, WIDTH, cherry_rows, picker
 from manyseeds.statistics import best_of
 from manyseeds.suite.claims import Difference
 

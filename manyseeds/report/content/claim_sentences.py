@@ -19,8 +19,8 @@ from manyseeds.presentation.wording import (
     percent,
     unit,
 )
-from manyseeds.report.reading import SURE_PAIRS
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.content.verdict_guide import SURE_PAIRS
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import LEAST_PAIRS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from manyseeds.presentation.wording import METRICS, Unit, backend_name, case_name, unit
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.scores import GROUP, measured, ordinary
 from manyseeds.suite.claims import ClaimMetric
 from manyseeds.suite.suite import Suite

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manyseeds.report.subject import Run, Subject
+from manyseeds.report.reported_suites import Run, Subject
 
 _HASH = 12
 

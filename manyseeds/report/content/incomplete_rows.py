@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from manyseeds.presentation.wording import backend_name, listed
-from manyseeds.report.subject import Subject
+from manyseeds.report.reported_suites import Subject
 from manyseeds.statistics.summary import STATUSES
 
 _WORDS = {"timed_out": "timed out"}

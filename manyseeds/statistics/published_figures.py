@@ -11,8 +11,8 @@ from scipy.stats import percentileofscore
 
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
+from manyseeds.statistics.error_factors import reached
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
-from manyseeds.statistics.factor import reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.suite.claims import Claim, Difference, Reference, references
 from manyseeds.suite.suite import Suite

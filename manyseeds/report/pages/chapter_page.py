@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.report.overview import ClaimLine, SuiteEntry, counted
-from manyseeds.report.templating import html, markdown
+from manyseeds.report.pages.index_page import ClaimLine, SuiteEntry, counted
+from manyseeds.report.pages.templating import html, markdown
 from manyseeds.suite.chapter import chapter_claims
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from manyseeds.statistics.layers import layers_table
+from manyseeds.statistics.layer_diagnostics import layers_table
 from manyseeds.statistics.profiles import error_costs
-from manyseeds.statistics.spread import lost_rows, seed_scores, tradeoff_table
+from manyseeds.statistics.seed_scores import lost_rows, seed_scores, tradeoff_table
 
 OTHER = """
 [tasks.u]

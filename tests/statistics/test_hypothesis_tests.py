@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from manyseeds.statistics.hypotheses import holm, sign_flips, wilcoxon
+from manyseeds.statistics.hypothesis_tests import holm, sign_flips, wilcoxon
 
 
 def sample(n, shift=0.3, seed=0):

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Chances, Ratios, Unit, backend_name, claim_unit
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim, TimeToTarget
 

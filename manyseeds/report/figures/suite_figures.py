@@ -11,12 +11,12 @@ import pandas as pd
 
 from manyseeds.presentation.theme import Drawn
 from manyseeds.presentation.wording import case_name, claim_unit, unit
-from manyseeds.report.figures.claims import claims_figure
+from manyseeds.report.figures.all_claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure
-from manyseeds.report.figures.curves import curves_figure
 from manyseeds.report.figures.distribution import distribution_figure
 from manyseeds.report.figures.forest import forest_figure
 from manyseeds.report.figures.layers import layers_figure
+from manyseeds.report.figures.learning_curves import curves_figure
 from manyseeds.report.figures.paired import paired_figure
 from manyseeds.report.figures.profile import MOST, profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
@@ -24,14 +24,14 @@ from manyseeds.report.figures.range_tests import range_tests_figure
 from manyseeds.report.figures.specification import specification_figure
 from manyseeds.report.figures.tradeoff import tradeoff_figure
 from manyseeds.report.figures.variance import variance_figure
-from manyseeds.report.results import Results
-from manyseeds.report.subject import Subject
+from manyseeds.report.reported_suites import Subject
+from manyseeds.report.result_tables import Results
 from manyseeds.statistics import range_test_steps
 from manyseeds.statistics.estimands import least_effect
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.statistics.profiles import error_costs
 from manyseeds.statistics.scores import ordinary
-from manyseeds.statistics.spread import lost_rows, seed_scores, tradeoff_table
+from manyseeds.statistics.seed_scores import lost_rows, seed_scores, tradeoff_table
 from manyseeds.suite.claims import (
     Calibration,
     Claim,

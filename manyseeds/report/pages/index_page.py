@@ -11,12 +11,12 @@ from typing import get_args
 import pandas as pd
 
 from manyseeds.presentation.wording import NONE, duration
-from manyseeds.report.page import ClaimView, Page
-from manyseeds.report.protocol import Protocol, seeds
-from manyseeds.report.subject import Subject
-from manyseeds.report.techniques import Use
-from manyseeds.report.templating import html, markdown
-from manyseeds.report.times import computing_seconds
+from manyseeds.report.content.protocol import Protocol, seeds
+from manyseeds.report.content.wall_time import computing_seconds
+from manyseeds.report.pages.suite_page import ClaimView, Page
+from manyseeds.report.pages.techniques_page import Use
+from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.reported_suites import Subject
 from manyseeds.statistics.verdict import Verdict
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)

@@ -23,8 +23,8 @@ from manyseeds.presentation.wording import (
     seconds,
     unit,
 )
-from manyseeds.report.findings import sentences
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.content.claim_sentences import sentences
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.summary import STATUSES
 from manyseeds.suite.claims import Claim
