@@ -78,7 +78,7 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedFigure:
     """A figure as files.
 
     Attributes
@@ -110,7 +110,7 @@ def blank(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
-def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
+def rendered(figure: Figure, name: str, title: str, reading: str) -> RenderedFigure:
     """Write a figure as SVG and PNG, without dates or versions."""
     svg, png = io.BytesIO(), io.BytesIO()
     if layout := figure.get_layout_engine():
@@ -118,7 +118,7 @@ def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
     figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-    return Drawn(name, title, reading, _rounded(svg.getvalue()), _with_few_colours(png))
+    return RenderedFigure(name, title, reading, _rounded(svg.getvalue()), _with_few_colours(png))
 
 
 def _with_few_colours(png: io.BytesIO) -> bytes:

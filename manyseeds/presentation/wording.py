@@ -79,7 +79,7 @@ class Unit:
         return f"{self.bare(low)} to {self.bare(high)}"
 
 
-class Ratios(Unit):
+class RatioUnit(Unit):
     """Of ratios, whose logarithms the tables have."""
 
     def scaled(self, value: float) -> float:
@@ -95,7 +95,7 @@ class Ratios(Unit):
         return f"a factor of {number(self.scaled(value), _needed(self.scaled(value), self.digits))}"
 
 
-class Chances(Unit):
+class ProbabilityUnit(Unit):
     """Of probabilities, of which the tables have what exceeds one half."""
 
     def scaled(self, value: float) -> float:
@@ -141,7 +141,7 @@ METRICS: tuple[ClaimMetric, ...] = tuple(_UNITS)
 """Every metric that has a unit, in the order of tables."""
 
 
-def unit(metric: ClaimMetric) -> Unit:
+def metric_unit(metric: ClaimMetric) -> Unit:
     """Return the unit of a metric."""
     return _UNITS[metric]
 
@@ -150,9 +150,9 @@ def claim_unit(claim: Claim) -> Unit:
     """Return the unit of a claim's improvement."""
     match claim:
         case Ratio():
-            return Ratios("ratio of errors", 1, 2, "", "")
+            return RatioUnit("ratio of errors", 1, 2, "", "")
         case ProbabilityOfImprovement():
-            return Chances("probability of improvement", 100, 0, f"{SPACE}%", "")
+            return ProbabilityUnit("probability of improvement", 100, 0, f"{SPACE}%", "")
         case Ordering():
             return Unit("Kendall's tau", 1, 2, "", "")
         case TimeToTarget(clock="epochs"):
@@ -160,13 +160,13 @@ def claim_unit(claim: Claim) -> Unit:
         case TimeToTarget():
             return Unit("seconds", 1, 2, f"{SPACE}s", f"{SPACE}s")
         case _:
-            return unit(claim.metric)
+            return metric_unit(claim.metric)
 
 
 def means_unit(claim: Claim) -> Unit:
     """Return the unit of what a claim's recipes have in the mean."""
     own = isinstance(claim, Ordering | TimeToTarget)
-    return claim_unit(claim) if own else unit(metric_of(claim))
+    return claim_unit(claim) if own else metric_unit(metric_of(claim))
 
 
 def number(value: float, digits: int) -> str:

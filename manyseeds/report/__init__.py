@@ -4,13 +4,13 @@ The same ledgers give the same bytes, wherever they and the report lie.
 """
 
 from manyseeds.report.frames import claims_table, summary_table, variance_table
-from manyseeds.report.parity_report import Parity, read_parity
+from manyseeds.report.parity_report import ParityReport, read_parity
 from manyseeds.report.render import DEFAULT_FORMATS, FORMATS, render
 
 __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
-    "Parity",
+    "ParityReport",
     "claims_table",
     "read_parity",
     "render",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from manyseeds import statistics
 from manyseeds.ledger.ledger import Ledger
-from manyseeds.report.reported_suites import subjects
+from manyseeds.report.reported_suites import reported_suites
 from manyseeds.suite.suite import Suite
 
 Table = Callable[[pd.DataFrame, Suite], pd.DataFrame]
@@ -44,7 +44,7 @@ def variance_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
 
 def _of_suites(ledgers: Sequence[Ledger], table: Table) -> pd.DataFrame:
     parts = []
-    for subject in subjects(ledgers):
+    for subject in reported_suites(ledgers):
         part = table(subject.records, subject.suite)
         part.insert(0, "suite", subject.label)
         parts.append(part)

@@ -34,7 +34,7 @@ class ParityCell(BaseModel):
         return f"{self.state} {max(known):.0e}" if whole else f"{self.state}, not finite"
 
 
-class Parity(BaseModel):
+class ParityReport(BaseModel):
     """The matrix technique × backend."""
 
     model_config = ConfigDict(frozen=True)
@@ -49,10 +49,10 @@ class Parity(BaseModel):
         return next((c for c in self.cells if (c.kind, c.technique, c.backend) == key), None)
 
 
-def read_parity(path: Path) -> Parity:
+def read_parity(path: Path) -> ParityReport:
     """Read the file, or raise a `RequestError` that says how to make it."""
     try:
-        return Parity.model_validate_json(path.read_bytes())
+        return ParityReport.model_validate_json(path.read_bytes())
     except OSError as error:
         why = error.strerror or str(error)
     except ValidationError as error:

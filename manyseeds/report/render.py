@@ -17,7 +17,7 @@ from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.processes.host import cores
 from manyseeds.report.content.metric_tables import metrics_table
-from manyseeds.report.figures.suite_figures import Drawings, drawings, file_names
+from manyseeds.report.figures.suite_figures import SuiteFigures, drawings, file_names
 from manyseeds.report.pages.chapter_page import (
     chapter_page,
     chapter_table,
@@ -33,7 +33,7 @@ from manyseeds.report.pages.index_page import (
     overview_table,
 )
 from manyseeds.report.pages.latex import claims_tex, summary_tex
-from manyseeds.report.pages.suite_page import Files, Page, html_page, markdown_page, page
+from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, markdown_page, page
 from manyseeds.report.pages.techniques_page import (
     html_techniques,
     markdown_techniques,
@@ -41,8 +41,8 @@ from manyseeds.report.pages.techniques_page import (
     uses,
     uses_table,
 )
-from manyseeds.report.parity_report import Parity
-from manyseeds.report.reported_suites import Subject, subjects
+from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.reported_suites import ReportedSuite, reported_suites
 from manyseeds.report.result_tables import results
 
 FORMATS = ("html", "md", "csv", "latex")
@@ -57,7 +57,7 @@ def render(
     ledgers: Sequence[Ledger],
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
-    parity: Parity | None = None,
+    parity: ParityReport | None = None,
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
@@ -96,7 +96,7 @@ def render(
         if name not in FORMATS:
             raise RequestError(unknown("format", name, FORMATS))
     _prepare(out)
-    found = subjects(ledgers)
+    found = reported_suites(ledgers)
     names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(s.label for s in found)])
     pages, entries = [], []
     for subject, made in zip(found, _each(found, names, formats), strict=True):
@@ -121,7 +121,7 @@ class _Made:
 
 
 def _each(
-    found: Sequence[Subject], names: Mapping[str, str], formats: Sequence[str]
+    found: Sequence[ReportedSuite], names: Mapping[str, str], formats: Sequence[str]
 ) -> Iterator[_Made]:
     """Yield what is made of every suite, by all cores: most of the time is drawing."""
     wanted = [names[subject.label] for subject in found]
@@ -133,25 +133,25 @@ def _each(
         yield from pool.map(_made, found, wanted, repeat(formats))
 
 
-def _made(subject: Subject, name: str, formats: Sequence[str]) -> _Made:
+def _made(subject: ReportedSuite, name: str, formats: Sequence[str]) -> _Made:
     tables = results(subject)
     metrics = metrics_table(subject.records, subject.suite)
     figures = drawings(subject, tables) if {*formats} & {*_PAGES} else _undrawn(subject)
     frames = tables.tables() | {"metrics": metrics}
     csv = {kind: f"{name}/{kind}.csv" for kind in frames} if "csv" in formats else {}
-    view = page(subject, tables, figures, metrics, Files(name, csv))
+    view = page(subject, tables, figures, metrics, PageFiles(name, csv))
     files = {path: _csv(frames[kind]) for kind, path in csv.items()}
     files |= {f"{name}/{path}": content for path, content in _drawn(figures).items()}
     files |= _written(name, view, formats)
     return _Made(files, entry(subject, view, name, uses(tables.summary, subject.suite)))
 
 
-def _undrawn(subject: Subject) -> Drawings:
-    nothing: dict[str, Any] = {field.name: None for field in fields(Drawings)}
-    return Drawings(**nothing | {"claims": {claim.name: () for claim in subject.suite.claims}})
+def _undrawn(subject: ReportedSuite) -> SuiteFigures:
+    nothing: dict[str, Any] = {field.name: None for field in fields(SuiteFigures)}
+    return SuiteFigures(**nothing | {"claims": {claim.name: () for claim in subject.suite.claims}})
 
 
-def _drawn(figures: Drawings) -> dict[str, bytes]:
+def _drawn(figures: SuiteFigures) -> dict[str, bytes]:
     files = {}
     for figure in figures.all():
         files[f"{figure.name}.svg"] = figure.svg
@@ -159,7 +159,7 @@ def _drawn(figures: Drawings) -> dict[str, bytes]:
     return files
 
 
-def _written(name: str, view: Page, formats: Sequence[str]) -> dict[str, bytes]:
+def _written(name: str, view: SuitePage, formats: Sequence[str]) -> dict[str, bytes]:
     """Return the page and its tables in LaTeX, as far as they are wanted."""
     makers = {
         "html": {f"{name}.html": html_page},
@@ -171,7 +171,7 @@ def _written(name: str, view: Page, formats: Sequence[str]) -> dict[str, bytes]:
 
 
 def _over_all(
-    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: Parity | None
+    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityReport | None
 ) -> dict[str, bytes]:
     """Return the index, the techniques and, if anything of it is answered, the chapter."""
     found = [use for one in entries for use in one.uses]

@@ -26,7 +26,7 @@ SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @dataclass(frozen=True)
-class Run:
+class SuiteRun:
     """One run of a suite.
 
     Attributes
@@ -49,7 +49,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportedSuite:
     """What one page is about.
 
     Attributes
@@ -71,7 +71,7 @@ class Subject:
     plan: Plan
     suite: Suite
     records: pd.DataFrame
-    runs: tuple[Run, ...]
+    runs: tuple[SuiteRun, ...]
     ledgers: Mapping[str, Ledger]
 
     def curves(self) -> pd.DataFrame:
@@ -94,7 +94,7 @@ class Subject:
         return sorted(self.records["device"].dropna().unique())
 
 
-def subjects(ledgers: Sequence[Ledger]) -> list[Subject]:
+def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
     """Return one subject per suite and form, by the suite's name, the full form first."""
     suites: dict[str, list[tuple[Plan, Ledger]]] = {}
     for ledger in ledgers:
@@ -103,7 +103,7 @@ def subjects(ledgers: Sequence[Ledger]) -> list[Subject]:
     return [subject for name in sorted(suites) for subject in _forms(name, suites[name])]
 
 
-def _forms(name: str, found: list[tuple[Plan, Ledger]]) -> Iterator[Subject]:
+def _forms(name: str, found: list[tuple[Plan, Ledger]]) -> Iterator[ReportedSuite]:
     found = sorted(found, key=lambda pair: pair[0].run)
     full = [plan for plan, _ in found if not plan.quick]
     quick = [plan for plan, _ in found if plan.quick]
@@ -113,11 +113,11 @@ def _forms(name: str, found: list[tuple[Plan, Ledger]]) -> Iterator[Subject]:
         yield _subject(f"{name}-quick" if full else name, quick[-1], found)
 
 
-def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> Subject:
+def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> ReportedSuite:
     """Return what is told of the chosen run; `found` are all of the suite, by name."""
     runs = tuple(_run(plan, ledger, chosen) for plan, ledger in found)
     joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, found, strict=True) if run.used}
-    return Subject(
+    return ReportedSuite(
         label=label,
         plan=chosen,
         suite=next(ledger.suite for plan, ledger in found if plan is chosen),
@@ -127,9 +127,9 @@ def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> Subj
     )
 
 
-def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> Run:
+def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> SuiteRun:
     differences = tuple(_differences(plan, chosen))
-    return Run(plan, ledger.records(), ledger.provenance, not differences, differences)
+    return SuiteRun(plan, ledger.records(), ledger.provenance, not differences, differences)
 
 
 def _differences(plan: Plan, chosen: Plan) -> list[str]:

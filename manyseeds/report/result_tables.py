@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.report.reported_suites import Subject
+from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics import (
     cherries_table,
     claims_table,
@@ -24,7 +24,7 @@ from manyseeds.suite.claims import TimeToTarget
 
 
 @dataclass(frozen=True)
-class Results:
+class ResultTables:
     """The tables of `manyseeds.statistics`, and the pairs of each claim by its name."""
 
     summary: pd.DataFrame
@@ -50,14 +50,14 @@ class Results:
         return found | {name: table for name, table in seldom.items() if not table.empty}
 
 
-def results(subject: Subject) -> Results:
+def results(subject: ReportedSuite) -> ResultTables:
     """Compute all tables of a subject."""
     records, suite = subject.records, subject.suite
     curves = subject.curves() if any(isinstance(c, TimeToTarget) for c in suite.claims) else None
     pairs = claim_pairs(records, suite, curves)
     comparisons = comparisons_table(records, suite)
     diagnostics = subject.diagnostics()
-    return Results(
+    return ResultTables(
         summary=summary_table(records, suite),
         claims=claims_table(records, suite, pairs, curves),
         comparisons=comparisons,

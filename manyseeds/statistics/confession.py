@@ -101,7 +101,7 @@ def _resamples(n: int) -> NDArray[np.int32]:
     return draws
 
 
-def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
+def tries_for_even_chance(values: ArrayLike, figure: float) -> tuple[float, float, float]:
     """Return how many tries give an even chance of one that reaches a figure, with its interval.
 
     With a share p of tries that reach it, k independent ones all miss it with probability
@@ -152,7 +152,7 @@ def cherries_table(
             values[ALL] = factor_views(single, names)
         for backend, tried in values.items():
             for figure in figures:
-                k, low, high = needed(tried, figure)
+                k, low, high = tries_for_even_chance(tried, figure)
                 count = int((~np.isnan(tried)).sum())
                 there = reached(tried, figure).share
                 rows.append((claim.name, backend, figure, count, there, k, low, high))

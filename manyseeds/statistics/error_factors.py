@@ -14,7 +14,7 @@ import numpy as np
 
 from manyseeds.statistics.bootstrap import Floats, finite_mean, ratio
 from manyseeds.statistics.pairs import Pairs
-from manyseeds.statistics.shares import Share, share_of
+from manyseeds.statistics.shares import ShareEstimate, share_of
 
 _NO_ERROR = 1e-9
 """Accuracies are shares of at most some 10,000 images: less than this is rounding."""
@@ -36,7 +36,7 @@ def factor_views(pairs: Sequence[Pairs], backends: Sequence[str]) -> Floats:
     return np.stack(found) if found else np.empty((0, 0))
 
 
-def reached(factors: Floats, figure: float) -> Share:
+def reached(factors: Floats, figure: float) -> ShareEstimate:
     """Return the share of factors that reach a figure, with its interval.
 
     Parameters

@@ -14,15 +14,15 @@ from manyseeds.statistics.bootstrap import Floats, finite_mean
 from manyseeds.statistics.pairs import (
     ALL,
     TIE,
-    Compared,
     Pairs,
+    RecipeComparison,
     Scale,
     all_pairs,
-    averaged,
     paired,
     shared_cases,
+    with_average,
 )
-from manyseeds.statistics.scores import GROUP, Scores, ordinary, solo
+from manyseeds.statistics.scores import GROUP, ScoreTable, ordinary, solo
 from manyseeds.suite.claims import (
     Claim,
     ClaimMetric,
@@ -58,16 +58,16 @@ class Evidence:
     curves: pd.DataFrame | None = None
     guessing: bool = True
 
-    def scores(self, metric: ClaimMetric) -> Scores:
+    def scores(self, metric: ClaimMetric) -> ScoreTable:
         """Return the scores of a metric, computed once."""
         if metric not in self._scores:
-            self._scores[metric] = Scores.of(
+            self._scores[metric] = ScoreTable.of(
                 self.records, self.suite, metric, guessing=self.guessing
             )
         return self._scores[metric]
 
     @cached_property
-    def _scores(self) -> dict[ClaimMetric, Scores]:
+    def _scores(self) -> dict[ClaimMetric, ScoreTable]:
         return {}
 
 
@@ -96,7 +96,7 @@ def pairs_of(claim: Claim, evidence: Evidence) -> list[Pairs]:
             scores = evidence.scores(claim.metric)
             other = evidence.scores(baseline_metric(claim))
             return all_pairs(
-                Compared(
+                RecipeComparison(
                     claim.treatment, claim.baseline, claim.metric, scores, other, _scale(claim)
                 )
             )
@@ -177,7 +177,7 @@ class _Stacked:
     backends: tuple[str, ...]
 
 
-def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
+def _stacked(recipes: Sequence[str], scores: ScoreTable, case: str) -> _Stacked:
     cells = [scores.cell(recipe, case) for recipe in recipes]
     backends = tuple(dict.fromkeys(backend for cell in cells for backend in cell))
     shape = (len(scores.table), len(backends))
@@ -193,7 +193,7 @@ def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
 
 def _reduced(
     recipes: Sequence[str],
-    scores: Scores,
+    scores: ScoreTable,
     reduce: Callable[[Floats], Floats],
     most: float = np.inf,
 ) -> list[Pairs]:
@@ -218,7 +218,7 @@ def _reduced(
                 most=most,
             )
         )
-    return [*found, averaged(found)] if len(found) > 1 else found
+    return with_average(found)
 
 
 def _times(claim: TimeToTarget, evidence: Evidence) -> list[Pairs]:
@@ -226,10 +226,10 @@ def _times(claim: TimeToTarget, evidence: Evidence) -> list[Pairs]:
     scores = _first_epochs(claim, evidence)
     if claim.clock == "seconds":
         scores = _in_seconds(scores, evidence)
-    compared = Compared(claim.treatment, claim.baseline, "test_loss", scores, scores)
+    compared = RecipeComparison(claim.treatment, claim.baseline, "test_loss", scores, scores)
     cases = shared_cases(scores, claim.treatment, claim.baseline)
     found = [paired(compared, case) for case in cases]
-    return [*found, averaged(found)] if len(found) > 1 else found
+    return with_average(found)
 
 
 def horizon(claim: TimeToTarget, suite: Suite) -> int:
@@ -250,7 +250,7 @@ def _in_time(claim: TimeToTarget, curves: pd.DataFrame, last: int) -> pd.DataFra
     return curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
 
 
-def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
+def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> ScoreTable:
     """Return the first epoch at the target, the horizon where there is none, as scores."""
     last = horizon(claim, evidence.suite)
     curves = evidence.curves
@@ -264,17 +264,17 @@ def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
     value = pd.Series(time, index=evidence.records.index).where(trained)
     table = evidence.records.assign(test_loss=value)
     table["status"] = table["status"].where(table["status"] != "diverged", "ok")
-    return Scores.of(table, evidence.suite, "test_loss")
+    return ScoreTable.of(table, evidence.suite, "test_loss")
 
 
-def _in_seconds(scores: Scores, evidence: Evidence) -> Scores:
+def _in_seconds(scores: ScoreTable, evidence: Evidence) -> ScoreTable:
     """Multiply epochs by the seconds of an epoch trained alone, per recipe, case and backend."""
     alone = solo(evidence.records)
     alone = alone[alone["status"] == "ok"]
     spent = alone["seconds_train"] + alone["seconds_shared"]
     each = (spent / alone["epochs"].astype("float64")).groupby([alone[n] for n in GROUP]).mean()
     factors = each.reindex(scores.table.columns).to_numpy(np.float64)
-    return Scores(scores.table * factors, scores.promised, scores.columns)
+    return ScoreTable(scores.table * factors, scores.promised, scores.columns)
 
 
 def never(claim: TimeToTarget, evidence: Evidence) -> Iterator[int]:

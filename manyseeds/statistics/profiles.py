@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.scores import Scores, ordinary
+from manyseeds.statistics.scores import ScoreTable, ordinary
 from manyseeds.suite.claims import less_is_better
 from manyseeds.suite.suite import Suite
 
@@ -77,7 +77,7 @@ def error_costs(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
         [problems, recipes], by case, backend and seed; infinity where a training diverged.
     """
     metric = suite.primary
-    values = Scores.of(records, suite, metric)
+    values = ScoreTable.of(records, suite, metric)
     costs = values.table if less_is_better(metric) else 1 - values.table
     costs = costs.mask(_diverged(records, suite).reindex_like(costs).eq(1.0), np.inf)
     cases = [case for case in suite.cases() if case] or [""]

@@ -38,12 +38,6 @@ def solo(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["mode"] == "solo"]
 
 
-def one_stream(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return the rows of the variance study, which vary a single stream."""
-    other = records["vary"] != ordinary_vary(suite)
-    return records[(records["mode"] == "cohort") & other]
-
-
 def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
     """Return the recipes, cases and backends of some rows: as the suite and the plan have them."""
     backends = list(rows["backend"].unique())
@@ -76,7 +70,7 @@ def _guess(recipe: Recipe, metric: ClaimMetric) -> float:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreTable:
     """A metric of the ordinary rows.
 
     Attributes
@@ -97,7 +91,7 @@ class Scores:
     @classmethod
     def of(
         cls, records: pd.DataFrame, suite: Suite, metric: ClaimMetric, *, guessing: bool = False
-    ) -> Scores:
+    ) -> ScoreTable:
         """Spread the ordinary rows out.
 
         A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import mean_intervals
-from manyseeds.statistics.scores import Scores, ordinary
+from manyseeds.statistics.scores import ScoreTable, ordinary
 from manyseeds.suite.suite import Suite
 
 _RECIPE = ["recipe", "backend"]
@@ -23,7 +23,7 @@ def seed_scores(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
         [seeds, (recipe, backend)], in the suite's order and the metric's unit; NaN where a row is
         not `ok`.
     """
-    scores = Scores.of(records, suite, suite.primary).table
+    scores = ScoreTable.of(records, suite, suite.primary).table
     order = scores.columns.to_frame()[_RECIPE].drop_duplicates()
     means = scores.T.groupby(level=_RECIPE, sort=False).mean()
     whole = scores.notna().T.groupby(level=_RECIPE, sort=False).all()

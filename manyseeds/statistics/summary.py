@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals, ratio
-from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
+from manyseeds.statistics.scores import GROUP, ScoreTable, groups, ordinary
 from manyseeds.statistics.training_seconds import seconds_table
 from manyseeds.suite.claims import PrimaryMetric
 from manyseeds.suite.suite import Suite
@@ -26,7 +26,7 @@ def summary_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """
     counts = count_table(records, suite)
     metric: PrimaryMetric = suite.primary
-    values = Scores.of(records, suite, metric).table
+    values = ScoreTable.of(records, suite, metric).table
     most = 1.0 if metric == "test_accuracy" else np.inf
     described = describe(values, most)
     name = metric.removeprefix("test_")

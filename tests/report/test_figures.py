@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import unit
+from manyseeds.presentation.wording import metric_unit
 from manyseeds.report.figures.all_claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure, told, whole
-from manyseeds.report.figures.label_placement import Labels
+from manyseeds.report.figures.label_placement import LabelPlacer
 from manyseeds.report.figures.layers import layers_figure
 from manyseeds.report.figures.profile import profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
@@ -25,7 +25,7 @@ from manyseeds.report.figures.tradeoff import pareto, tradeoff_figure
 from manyseeds.statistics import cherries_table, confession_table, published_table
 from manyseeds.suite.claims import Difference, Ratio
 
-ACCURACY = unit("test_accuracy")
+ACCURACY = metric_unit("test_accuracy")
 BACKENDS = ("jax", "pytorch", "tensorflow")
 HOSTILE = r"<script>$\frac{--></svg>"
 
@@ -123,7 +123,7 @@ FIGURES = tuple(every_figure("x"))
 @pytest.mark.parametrize("figure", FIGURES)
 def test_no_text_leaves_the_figure(monkeypatch, figure):
     found = []
-    original = theme.drawn
+    original = theme.rendered
 
     def spy(drawing, *rest):
         made = original(drawing, *rest)
@@ -133,7 +133,7 @@ def test_no_text_leaves_the_figure(monkeypatch, figure):
         found.append(("figure", drawing.bbox))
         return made
 
-    monkeypatch.setattr(theme, "drawn", spy)
+    monkeypatch.setattr(theme, "rendered", spy)
     every_figure("a_recipe_with_a_rather_long_name")[figure]()
     *texts, (_, whole_figure) = found
     assert len(texts) > 10
@@ -283,7 +283,7 @@ def test_labels_overlap_neither_each_other_nor_the_points():
     figure = Figure(figsize=(7, 4), dpi=144)
     axes = figure.add_axes((0.1, 0.1, 0.85, 0.85))
     places = np.random.default_rng(4).random((60, 2))
-    labels = Labels(axes, places, 7.5)
+    labels = LabelPlacer(axes, places, 7.5)
     own = np.eye(20, dtype=bool).repeat(3, axis=1)
     assert all(labels.place(str(number), own[number]) for number in range(20))
     figure.canvas.draw()

@@ -17,8 +17,8 @@ from manyseeds.report.content.protocol import protocol, quick_changes, seeds
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.pages.latex import _table as latex_table
 from manyseeds.report.pages.techniques_page import techniques_page, uses
-from manyseeds.report.parity_report import Parity
-from manyseeds.report.reported_suites import subjects
+from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.reported_suites import reported_suites
 from manyseeds.statistics import summary_table
 from manyseeds.suite.reader import parse_suite
 
@@ -87,7 +87,7 @@ def test_seconds_count_every_job_once(tmp_path):
 def test_seeds_and_recipes_that_were_left_out_are_no_full_protocol(tmp_path):
     world = World(text=SMALL.replace("seeds = 12", "seeds = 6"), curves=False, backends=("jax",))
     ledger = synthetic.write(tmp_path, world)
-    (subject,) = subjects([ledger])
+    (subject,) = reported_suites([ledger])
     assert protocol(subject).form == "full protocol"
     asked = replace(subject, suite=parse_suite(SMALL, "made_up.toml"))
     assert seeds(asked) == 6
@@ -134,14 +134,14 @@ def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
 
     world = World(text=text, curves=False, backends=("jax",), change=change)
     ledger = synthetic.write(tmp_path, world)
-    (subject,) = subjects([ledger])
+    (subject,) = reported_suites([ledger])
     found = uses(summary_table(subject.records, subject.suite), subject.suite)
     told = {(use.kind, use.technique): use for use in found}
     nadam = told["optimizer", "nadam"]
     assert (nadam.recipe, nadam.baseline, nadam.others) == ("one_rate", "scratch", 0)
     assert nadam.relative_seconds == pytest.approx(1.5)
     assert told["activation", "relu"].baseline == ""
-    page = techniques_page(found, Parity.model_validate(PARITY), ["jax"], None)
+    page = techniques_page(found, ParityReport.model_validate(PARITY), ["jax"], None)
     rows = {(row.kind, row.technique): row for row in page.rows}
     assert rows["optimizer", "nadam"].cells[0].speed == "×1.50"
     assert rows["optimizer", "nadam"].place == "small: one_rate against scratch"

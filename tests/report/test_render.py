@@ -15,7 +15,7 @@ from conftest import OVER_ALL
 from synthetic import SMALL, World
 
 from manyseeds.errors import RequestError, RunError
-from manyseeds.presentation.wording import unit
+from manyseeds.presentation.wording import metric_unit
 from manyseeds.report import claims_table, render, summary_table, variance_table
 from manyseeds.report.figures.forest import forest_figure
 
@@ -132,7 +132,12 @@ def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     rows = [{"name": "a", "backend": "all", "improvement": 0.1, "low": 0.0, "high": 0.2}]
     forest_figure(
-        [("one", pd.DataFrame(rows))], "name", unit("test_accuracy"), 0.01, "forest", "Forest"
+        [("one", pd.DataFrame(rows))],
+        "name",
+        metric_unit("test_accuracy"),
+        0.01,
+        "forest",
+        "Forest",
     )
     assert dict(mpl.rcParams) == before
     assert mpl.pyplot.get_fignums() == []

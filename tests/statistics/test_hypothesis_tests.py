@@ -39,7 +39,7 @@ def test_fishers_own_permutation_of_darwins_maize():
 def test_many_pairs_have_the_p_value_that_flipping_would_give(monkeypatch):
     differences = np.random.default_rng(2).gamma(1, size=1500) - 0.96
     found = sign_flips(differences)[0]
-    monkeypatch.setattr("manyseeds.statistics.hypotheses.DRAWN", 2000)
+    monkeypatch.setattr("manyseeds.statistics.hypothesis_tests.DRAWN", 2000)
     flipped = sign_flips(differences)[0]
     assert 0.01 < flipped < 0.9
     assert found == pytest.approx(flipped, abs=3 * np.sqrt(flipped * (1 - flipped) / 10_000))

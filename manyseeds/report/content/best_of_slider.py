@@ -23,7 +23,7 @@ _MOST_POINTS = 120
 
 
 @dataclass(frozen=True)
-class Picker:
+class BestOfSlider:
     """The slider of one claim.
 
     Attributes
@@ -43,7 +43,7 @@ class Picker:
 
 
 @dataclass(frozen=True)
-class CherryRow:
+class EvenChanceRow:
     """How many tries give an even chance of reporting a factor."""
 
     figure: str
@@ -52,7 +52,7 @@ class CherryRow:
     interval: str
 
 
-def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
+def picker(curves: pd.DataFrame, unit: Unit) -> BestOfSlider | None:
     """Return the slider for a claim's rows of `confession_table`; None if it has no curve."""
     curves = curves[curves["expected"].notna()]
     known = (curves["quantity"] == "improvement") & np.isfinite(curves["expected"].astype(float))
@@ -71,21 +71,21 @@ def picker(curves: pd.DataFrame, shown: Unit) -> Picker | None:
         {
             "name": backend_name(name),
             "points": [
-                [*scale.place(row), _sentence(row, factors.get((name, row["k"])), shown)]
+                [*scale.place(row), _sentence(row, factors.get((name, row["k"])), unit)]
                 for row in _thinned(rows_of(improvements[improvements["backend"] == name]))
             ],
         }
         for name in order
     )
     first: list[list[Any]] = series[0]["points"]  # type: ignore[assignment]
-    return Picker(series, int(first[-1][0]), tuple(_few(first)))
+    return BestOfSlider(series, int(first[-1][0]), tuple(_few(first)))
 
 
-def cherry_rows(table: pd.DataFrame) -> tuple[CherryRow, ...]:
+def cherry_rows(table: pd.DataFrame) -> tuple[EvenChanceRow, ...]:
     """Return a claim's rows of `cherries_table`, of all backends together."""
     last = table["backend"].iloc[-1] if len(table) else ""
     return tuple(
-        CherryRow(
+        EvenChanceRow(
             figure=f"{row['figure']:.3g}",
             reached=f"{percent(row['reached'])} of {row['tries']:,}",
             needed=_tries(row["k"]),
@@ -133,10 +133,10 @@ def _thinned(rows: Sequence[Row]) -> list[Row]:
     return [rows[place] for place in np.unique(chosen)]
 
 
-def _sentence(row: Row, factor: Row | None, shown: Unit) -> str:
+def _sentence(row: Row, factor: Row | None, unit: Unit) -> str:
     k = int(row["k"])
-    gain = shown.gain(row["expected"]) + shown.difference
-    interval = shown.interval(row["expected_low"], row["expected_high"])
+    gain = unit.gain(row["expected"]) + unit.difference
+    interval = unit.interval(row["expected_low"], row["expected_high"])
     text = f"With {k:,} seed{'s' if k > 1 else ''} tried, "
     text += "a cherry-picker" if k > 1 else "and nothing to pick from, one"
     text += f" reports {gain} on average (95{SPACE}% interval {interval})"

@@ -10,14 +10,14 @@ import pandas as pd
 from manyseeds.presentation.wording import (
     MINUS,
     SPACE,
-    Chances,
+    ProbabilityUnit,
     Unit,
     backend_name,
     claim_unit,
     listed,
+    metric_unit,
     number,
     percent,
-    unit,
 )
 from manyseeds.report.content.verdict_guide import SURE_PAIRS
 from manyseeds.report.frame_rows import Row, rows_of
@@ -104,35 +104,35 @@ def _happened(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
 
 
 def _difference(claim: Paired, row: Row, over: str) -> str:
-    shown = unit(claim.metric)
+    unit = metric_unit(claim.metric)
     raised = row["treatment_mean"] - row["baseline_mean"]
     verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
     if raised == 0:
-        left = f"{over}, {claim.treatment} left the mean {shown.metric} of"
+        left = f"{over}, {claim.treatment} left the mean {unit.metric} of"
         return f"{left} {claim.baseline} as it was."
-    interval = _interval(row, shown)
+    interval = _interval(row, unit)
     return (
-        f"{over}, {claim.treatment} {verb} {shown.metric} by {_amount(abs(raised), shown)} against "
-        f"{claim.baseline}{interval}: {shown.value(row['treatment_mean'])} instead of "
-        f"{shown.value(row['baseline_mean'])}."
+        f"{over}, {claim.treatment} {verb} {unit.metric} by {_amount(abs(raised), unit)} against "
+        f"{claim.baseline}{interval}: {unit.value(row['treatment_mean'])} instead of "
+        f"{unit.value(row['baseline_mean'])}."
     )
 
 
 def _times_smaller(claim: Ratio, row: Row, over: str) -> str:
-    shown, metric = claim_unit(claim), unit(claim.metric)
+    unit, metric = claim_unit(claim), metric_unit(claim.metric)
     what = "loss" if claim.metric.endswith("loss") else "error"
     return (
-        f"{over}, the mean {what} of {claim.baseline} was {shown.bare(row['improvement'])} times "
-        f"that of {claim.treatment}{_interval(row, shown, turned=False)}; {metric.metric} "
+        f"{over}, the mean {what} of {claim.baseline} was {unit.bare(row['improvement'])} times "
+        f"that of {claim.treatment}{_interval(row, unit, turned=False)}; {metric.metric} "
         f"{metric.value(row['treatment_mean'])} instead of {metric.value(row['baseline_mean'])}."
     )
 
 
 def _ordered(claim: Ordering, row: Row, over: str) -> str:
-    shown = claim_unit(claim)
+    unit = claim_unit(claim)
     text = (
         f"{over}, Kendall's tau with the order {', '.join(claim.recipes)} is "
-        f"{shown.bare(row['improvement'])} on average{_interval(row, shown, turned=False)}"
+        f"{unit.bare(row['improvement'])} on average{_interval(row, unit, turned=False)}"
     )
     if math.isnan(row["full_order"]):
         return f"{text}."
@@ -144,20 +144,20 @@ def _ordered(claim: Ordering, row: Row, over: str) -> str:
 
 
 def _against_number(claim: Threshold, row: Row, over: str) -> str:
-    shown = unit(claim.metric)
+    unit = metric_unit(claim.metric)
     side = "better" if row["improvement"] >= 0 else "worse"
     return (
-        f"{over}, {shown.metric} of {claim.recipe} is {_amount(abs(row['improvement']), shown)} "
-        f"{side} than {shown.value(claim.threshold)}{_interval(row, shown)}."
+        f"{over}, {unit.metric} of {claim.recipe} is {_amount(abs(row['improvement']), unit)} "
+        f"{side} than {unit.value(claim.threshold)}{_interval(row, unit)}."
     )
 
 
 def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
-    shown = claim_unit(claim)
+    unit = claim_unit(claim)
     text = (
         f"{over}, {claim.treatment} reached a validation accuracy of {percent(claim.target)} after "
-        f"{shown.value(row['treatment_mean'])}, {claim.baseline} after "
-        f"{shown.value(row['baseline_mean'])}{_interval(row, shown)}"
+        f"{unit.value(row['treatment_mean'])}, {claim.baseline} after "
+        f"{unit.value(row['baseline_mean'])}{_interval(row, unit)}"
     )
     if math.isnan(row["never_treatment"]):
         return f"{text}."
@@ -168,14 +168,14 @@ def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
     )
 
 
-def _interval(row: Row, shown: Unit, *, turned: bool = True) -> str:
+def _interval(row: Row, unit: Unit, *, turned: bool = True) -> str:
     """Return the interval, in the direction of the verb unless it has none."""
     low, high = row["low"], row["high"]
     if math.isnan(low):
         return " (one seed: no interval)"
-    if turned and row["improvement"] < 0 and not isinstance(shown, Chances):
+    if turned and row["improvement"] < 0 and not isinstance(unit, ProbabilityUnit):
         low, high = -high, -low
-    return f" (95{SPACE}% interval {shown.interval(low, high)})"
+    return f" (95{SPACE}% interval {unit.interval(low, high)})"
 
 
 def _follows(claim: Claim, row: Row) -> str:
@@ -199,8 +199,8 @@ def _judged_by(claim: Claim, row: Row) -> str:
     """Name the interval that the verdict rests on where it is not the 95 % one."""
     if math.isnan(row["family_low"]) or math.isclose(row["level"], LEVEL):
         return ""
-    shown = claim_unit(claim)
-    interval = shown.interval(row["family_low"], row["family_high"])
+    unit = claim_unit(claim)
+    interval = unit.interval(row["family_low"], row["family_high"])
     return f" of the verdict ({100 * row['level']:.4g}{SPACE}%: {interval})"
 
 
@@ -226,10 +226,10 @@ def _diverged(claim: Claim, row: Row) -> Iterator[str]:
     if not row["trained_pairs"] or math.isnan(row["trained_pairs"]):
         yield f"{text}. No pair is left without those."
         return
-    shown = claim_unit(claim)
+    unit = claim_unit(claim)
     yield (
-        f"{text}. Without those pairs the improvement is {shown.gain(row['trained_improvement'])} "
-        f"({shown.interval(row['trained_low'], row['trained_high'])})."
+        f"{text}. Without those pairs the improvement is {unit.gain(row['trained_improvement'])} "
+        f"({unit.interval(row['trained_low'], row['trained_high'])})."
     )
 
 
@@ -295,6 +295,6 @@ def _counted(count: float, noun: str) -> str:
     return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 
-def _amount(value: float, shown: Unit) -> str:
-    text = number(value * shown.factor, shown.digits)
-    return text.replace(MINUS, "") + shown.difference
+def _amount(value: float, unit: Unit) -> str:
+    text = number(value * unit.factor, unit.digits)
+    return text.replace(MINUS, "") + unit.difference

@@ -16,12 +16,12 @@ from manyseeds.presentation.wording import (
     case_name,
     claim_unit,
     means_unit,
+    metric_unit,
     number,
     ordinal,
     p_value,
     percent,
     seconds,
-    unit,
 )
 from manyseeds.report.content.claim_sentences import sentences
 from manyseeds.report.frame_rows import Row, rows_of
@@ -119,7 +119,7 @@ class SummaryRow:
 
 def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView, ...]:
     """Return a claim's cases; the one over all cases, if there are several, comes last."""
-    shown, metric = claim_unit(claim), means_unit(claim)
+    unit, metric = claim_unit(claim), means_unit(claim)
     views = []
     for case, part in rows.groupby("case", sort=False):
         records = rows_of(part)
@@ -128,17 +128,17 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
             CaseView(
                 case=case_name(str(case)),
                 verdict=str(pooled["verdict"]),
-                improvement=_improvement(pooled, shown),
-                gain=_gain(pooled, shown),
+                improvement=_improvement(pooled, unit),
+                gain=_gain(pooled, unit),
                 factor=_factor(pooled),
                 sentences=tuple(sentences(claim, part, suite)),
-                rows=tuple(_claim_row(row, shown, metric) for row in records),
+                rows=tuple(_claim_row(row, unit, metric) for row in records),
             )
         )
     return tuple(views)
 
 
-def published_rows(table: pd.DataFrame, shown: Unit) -> tuple[PublishedRow, ...]:
+def published_rows(table: pd.DataFrame, unit: Unit) -> tuple[PublishedRow, ...]:
     """Return the published figures, with percentiles over all and per backend."""
     rows = []
     for (label, quantity), part in table.groupby(["label", "quantity"], sort=False):
@@ -151,7 +151,7 @@ def published_rows(table: pd.DataFrame, shown: Unit) -> tuple[PublishedRow, ...]
             PublishedRow(
                 label=str(label),
                 quantity="factor of errors" if is_factor else "improvement",
-                figure=f"{figure:.3g}" if is_factor else shown.gain(figure) + shown.difference,
+                figure=f"{figure:.3g}" if is_factor else unit.gain(figure) + unit.difference,
                 percentile=ordinal(pooled["percentile"]),
                 reached=percent(pooled["reached"]),
                 backends=", ".join(f"{backend_name(b)} {ordinal(p)}" for b, p in places),
@@ -162,14 +162,14 @@ def published_rows(table: pd.DataFrame, shown: Unit) -> tuple[PublishedRow, ...]
 
 def summary_rows(table: pd.DataFrame, suite: Suite) -> tuple[SummaryRow, ...]:
     """Return THE table: a line per recipe, case and backend."""
-    shown = unit(suite.primary)
+    unit = metric_unit(suite.primary)
     return tuple(
         SummaryRow(
             recipe=row["recipe"],
             case=case_name(row["case"]),
             backend=row["backend"],
             name=backend_name(row["backend"]),
-            cells=_cells(row, shown),
+            cells=_cells(row, unit),
             short=row["ok"] < row["promised"],
         )
         for row in rows_of(table)
@@ -189,32 +189,32 @@ def detail_table(cases: Sequence[CaseView]) -> DetailTable:
     )
 
 
-def _cells(row: Row, shown: Unit) -> tuple[str, ...]:
+def _cells(row: Row, unit: Unit) -> tuple[str, ...]:
     counts = [f"{row[name]:,}" for name in ("promised", *STATUSES)]
-    measures = ["accuracy", "error"] if shown.factor > 1 else ["loss"]
-    figures = [cell for name in measures for cell in _figures(row, name, shown)]
+    measures = ["accuracy", "error"] if unit.factor > 1 else ["loss"]
+    figures = [cell for name in measures for cell in _figures(row, name, unit)]
     alone = [f"{row['solo_rows']}", seconds(row["solo_seconds"])]
     alone += [seconds(row["solo_compile_seconds"])]
     together = [seconds(row["cohort_seconds_per_seed"]), seconds(row["cohort_compile_seconds"])]
     return (*counts, *figures, *alone, *together)
 
 
-def _figures(row: Row, name: str, shown: Unit) -> list[str]:
-    bare = {part: shown.bare(row[f"{name}_{part}"]) for part in ("mean", "sd", "median")}
-    ends = {part: shown.bare(row[f"{name}_{part}"]) for part in ("min", "max")}
-    interval = shown.interval(row[f"{name}_low"], row[f"{name}_high"])
+def _figures(row: Row, name: str, unit: Unit) -> list[str]:
+    bare = {part: unit.bare(row[f"{name}_{part}"]) for part in ("mean", "sd", "median")}
+    ends = {part: unit.bare(row[f"{name}_{part}"]) for part in ("min", "max")}
+    interval = unit.interval(row[f"{name}_low"], row[f"{name}_high"])
     return [bare["mean"], interval, bare["sd"], bare["median"], ends["min"], ends["max"]]
 
 
-def _improvement(row: Row, shown: Unit) -> str:
+def _improvement(row: Row, unit: Unit) -> str:
     if math.isnan(row["improvement"]):
         return "no pairs"
-    return shown.gain(row["improvement"]) + shown.difference
+    return unit.gain(row["improvement"]) + unit.difference
 
 
-def _gain(row: Row, shown: Unit) -> str:
-    gain = _improvement(row, shown)
-    interval = shown.interval(row["low"], row["high"])
+def _gain(row: Row, unit: Unit) -> str:
+    gain = _improvement(row, unit)
+    interval = unit.interval(row["low"], row["high"])
     return gain if interval == NONE else f"{gain} ({interval})"
 
 
@@ -226,31 +226,31 @@ def _factor(row: Row) -> str:
     return f"median factor {median}; {share} of pairs reach {row['factor']:g}"
 
 
-def _claim_row(row: Row, shown: Unit, metric: Unit) -> ClaimRow:
+def _claim_row(row: Row, unit: Unit, metric: Unit) -> ClaimRow:
     settle = row["seeds_to_settle"]
     return ClaimRow(
         backend=row["backend"],
         name=backend_name(row["backend"]),
         pooled=row["backend"] == ALL,
         verdict=row["verdict"],
-        improvement=shown.gain(row["improvement"]),
-        interval=shown.interval(row["low"], row["high"]),
-        judged=_judged(row, shown),
+        improvement=unit.gain(row["improvement"]),
+        interval=unit.interval(row["low"], row["high"]),
+        judged=_judged(row, unit),
         pairs=f"{row['pairs']:,} of {row['promised']:,}",
         outcomes=f"{row['better']:,} / {row['tied']:,} / {row['worse']:,}",
         baseline=metric.bare(row["baseline_mean"]),
         treatment=metric.bare(row["treatment_mean"]),
         settle=NONE if math.isnan(settle) else f"{settle:,.0f}" if math.isfinite(settle) else "∞",
-        details=_details(row, shown),
+        details=_details(row, unit),
     )
 
 
-def _judged(row: Row, shown: Unit) -> str:
-    interval = shown.interval(row["family_low"], row["family_high"])
+def _judged(row: Row, unit: Unit) -> str:
+    interval = unit.interval(row["family_low"], row["family_high"])
     return interval if interval == NONE else f"{interval} ({100 * row['level']:.4g}{SPACE}%)"
 
 
-def _details(row: Row, shown: Unit) -> tuple[str, ...]:
+def _details(row: Row, unit: Unit) -> tuple[str, ...]:
     none_diverged = not row["diverged"]
     return (
         f"{row['family']:g}",
@@ -261,7 +261,7 @@ def _details(row: Row, shown: Unit) -> tuple[str, ...]:
         _share(row, "full_order"),
         NONE if math.isnan(row["never_treatment"]) else _never(row),
         NONE if none_diverged else f"{row['diverged']:,.0f}",
-        NONE if none_diverged else _without(row, shown),
+        NONE if none_diverged else _without(row, unit),
     )
 
 
@@ -290,8 +290,8 @@ def _never(row: Row) -> str:
     return f"{row['never_treatment']:g} and {row['never_baseline']:g}"
 
 
-def _without(row: Row, shown: Unit) -> str:
+def _without(row: Row, unit: Unit) -> str:
     if not row["trained_pairs"] > 0:
         return "no pair left"
-    interval = shown.interval(row["trained_low"], row["trained_high"])
-    return f"{shown.gain(row['trained_improvement'])} ({interval})"
+    interval = unit.interval(row["trained_low"], row["trained_high"])
+    return f"{unit.gain(row['trained_improvement'])} ({interval})"

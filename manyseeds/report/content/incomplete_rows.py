@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from manyseeds.presentation.wording import backend_name, listed
-from manyseeds.report.reported_suites import Subject
+from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.summary import STATUSES
 
 _WORDS = {"timed_out": "timed out"}
 _LISTED = 12
 
 
-def incomplete(subject: Subject) -> tuple[str, ...]:
+def incomplete(subject: ReportedSuite) -> tuple[str, ...]:
     """Return what is not as promised, in lines; empty if all is.
 
     All promised rows count, those of the variance study and the ones trained alone too. A

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manyseeds.presentation.wording import METRICS, Unit, backend_name, case_name, unit
+from manyseeds.presentation.wording import METRICS, Unit, backend_name, case_name, metric_unit
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.scores import GROUP, measured, ordinary
 from manyseeds.suite.claims import ClaimMetric
@@ -57,10 +57,10 @@ def metric_views(table: pd.DataFrame) -> tuple[MetricView, ...]:
     """Return the tables of `metrics_table`, as people read them."""
     views = []
     for name, part in table.groupby("metric", sort=False):
-        shown = next(unit(known) for known in METRICS if known == name)
-        percent = ", %" if shown.factor > 1 else ""
-        title = shown.metric[:1].upper() + shown.metric[1:] + percent
-        views.append(MetricView(str(name), title, tuple(_row(r, shown) for r in rows_of(part))))
+        unit = next(metric_unit(known) for known in METRICS if known == name)
+        percent = ", %" if unit.factor > 1 else ""
+        title = unit.metric[:1].upper() + unit.metric[1:] + percent
+        views.append(MetricView(str(name), title, tuple(_row(r, unit) for r in rows_of(part))))
     return tuple(views)
 
 
@@ -73,11 +73,11 @@ def _described(rows: pd.DataFrame, metric: ClaimMetric) -> pd.DataFrame:
     return table
 
 
-def _row(row: Row, shown: Unit) -> MetricRow:
+def _row(row: Row, unit: Unit) -> MetricRow:
     return MetricRow(
         recipe=row["recipe"],
         case=case_name(row["case"]),
         backend=row["backend"],
         backend_name=backend_name(row["backend"]),
-        cells=(f"{row['seeds']:,}", *(shown.bare(row[name]) for name in _FIGURES)),
+        cells=(f"{row['seeds']:,}", *(unit.bare(row[name]) for name in _FIGURES)),
     )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyseeds.presentation.wording import listed
-from manyseeds.report.reported_suites import Subject
+from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.scores import ordinary
 
 _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class Protocol:
+class TrainedProtocol:
     """What was trained of what the suite's full form asks.
 
     Attributes
@@ -30,15 +30,15 @@ class Protocol:
     differences: tuple[str, ...]
 
 
-def protocol(subject: Subject) -> Protocol:
+def protocol(subject: ReportedSuite) -> TrainedProtocol:
     """Return what sets the rows of a page apart from the suite's full form."""
     left_out = tuple(_left_out(subject))
     if subject.plan.quick:
-        return Protocol("quick form", (*quick_changes(subject.plan.suite_text), *left_out))
-    return Protocol("part of the full protocol" if left_out else "full protocol", left_out)
+        return TrainedProtocol("quick form", (*quick_changes(subject.plan.suite_text), *left_out))
+    return TrainedProtocol("part of the full protocol" if left_out else "full protocol", left_out)
 
 
-def seeds(subject: Subject) -> int:
+def seeds(subject: ReportedSuite) -> int:
     """Return the number of seeds that claims are about, as promised."""
     return int(ordinary(subject.records, subject.suite)["seed"].nunique())
 
@@ -80,7 +80,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _left_out(subject: Subject) -> Iterator[str]:
+def _left_out(subject: ReportedSuite) -> Iterator[str]:
     """Yield what the command that made the runs left out of the suite, or added."""
     rows, suite = ordinary(subject.records, subject.suite), subject.suite
     if (found := seeds(subject)) != suite.seeds:
@@ -88,5 +88,5 @@ def _left_out(subject: Subject) -> Iterator[str]:
     known = {*rows["recipe"].unique(), *(one.recipe for one in subject.plan.unsupported)}
     absent = [name for name in suite.recipes() if name not in known]
     if absent:
-        shown = absent[:8] + ([f"{len(absent) - 8} more"] if len(absent) > 8 else [])
-        yield f"recipes left out: {listed(shown)}"
+        listed_names = absent[:8] + ([f"{len(absent) - 8} more"] if len(absent) > 8 else [])
+        yield f"recipes left out: {listed(listed_names)}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manyseeds.report.reported_suites import Run, Subject
+from manyseeds.report.reported_suites import ReportedSuite, SuiteRun
 
 _HASH = 12
 
@@ -25,12 +25,12 @@ class RunView:
     differences: tuple[str, ...]
 
 
-def run_views(subject: Subject) -> tuple[RunView, ...]:
+def run_views(subject: ReportedSuite) -> tuple[RunView, ...]:
     """Return every run of the suite, by name."""
     return tuple(_view(run) for run in subject.runs)
 
 
-def provenance(subject: Subject) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+def provenance(subject: ReportedSuite) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """Return what the runs the page is about ran on; whatever a session recorded is shown."""
     return {
         run.plan.run: [_shown(session) for session in run.provenance]
@@ -39,7 +39,7 @@ def provenance(subject: Subject) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     }
 
 
-def _view(run: Run) -> RunView:
+def _view(run: SuiteRun) -> RunView:
     plan = run.plan
     threads = "all threads"
     if plan.threads is not None:

@@ -12,7 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import Chances, Ratios, Unit, backend_name, claim_unit
+from manyseeds.presentation.wording import (
+    ProbabilityUnit,
+    RatioUnit,
+    Unit,
+    backend_name,
+    claim_unit,
+)
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim, TimeToTarget
@@ -45,7 +51,7 @@ class _Block:
         return self.top + 1 + len(self.rows)
 
 
-def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> theme.Drawn:
+def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> theme.RenderedFigure:
     """Draw one panel for each unit that the claims' effects have, two where a few dwarf the others.
 
     `table` are rows of `claims_table`; of a claim with several cases the one over all is drawn.
@@ -55,10 +61,10 @@ def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> th
     with theme.style():
         figure = theme.blank(_LINE * sum(lines) + 0.62 * len(panels) + 0.75)
         grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=lines)[:, 0]
-        for axes, (shown, blocks) in zip(grid, panels, strict=True):
-            _panel(axes, shown, blocks)
+        for axes, (unit, blocks) in zip(grid, panels, strict=True):
+            _panel(axes, unit, blocks)
         figure.legend(handles=_keys(table), loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Every claim", _READING)
+        return theme.rendered(figure, name, "Every claim", _READING)
 
 
 def _panels(
@@ -68,13 +74,13 @@ def _panels(
     units: dict[Unit, list[tuple[Claim, list[Row]]]] = {}
     for claim in claims:
         units.setdefault(claim_unit(claim), []).append((claim, _rows(claim, table)))
-    for shown, found in units.items():
+    for unit, found in units.items():
         extents = [_extent(rows) for _, rows in found]
         edge = _edge(extents)
         for large in (False, True):
             part = [one for one, size in zip(found, extents, strict=True) if (size > edge) == large]
             if part:
-                yield shown, _stacked(part)
+                yield unit, _stacked(part)
 
 
 def _rows(claim: Claim, table: pd.DataFrame) -> list[Row]:
@@ -111,27 +117,27 @@ def _edge(extents: Sequence[float]) -> float:
     return float(order[len(gaps) - len(upper) + int(upper.argmax())])
 
 
-def _panel(axes: Axes, shown: Unit, blocks: Sequence[_Block]) -> None:
-    if isinstance(shown, Ratios):
+def _panel(axes: Axes, unit: Unit, blocks: Sequence[_Block]) -> None:
+    if isinstance(unit, RatioUnit):
         axes.set_xscale("log")
-    axes.axvline(shown.scaled(0.0), color=theme.MUTED, lw=1.2)
+    axes.axvline(unit.scaled(0.0), color=theme.MUTED, lw=1.2)
     labels: dict[float, str] = {}
     for block in blocks:
-        _heading(axes, block, shown)
+        _heading(axes, block, unit)
         for line, row in enumerate(block.rows, start=block.top + 1):
-            _line(axes, line, row, shown)
+            _line(axes, line, row, unit)
             labels[line] = backend_name(str(row["backend"]))
     axes.set_yticks(list(labels), list(labels.values()), fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(blocks[-1].bottom - 0.4, -0.6)
     axes.yaxis.grid(visible=False)
-    axes.set_xlabel(_axis_label(shown, blocks))
-    if isinstance(shown, Ratios):
+    axes.set_xlabel(_axis_label(unit, blocks))
+    if isinstance(unit, RatioUnit):
         axes.set_xlim(axes.get_xlim())
         theme.logarithmic(axes.xaxis, each=True)
 
 
-def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
+def _heading(axes: Axes, block: _Block, unit: Unit) -> None:
     """Write a claim's name, and shade what counts as no effect."""
     axes.text(
         0.004, block.top, theme.shortened(block.claim.name, 70), va="center", fontsize=8.5,
@@ -141,7 +147,7 @@ def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
     if block.top:
         axes.axhline(block.top - 0.5, color=theme.GRID, lw=0.7)
     least = max((float(row["least_effect"]) for row in block.rows), default=0.0)
-    low, high = shown.scaled(-least), shown.scaled(least)
+    low, high = unit.scaled(-least), unit.scaled(least)
     axes.add_patch(
         Rectangle((low, block.top + 0.5), high - low, len(block.rows), color=theme.MUTED,
                   alpha=0.13, lw=0)
@@ -152,11 +158,11 @@ def _heading(axes: Axes, block: _Block, shown: Unit) -> None:
         )
 
 
-def _line(axes: Axes, line: int, row: Row, shown: Unit) -> None:
+def _line(axes: Axes, line: int, row: Row, unit: Unit) -> None:
     """Draw an effect with its plain interval, thick, and the family's, thin."""
     mark, tone, filled = _MARKS[str(row["verdict"])]
-    ends = {name: shown.scaled(float(row[name])) for name in ("low", "high")}
-    family = [shown.scaled(float(row[f"family_{name}"])) for name in ("low", "high")]
+    ends = {name: unit.scaled(float(row[name])) for name in ("low", "high")}
+    family = [unit.scaled(float(row[f"family_{name}"])) for name in ("low", "high")]
     pooled = row["backend"] == ALL
     if np.isfinite(family).all():
         axes.plot(family, [line, line], color=tone, lw=1.0, marker="|", ms=5)
@@ -165,7 +171,7 @@ def _line(axes: Axes, line: int, row: Row, shown: Unit) -> None:
             list(ends.values()), [line, line], color=tone, lw=3.4, alpha=0.55,
             solid_capstyle="butt",
         )  # fmt: skip
-    middle = shown.scaled(float(row["improvement"]))
+    middle = unit.scaled(float(row["improvement"]))
     if np.isfinite(middle):
         axes.plot(
             middle, line, marker=mark, ms=6.5 if pooled else 5, color=tone, ls="", zorder=4,
@@ -178,16 +184,16 @@ def _line(axes: Axes, line: int, row: Row, shown: Unit) -> None:
     )  # fmt: skip
 
 
-def _axis_label(shown: Unit, blocks: Sequence[_Block]) -> str:
-    if isinstance(shown, Chances):
+def _axis_label(unit: Unit, blocks: Sequence[_Block]) -> str:
+    if isinstance(unit, ProbabilityUnit):
         return "Probability of improvement, %"
-    if isinstance(shown, Ratios):
+    if isinstance(unit, RatioUnit):
         return "Ratio of errors: how many times smaller"
     if any(isinstance(block.claim, TimeToTarget) for block in blocks):
-        return f"{shown.metric.capitalize()} sooner"
-    if shown.metric == "Kendall's tau":
+        return f"{unit.metric.capitalize()} sooner"
+    if unit.metric == "Kendall's tau":
         return "Kendall's tau with the order claimed"
-    return f"Improvement of {shown.metric}" + (", points" if shown.factor > 1 else "")
+    return f"Improvement of {unit.metric}" + (", points" if unit.factor > 1 else "")
 
 
 def _keys(table: pd.DataFrame) -> list[Line2D | Patch]:

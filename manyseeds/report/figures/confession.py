@@ -27,7 +27,7 @@ def confession_figure(
     published: pd.DataFrame,
     cherries: pd.DataFrame,
     name: str,
-) -> theme.Drawn:
+) -> theme.RenderedFigure:
     """Draw a claim's rows of `confession_table`, `published_table` and `cherries_table`."""
     kinds = list(dict.fromkeys(curves["quantity"]))
     with theme.style():
@@ -36,16 +36,16 @@ def confession_figure(
         for axes, quantity in zip(panels, kinds, strict=True):
             part = curves[curves["quantity"] == quantity]
             known = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
-            shown = claim_unit(claim)
-            _curves(axes, part, 1.0 if quantity == "factor" else shown.factor)
+            unit = claim_unit(claim)
+            _curves(axes, part, 1.0 if quantity == "factor" else unit.factor)
             if quantity == "factor":
-                marks = _factors(axes, part, known, whole(cherries), shown)
+                marks = _factors(axes, part, known, whole(cherries), unit)
             else:
-                marks = _figures(axes, part, known, shown)
-            _limits(axes, part, marks, 1.0 if quantity == "factor" else shown.factor)
-            _words(axes, part, shown)
+                marks = _figures(axes, part, known, unit)
+            _limits(axes, part, marks, 1.0 if quantity == "factor" else unit.factor)
+            _words(axes, part, unit)
         _legend(figure, panels)
-        return theme.drawn(figure, name, "The confession curve: the best of k seeds", _READING)
+        return theme.rendered(figure, name, "The confession curve: the best of k seeds", _READING)
 
 
 def told(curve: pd.DataFrame) -> str:
@@ -98,16 +98,16 @@ Mark = tuple[float, str]
 """A height in the axes' unit, and what to write at it."""
 
 
-def _figures(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, shown: Unit) -> list[Mark]:
+def _figures(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, unit: Unit) -> list[Mark]:
     """Draw the published improvements, and return what to write at them."""
     together, column = curves[curves["backend"] == ALL], told(curves)
     marks = []
     for row in rows_of(published):
         figure = float(row["figure"])
-        axes.axhline(shown.factor * figure, color=theme.INK, lw=1.0, ls="--")
-        needed = tries_needed(together, column, figure)
-        reach = f"k = {needed}" if needed else f"beyond k = {together['k'].max()}"
-        marks.append((shown.factor * figure, published_label(row, shown, reach)))
+        axes.axhline(unit.factor * figure, color=theme.INK, lw=1.0, ls="--")
+        k = tries_needed(together, column, figure)
+        reach = f"k = {k}" if k else f"beyond k = {together['k'].max()}"
+        marks.append((unit.factor * figure, published_label(row, unit, reach)))
     return marks
 
 
@@ -116,7 +116,7 @@ def _factors(
     curves: pd.DataFrame,
     published: pd.DataFrame,
     cherries: pd.DataFrame,
-    shown: Unit,
+    unit: Unit,
 ) -> list[Mark]:
     """Draw from which k on a factor has an even chance, and return what to write at it."""
     last = curves["k"].max()
@@ -129,7 +129,7 @@ def _factors(
             continue
         axes.axhline(figure, color=theme.INK, lw=1.0 if row else 0.6, ls="--" if row else ":")
         reach = _even_chance(k, low, high, int(cherry["tries"]))
-        text = published_label(row, shown, reach) if row else f"{figure:g}× ({reach})"
+        text = published_label(row, unit, reach) if row else f"{figure:g}× ({reach})"
         marks.append((figure, text))
         if 1 < k <= last:
             axes.plot([low, min(high, last)], [figure, figure], color=theme.INK, lw=1.5)
@@ -158,11 +158,11 @@ def _limits(axes: Axes, curves: pd.DataFrame, marks: list[Mark], scale: float) -
     axes.set_xlim(1, last)
 
 
-def _words(axes: Axes, curves: pd.DataFrame, shown: Unit) -> None:
+def _words(axes: Axes, curves: pd.DataFrame, unit: Unit) -> None:
     quantity = str(curves["quantity"].iloc[0])
     middle = "Median best" if told(curves) == "median" else "Expected best"
     axes.set_xlabel("k: seeds tried, the best one reported")
-    axes.set_ylabel(axis_label(quantity, shown))
+    axes.set_ylabel(axis_label(quantity, unit))
     axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
 
 

@@ -27,7 +27,7 @@ Anchored = tuple[Floats, Floats]
 """A point, and the middle of a label for it, in points of the figure."""
 
 
-class Labels:
+class LabelPlacer:
     """Places labels one after the other, each as near to its points as there is room.
 
     The axes' limits, scales and place must be final.

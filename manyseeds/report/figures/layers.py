@@ -29,7 +29,7 @@ _OF_OUTPUTS = {"gradient_norm"}
 """Drawn of the output layer, too: what leaves it is of another kind than what leaves the others."""
 
 
-def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
+def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.RenderedFigure:
     """Draw a row for each quantity recorded and a column for each recipe.
 
     `table` is `manyseeds.statistics.layers_table` of these recipes, in one case.
@@ -65,7 +65,7 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
                 theme.logarithmic(axes.yaxis, each=True)
         figure.align_ylabels(grid[:, 0])
         figure.legend(handles=_keys(backends, trained=trained), loc="outside lower center", ncols=5)
-        return theme.drawn(figure, name, "Inside the networks", _READING)
+        return theme.rendered(figure, name, "Inside the networks", _READING)
 
 
 def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str], *, trained: bool) -> None:

@@ -17,7 +17,7 @@ _MEASURES = {
 _QUANTILES = np.array([0.1, 0.5, 0.9])
 
 
-def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
+def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.RenderedFigure:
     """Draw the curves of some recipes: a column each, accuracy above, loss below.
 
     `curves` are the ordinary rows', of the recipes to draw in one case.
@@ -42,7 +42,7 @@ def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> th
             grid[-1][column].set_xlabel("Epoch")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Learning curves", _READING)
+        return theme.rendered(figure, name, "Learning curves", _READING)
 
 
 def _panel(

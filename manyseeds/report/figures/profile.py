@@ -26,8 +26,8 @@ MOST = len(_TONES)
 
 
 def profile_figure(
-    costs: pd.DataFrame, recipes: Sequence[str], shown: Unit, name: str
-) -> theme.Drawn:
+    costs: pd.DataFrame, recipes: Sequence[str], unit: Unit, name: str
+) -> theme.RenderedFigure:
     """Draw the profiles of some recipes.
 
     Parameters
@@ -45,7 +45,7 @@ def profile_figure(
         100 * performance_profile(costs.to_numpy(float), factors), columns=costs.columns
     )
     order = sorted(recipes, key=lambda recipe: (-shares[recipe].iloc[0], -shares[recipe].sum()))
-    cost = "error" if shown.factor > 1 else "loss"
+    cost = "error" if unit.factor > 1 else "loss"
     with theme.style():
         figure = theme.blank(max(3.4, 0.36 * len(recipes) + 1.2))
         axes = figure.subplots()
@@ -62,7 +62,7 @@ def profile_figure(
         axes.set_ylabel("Share of problems, %")
         handles = dict(zip(recipes, axes.get_legend_handles_labels()[0], strict=True))
         figure.legend(handles=[handles[recipe] for recipe in order], loc="outside right upper")
-        return theme.drawn(figure, name, "Performance profile", _reading(costs, recipes, cost))
+        return theme.rendered(figure, name, "Performance profile", _reading(costs, recipes, cost))
 
 
 def _factors(ratios: Floats) -> Floats:

@@ -55,8 +55,8 @@ class _Row:
 
 
 def raincloud_figure(
-    scores: pd.DataFrame, lost: pd.DataFrame, recipes: Sequence[str], shown: Unit, name: str
-) -> theme.Drawn:
+    scores: pd.DataFrame, lost: pd.DataFrame, recipes: Sequence[str], unit: Unit, name: str
+) -> theme.RenderedFigure:
     """Draw a row for each recipe.
 
     Parameters
@@ -68,7 +68,7 @@ def raincloud_figure(
     shown
         The unit of the scores.
     """
-    scores = shown.factor * scores
+    scores = unit.factor * scores
     backends = list(dict.fromkeys(scores.columns.get_level_values("backend")))
     clouds = int(scores.notna().sum().max()) >= _LEAST
     with theme.style():
@@ -86,9 +86,9 @@ def raincloud_figure(
             _cloud(axes, values, place, row, tone)
             _rain(axes, values, place + row.rain[number], row, tone)
             _mean(axes, means, column, place + row.rain[number], tone)
-        _label(axes, recipes, lost, shown)
+        _label(axes, recipes, lost, unit)
         figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
-        return theme.drawn(figure, name, "Every seed of every recipe", _reading(scores, clouds))
+        return theme.rendered(figure, name, "Every seed of every recipe", _reading(scores, clouds))
 
 
 def _cloud(axes: Axes, values: Floats, place: int, row: _Row, tone: str) -> None:
@@ -122,7 +122,7 @@ def _mean(axes: Axes, means: Intervals, column: int, height: float, tone: str) -
         )  # fmt: skip
 
 
-def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, shown: Unit) -> None:
+def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, unit: Unit) -> None:
     axes.set_yticks(range(len(recipes)), [theme.wrapped(name, 22) for name in recipes])
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.set_ylim(len(recipes) - 0.45, -0.55)
@@ -135,7 +135,7 @@ def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, shown: Unit) 
                 1.0, place - 0.47, note, transform=axes.get_yaxis_transform(), ha="right", va="top",
                 fontsize=7.5, color=theme.WORSE,
             )  # fmt: skip
-    axes.set_xlabel(shown.metric.capitalize() + (", %" if shown.factor > 1 else ""))
+    axes.set_xlabel(unit.metric.capitalize() + (", %" if unit.factor > 1 else ""))
 
 
 def _note(lost: pd.DataFrame, recipe: str) -> str:

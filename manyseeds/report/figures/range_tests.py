@@ -23,7 +23,7 @@ _CEILING = 1.6
 
 def range_tests_figure(
     steps: pd.DataFrame, table: pd.DataFrame, recipes: Sequence[str], name: str
-) -> theme.Drawn:
+) -> theme.RenderedFigure:
     """Draw the losses of each recipe's range test, and below them the rates of each rule.
 
     `steps` and `table` are `range_test_steps` and `range_tests_table` of these recipes.
@@ -42,7 +42,7 @@ def range_tests_figure(
         grid[0][0].set_ylabel("Training loss, smoothed")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Learning-rate range tests", _READING)
+        return theme.rendered(figure, name, "Learning-rate range tests", _READING)
 
 
 def _losses(axes: Axes, steps: pd.DataFrame, backends: Sequence[str]) -> None:

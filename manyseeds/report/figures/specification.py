@@ -25,7 +25,7 @@ _KINDS = ("worse", "undecided", "better")
 _TONES = dict(zip(_KINDS, (theme.WORSE, theme.MUTED, theme.BETTER), strict=True))
 
 
-def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.Drawn:
+def specification_figure(table: pd.DataFrame, unit: Unit, name: str) -> theme.RenderedFigure:
     """Draw `specification_table`: the effects above, what was chosen for each below."""
     rows = {choice: values for choice, values in _chosen(table).items() if len(values) <= _MOST}
     lines = sum(map(len, rows.values())) + len(rows)
@@ -34,10 +34,10 @@ def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.D
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.3, _LINE * lines])
         lower.set_xlim(0.4, len(table) + 0.6)
         kinds = _kinds(table)
-        _effects(upper, table, kinds, shown)
+        _effects(upper, table, kinds, unit)
         _matrix(lower, table, rows, kinds)
         figure.legend(handles=_keys(kinds), loc="outside lower center", ncols=3)
-        return theme.drawn(figure, name, "The specification curve", _reading(table, kinds))
+        return theme.rendered(figure, name, "The specification curve", _reading(table, kinds))
 
 
 def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
@@ -56,19 +56,19 @@ def _kinds(table: pd.DataFrame) -> pd.Series[str]:
     return kinds.mask(table["low"] > 0, "better").mask(table["high"] < 0, "worse")
 
 
-def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], shown: Unit) -> None:
+def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], unit: Unit) -> None:
     axes.axhline(0, color=theme.MUTED, lw=1.2)
     for kind in _KINDS:
         part = table[kinds == kind]
         low, high, middle = (
-            shown.factor * part[column].to_numpy(float) for column in ("low", "high", "improvement")
+            unit.factor * part[column].to_numpy(float) for column in ("low", "high", "improvement")
         )
         theme.strokes(axes, part["rank"], low, high, _TONES[kind], 1.1, alpha=0.6)
         theme.dots(axes, part["rank"], middle, _TONES[kind], _size(len(table)))
-    values = shown.factor * table[["low", "high", "improvement"]].to_numpy(float)
+    values = unit.factor * table[["low", "high", "improvement"]].to_numpy(float)
     axes.set_ylim(*theme.padded([0.0, *values.ravel()]))
-    units = ", points" if shown.factor > 1 else ""
-    axes.set_ylabel(f"Improvement of\n{shown.metric}{units}")
+    units = ", points" if unit.factor > 1 else ""
+    axes.set_ylabel(f"Improvement of\n{unit.metric}{units}")
     axes.xaxis.grid(visible=False)
     axes.tick_params(axis="x", labelbottom=False)
 

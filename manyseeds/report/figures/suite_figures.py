@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from manyseeds.presentation.theme import Drawn
-from manyseeds.presentation.wording import case_name, claim_unit, unit
+from manyseeds.presentation.theme import RenderedFigure
+from manyseeds.presentation.wording import case_name, claim_unit, metric_unit
 from manyseeds.report.figures.all_claims import claims_figure
 from manyseeds.report.figures.confession import confession_figure
 from manyseeds.report.figures.distribution import distribution_figure
@@ -24,8 +24,8 @@ from manyseeds.report.figures.range_tests import range_tests_figure
 from manyseeds.report.figures.specification import specification_figure
 from manyseeds.report.figures.tradeoff import tradeoff_figure
 from manyseeds.report.figures.variance import variance_figure
-from manyseeds.report.reported_suites import Subject
-from manyseeds.report.result_tables import Results
+from manyseeds.report.reported_suites import ReportedSuite
+from manyseeds.report.result_tables import ResultTables
 from manyseeds.statistics import range_test_steps
 from manyseeds.statistics.estimands import least_effect
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
@@ -49,22 +49,22 @@ _LEAST_SPECIFICATIONS = 6
 
 
 @dataclass(frozen=True)
-class Drawings:
+class SuiteFigures:
     """The figures of a page: per claim by its name, and the rest."""
 
-    claims: Mapping[str, tuple[Drawn, ...]]
-    forest: Drawn | None
-    rainclouds: Drawn | None
-    profile: Drawn | None
-    tradeoff: Drawn | None
-    specification: Drawn | None
-    recipes: Drawn | None
-    variance: Drawn | None
-    curves: Drawn | None
-    layers: Drawn | None
-    range_tests: Drawn | None
+    claims: Mapping[str, tuple[RenderedFigure, ...]]
+    forest: RenderedFigure | None
+    rainclouds: RenderedFigure | None
+    profile: RenderedFigure | None
+    tradeoff: RenderedFigure | None
+    specification: RenderedFigure | None
+    recipes: RenderedFigure | None
+    variance: RenderedFigure | None
+    curves: RenderedFigure | None
+    layers: RenderedFigure | None
+    range_tests: RenderedFigure | None
 
-    def all(self) -> Iterator[Drawn]:
+    def all(self) -> Iterator[RenderedFigure]:
         """Yield every figure."""
         for figures in self.claims.values():
             yield from figures
@@ -72,10 +72,10 @@ class Drawings:
         yield from (one for one in rest if one)
 
 
-def drawings(subject: Subject, results: Results) -> Drawings:
+def drawings(subject: ReportedSuite, results: ResultTables) -> SuiteFigures:
     """Draw all there is to draw; what has no data is left out."""
     names = file_names([claim.name for claim in subject.suite.claims])
-    return Drawings(
+    return SuiteFigures(
         claims={
             claim.name: tuple(_of_claim(claim, results, names[claim.name]))
             for claim in subject.suite.claims
@@ -105,7 +105,7 @@ def file_names(names: Sequence[str]) -> dict[str, str]:
     return chosen
 
 
-def _of_claim(claim: Claim, results: Results, name: str) -> Iterator[Drawn]:
+def _of_claim(claim: Claim, results: ResultTables, name: str) -> Iterator[RenderedFigure]:
     pairs = results.pairs[claim.name]
     single = [one for one in single_cases(pairs) if _any(one)]
     if not single:
@@ -127,7 +127,7 @@ def _any(pairs: Pairs) -> bool:
     return bool(np.isfinite(pairs.scores).any())
 
 
-def _cases(claim: Claim, results: Results, name: str) -> Drawn:
+def _cases(claim: Claim, results: ResultTables, name: str) -> RenderedFigure:
     rows = results.claims[results.claims["claim"] == claim.name]
     rows = rows.assign(case=rows["case"].map(case_name))
     title = "Case by case"
@@ -135,31 +135,31 @@ def _cases(claim: Claim, results: Results, name: str) -> Drawn:
     return forest_figure(groups, "case", claim_unit(claim), least_effect(claim), name, title)
 
 
-def _forest(subject: Subject, results: Results) -> Drawn | None:
+def _forest(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     claims = subject.suite.claims
     known = results.claims["improvement"].notna().any()
     return claims_figure(claims, results.claims, "claims") if claims and known else None
 
 
-def _rainclouds(subject: Subject) -> Drawn | None:
+def _rainclouds(subject: ReportedSuite) -> RenderedFigure | None:
     scores = seed_scores(subject.records, subject.suite)
     scores = scores.where(np.isfinite(scores))
     chosen = _few(scores.columns[scores.notna().any()].get_level_values("recipe"), subject)
     if not chosen:
         return None
-    lost, shown = lost_rows(subject.records, subject.suite), unit(subject.suite.primary)
-    return raincloud_figure(scores, lost, chosen[:_RECIPES_WITH_CLOUDS], shown, "rainclouds")
+    lost, unit = lost_rows(subject.records, subject.suite), metric_unit(subject.suite.primary)
+    return raincloud_figure(scores, lost, chosen[:_RECIPES_WITH_CLOUDS], unit, "rainclouds")
 
 
-def _profile(subject: Subject) -> Drawn | None:
+def _profile(subject: ReportedSuite) -> RenderedFigure | None:
     costs = error_costs(subject.records, subject.suite)
     if costs.empty or costs.shape[1] < 2:
         return None
     chosen = _few(costs.columns, subject)[:MOST]
-    return profile_figure(costs, chosen, unit(subject.suite.primary), "profile")
+    return profile_figure(costs, chosen, metric_unit(subject.suite.primary), "profile")
 
 
-def _tradeoff(subject: Subject, results: Results) -> Drawn | None:
+def _tradeoff(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     scores = seed_scores(subject.records, subject.suite)
     table = tradeoff_table(scores[np.isfinite(scores)], results.summary)
     solo = bool((table["solo_seconds"] > 0).all())
@@ -169,17 +169,17 @@ def _tradeoff(subject: Subject, results: Results) -> Drawn | None:
     points = points[points["seconds"] > 0].reset_index(drop=True)
     if points["recipe"].nunique() < 2:
         return None
-    return tradeoff_figure(points, unit(subject.suite.primary), solo=solo, name="tradeoff")
+    return tradeoff_figure(points, metric_unit(subject.suite.primary), solo=solo, name="tradeoff")
 
 
-def _specification(subject: Subject, results: Results) -> Drawn | None:
+def _specification(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.specification
     if len(table) < _LEAST_SPECIFICATIONS:
         return None
-    return specification_figure(table, unit(subject.suite.primary), "specification")
+    return specification_figure(table, metric_unit(subject.suite.primary), "specification")
 
 
-def _recipes(subject: Subject, results: Results) -> Drawn | None:
+def _recipes(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.comparisons
     table = table[table["pairs"] > 0]
     several = set(table.loc[table["case"] == ALL, "treatment"])
@@ -191,26 +191,26 @@ def _recipes(subject: Subject, results: Results) -> Drawn | None:
     ]
     claims = subject.suite.claims
     least = claims[0].least_effect if claims and isinstance(claims[0], Difference) else None
-    shown = unit(subject.suite.primary)
-    return forest_figure(groups, "treatment", shown, least, "recipes", "Every recipe")
+    unit = metric_unit(subject.suite.primary)
+    return forest_figure(groups, "treatment", unit, least, "recipes", "Every recipe")
 
 
-def _variance(subject: Subject, results: Results) -> Drawn | None:
+def _variance(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.variance[results.variance["ok"] > 1]
     return None if table.empty else variance_figure(subject.suite, table, "variance")
 
 
-def _curves(subject: Subject) -> Drawn | None:
+def _curves(subject: ReportedSuite) -> RenderedFigure | None:
     rows, chosen = _of_few(ordinary(subject.curves(), subject.suite), subject, _RECIPES_WITH_CURVES)
     return curves_figure(rows, chosen, "curves") if chosen else None
 
 
-def _layers(subject: Subject, results: Results) -> Drawn | None:
+def _layers(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     rows, chosen = _of_few(results.layers, subject, _RECIPES_WITH_LAYERS)
     return layers_figure(rows, chosen, "layers") if chosen else None
 
 
-def _range_tests(subject: Subject, results: Results) -> Drawn | None:
+def _range_tests(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table, chosen = _of_few(results.range_tests, subject, _RECIPES_WITH_CURVES)
     if not chosen:
         return None
@@ -219,14 +219,16 @@ def _range_tests(subject: Subject, results: Results) -> Drawn | None:
     return range_tests_figure(steps.merge(cases), table, chosen, "range-tests")
 
 
-def _of_few(rows: pd.DataFrame, subject: Subject, most: int) -> tuple[pd.DataFrame, Sequence[str]]:
+def _of_few(
+    rows: pd.DataFrame, subject: ReportedSuite, most: int
+) -> tuple[pd.DataFrame, Sequence[str]]:
     """Return the rows of the first recipes, in one case each."""
     chosen = _few(rows["recipe"], subject)[:most]
     rows = rows[rows["recipe"].isin(chosen)]
     return rows[rows["case"] == rows.groupby("recipe")["case"].transform("first")], chosen
 
 
-def _few(present: Iterable[str], subject: Subject) -> list[str]:
+def _few(present: Iterable[str], subject: ReportedSuite) -> list[str]:
     """Return those recipes of the suite that are present, those of claims before others."""
     claimed = [name for c in subject.suite.claims for name in reversed(c.compared())]
     there = set(present)

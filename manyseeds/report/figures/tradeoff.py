@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, backend_name
-from manyseeds.report.figures.label_placement import Labels
+from manyseeds.report.figures.label_placement import LabelPlacer
 from manyseeds.statistics.bootstrap import Floats
 
 _HEIGHT = 3.7
@@ -34,7 +34,9 @@ class _Frame:
     bottom: float = 0.15 + _HEIGHT
 
 
-def tradeoff_figure(points: pd.DataFrame, shown: Unit, *, solo: bool, name: str) -> theme.Drawn:
+def tradeoff_figure(
+    points: pd.DataFrame, unit: Unit, *, solo: bool, name: str
+) -> theme.RenderedFigure:
     """Draw a point for each recipe on each backend, and the front of those worth their time.
 
     Parameters
@@ -49,14 +51,14 @@ def tradeoff_figure(points: pd.DataFrame, shown: Unit, *, solo: bool, name: str)
     recipes = list(dict.fromkeys(points["recipe"]))
     with theme.style():
         named = len(recipes) <= _NAMED
-        figure, whole = _figure(points, recipes, shown, solo=solo, numbered=not named)
+        figure, whole = _figure(points, recipes, unit, solo=solo, numbered=not named)
         if named and not whole:
-            figure, _ = _figure(points, recipes, shown, solo=solo, numbered=True)
-        return theme.drawn(figure, name, _title(shown), _reading(shown, solo=solo))
+            figure, _ = _figure(points, recipes, unit, solo=solo, numbered=True)
+        return theme.rendered(figure, name, _title(unit), _reading(unit, solo=solo))
 
 
 def _figure(
-    points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, solo: bool, numbered: bool
+    points: pd.DataFrame, recipes: Sequence[str], unit: Unit, *, solo: bool, numbered: bool
 ) -> tuple[Figure, bool]:
     """Return the figure, and whether every label found room."""
     backends = list(dict.fromkeys(points["backend"]))
@@ -65,10 +67,10 @@ def _figure(
     figure = theme.blank(height)
     figure.set_layout_engine(None)  # labels are placed where they are drawn
     axes = _axes(figure, height)
-    _points(axes, points, backends, shown)
-    _front(axes, points, shown)
-    _scales(axes, points, shown, solo=solo)
-    whole = _name(axes, points, recipes, shown, numbered=numbered)
+    _points(axes, points, backends, unit)
+    _front(axes, points, unit)
+    _scales(axes, points, unit, solo=solo)
+    whole = _name(axes, points, recipes, unit, numbered=numbered)
     if numbered:
         _list(figure, recipes, height)
     figure.legend(
@@ -106,13 +108,13 @@ def _axes(figure: Figure, height: float) -> Axes:
     ))  # fmt: skip
 
 
-def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], shown: Unit) -> None:
+def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], unit: Unit) -> None:
     tones, marks = theme.colours(backends), theme.markers(backends)
     for _, one in points.groupby("recipe", sort=False):
-        axes.plot(one["seconds"], shown.factor * one["score"], color=theme.MUTED, lw=0.6, alpha=0.6)
+        axes.plot(one["seconds"], unit.factor * one["score"], color=theme.MUTED, lw=0.6, alpha=0.6)
     for backend in backends:
         one = points[points["backend"] == backend]
-        values = shown.factor * one[["score", "low", "high"]].to_numpy(float)
+        values = unit.factor * one[["score", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         axes.errorbar(
             one["seconds"], values[:, 0], yerr=errors, fmt=marks[backend], color=tones[backend],
@@ -120,38 +122,38 @@ def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], shown: Un
         )  # fmt: skip
 
 
-def _front(axes: Axes, points: pd.DataFrame, shown: Unit) -> None:
+def _front(axes: Axes, points: pd.DataFrame, unit: Unit) -> None:
     """Draw the best score to be had within so many seconds."""
-    gains = points["score"] if shown.factor > 1 else -points["score"]
+    gains = points["score"] if unit.factor > 1 else -points["score"]
     best = pareto(points["seconds"].to_numpy(float), gains.to_numpy(float))
     front = points[best].sort_values("seconds", kind="stable")
     axes.step(
-        front["seconds"], shown.factor * front["score"], where="post", color=theme.INK, lw=1.3,
+        front["seconds"], unit.factor * front["score"], where="post", color=theme.INK, lw=1.3,
         ls="--", zorder=1.5,
     )  # fmt: skip
 
 
-def _scales(axes: Axes, points: pd.DataFrame, shown: Unit, *, solo: bool) -> None:
+def _scales(axes: Axes, points: pd.DataFrame, unit: Unit, *, solo: bool) -> None:
     axes.set_xscale("log")
     low, high = theme.padded(list(np.log10(points["seconds"])), 0.08)
     axes.set_xlim(10**low, 10**high)
-    values = shown.factor * points[["score", "low", "high"]].to_numpy(float)
+    values = unit.factor * points[["score", "low", "high"]].to_numpy(float)
     axes.set_ylim(*theme.padded(list(values.ravel()), 0.08))
     theme.logarithmic(axes.xaxis, each=True)
     axes.set_xlabel(
         "Seconds of one training alone" if solo else "Seconds of a seed: its share of a cohort"
     )
-    mean = f"Mean {shown.metric}"
-    axes.set_ylabel(f"{mean}, %" if shown.factor > 1 else mean)
+    mean = f"Mean {unit.metric}"
+    axes.set_ylabel(f"{mean}, %" if unit.factor > 1 else mean)
 
 
 def _name(
-    axes: Axes, points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, numbered: bool
+    axes: Axes, points: pd.DataFrame, recipes: Sequence[str], unit: Unit, *, numbered: bool
 ) -> bool:
     """Label each recipe once, next to whichever of its points has room; return if all had."""
-    heights = shown.factor * points["score"]
+    heights = unit.factor * points["score"]
     places = np.column_stack([points["seconds"], heights])
-    labels = Labels(axes, places, 7.5 if numbered else 8.5)
+    labels = LabelPlacer(axes, places, 7.5 if numbered else 8.5)
     found = [
         labels.place(
             f"{number}" if numbered else theme.shortened(recipe, 30),
@@ -183,18 +185,18 @@ def _keys(backends: Sequence[str]) -> Iterator[Line2D]:
     yield Line2D([], [], color=theme.INK, lw=1.3, ls="--", label="nothing better in less time")
 
 
-def _title(shown: Unit) -> str:
-    return "Accuracy against seconds" if shown.factor > 1 else "Loss against seconds"
+def _title(unit: Unit) -> str:
+    return "Accuracy against seconds" if unit.factor > 1 else "Loss against seconds"
 
 
-def _reading(shown: Unit, *, solo: bool) -> str:
+def _reading(unit: Unit, *, solo: bool) -> str:
     seconds = (
         "one network trained alone, compiling not counted"
         if solo
         else "a seed's share of the cohort it was trained in, which is far less than a training "
         "alone takes; compiling not counted"
     )
-    better = "up" if shown.factor > 1 else "down"
+    better = "up" if unit.factor > 1 else "down"
     return (
         f"How to read this figure: {better} and to the left is better. Each mark is a recipe on a "
         f"backend, its mean over the seeds with a 95 % interval; seconds are those of {seconds}. A "

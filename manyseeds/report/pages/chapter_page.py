@@ -13,7 +13,7 @@ from manyseeds.suite.chapter import chapter_claims
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChapterAnswer:
     """A suite's claim and what was found; `line` and `entry` are None if it was not run."""
 
     suite: str
@@ -28,7 +28,7 @@ class ChapterRow:
 
     number: int
     sentence: str
-    answers: tuple[Answer, ...]
+    answers: tuple[ChapterAnswer, ...]
     unasked: str | None
 
     @property
@@ -73,7 +73,7 @@ def chapter_page(entries: Sequence[SuiteEntry], table: str | None) -> ChapterPag
     return page if page.answered else None
 
 
-def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[Answer]:
+def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[ChapterAnswer]:
     """Yield an answer to every question: that of the full form, if it was asked there."""
     known: dict[str, tuple[SuiteEntry, ClaimLine]] = {}
     for entry in entries:  # the full form of a suite comes before its quick one
@@ -81,7 +81,7 @@ def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[An
             known.setdefault(f"{entry.suite}.{line.name}", (entry, line))
     for name in asked:
         suite, claim = name.split(".")
-        yield Answer(suite, claim, *known.get(name, (None, None)))
+        yield ChapterAnswer(suite, claim, *known.get(name, (None, None)))
 
 
 def html_chapter(view: ChapterPage) -> str:
@@ -103,7 +103,7 @@ def chapter_table(view: ChapterPage) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _cells(answer: Answer) -> dict[str, object]:
+def _cells(answer: ChapterAnswer) -> dict[str, object]:
     cells: dict[str, object] = {"suite": answer.suite, "claim": answer.claim}
     if answer.line is None or answer.entry is None:
         return cells | {"verdict": "not run"}

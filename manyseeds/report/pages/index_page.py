@@ -11,12 +11,12 @@ from typing import get_args
 import pandas as pd
 
 from manyseeds.presentation.wording import NONE, duration
-from manyseeds.report.content.protocol import Protocol, seeds
+from manyseeds.report.content.protocol import TrainedProtocol, seeds
 from manyseeds.report.content.wall_time import computing_seconds
-from manyseeds.report.pages.suite_page import ClaimView, Page
-from manyseeds.report.pages.techniques_page import Use
+from manyseeds.report.pages.suite_page import ClaimView, SuitePage
+from manyseeds.report.pages.techniques_page import TechniqueUse
 from manyseeds.report.pages.templating import html, markdown
-from manyseeds.report.reported_suites import Subject
+from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.verdict import Verdict
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)
@@ -64,7 +64,7 @@ class SuiteEntry:
     label: str
     title: str
     page: str
-    protocol: Protocol
+    protocol: TrainedProtocol
     seeds: int
     seconds: float
     delivered: str
@@ -72,7 +72,7 @@ class SuiteEntry:
     device: str
     backends: Mapping[str, str]
     claims: tuple[ClaimLine, ...]
-    uses: tuple[Use, ...]
+    uses: tuple[TechniqueUse, ...]
 
     @property
     def wall_time(self) -> str:
@@ -86,7 +86,7 @@ class SuiteEntry:
 
 
 @dataclass(frozen=True)
-class Overview:
+class IndexPage:
     """The index page.
 
     Attributes
@@ -126,7 +126,9 @@ class Overview:
         return duration(sum(known)) if known else NONE
 
 
-def entry(subject: Subject, view: Page, name: str, uses: Sequence[Use]) -> SuiteEntry:
+def entry(
+    subject: ReportedSuite, view: SuitePage, name: str, uses: Sequence[TechniqueUse]
+) -> SuiteEntry:
     """Return what the index page tells of a suite."""
     records = subject.records
     ok = int((records["status"] == "ok").sum())
@@ -149,18 +151,18 @@ def entry(subject: Subject, view: Page, name: str, uses: Sequence[Use]) -> Suite
 
 def overview(
     entries: Sequence[SuiteEntry], kind: str, table: str | None, chapter: bool
-) -> Overview:
+) -> IndexPage:
     """Put the index page together; its links go to pages of a kind, "html" or "md"."""
     backends = {key: name for one in entries for key, name in one.backends.items()}
-    return Overview(tuple(entries), backends, VERDICTS, kind, table, chapter)
+    return IndexPage(tuple(entries), backends, VERDICTS, kind, table, chapter)
 
 
-def html_overview(view: Overview) -> str:
+def html_overview(view: IndexPage) -> str:
     """Return the index page as one HTML file."""
     return html("index.html", page=view)
 
 
-def markdown_overview(view: Overview) -> str:
+def markdown_overview(view: IndexPage) -> str:
     """Return the index page as Markdown."""
     return markdown("index.md", page=view)
 

@@ -7,7 +7,7 @@ import re
 
 from markupsafe import Markup
 
-from manyseeds.presentation.theme import GRID, INK, MUTED, PALETTE, PAPER, Drawn
+from manyseeds.presentation.theme import GRID, INK, MUTED, PALETTE, PAPER, RenderedFigure
 
 _LARGEST = 300_000
 """Bytes; a larger drawing is inlined as PNG."""
@@ -20,7 +20,7 @@ _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
 
 
-def inlined(figure: Drawn) -> Markup:
+def inlined(figure: RenderedFigure) -> Markup:
     """Return a figure as markup for a page: SVG, or PNG where that would be too large."""
     label = Markup('role="img" aria-label="{}"').format(figure.title)
     if len(figure.svg) > _LARGEST:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from manyseeds.report.pages.suite_page import Page
+from manyseeds.report.pages.suite_page import SuitePage
 
 _SIGNS = {
     "\u2212": "$-$",
@@ -21,7 +21,7 @@ _SIGNS = {
 """What pdfTeX's fonts lack, and what it calls them."""
 
 
-def claims_tex(view: Page) -> str:
+def claims_tex(view: SuitePage) -> str:
     """Return the claims of a suite: verdict, improvement and interval per case and backend."""
     rows = [
         (claim.name, case.case, row.name, row.verdict, row.improvement, row.interval, row.pairs)
@@ -33,7 +33,7 @@ def claims_tex(view: Page) -> str:
     return _table(view.title, heads, rows, "llllrrr")
 
 
-def summary_tex(view: Page) -> str:
+def summary_tex(view: SuitePage) -> str:
     """Return every recipe: rows that are ok, and the primary metric."""
     rows = [
         (row.recipe, row.case, row.name, row.cells[1], row.cells[0], *row.cells[6:12])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from manyseeds.presentation.theme import Drawn
-from manyseeds.presentation.wording import Unit, backend_name, claim_unit, duration, unit
-from manyseeds.report.content.best_of_slider import CherryRow, Picker, cherry_rows, picker
+from manyseeds.presentation.theme import RenderedFigure
+from manyseeds.presentation.wording import Unit, backend_name, claim_unit, duration, metric_unit
+from manyseeds.report.content.best_of_slider import BestOfSlider, EvenChanceRow, cherry_rows, picker
 from manyseeds.report.content.claim_sentences import varied
 from manyseeds.report.content.claim_tables import (
     CaseView,
@@ -26,16 +26,16 @@ from manyseeds.report.content.claim_tables import (
 )
 from manyseeds.report.content.incomplete_rows import incomplete
 from manyseeds.report.content.metric_tables import MetricView, metric_views
-from manyseeds.report.content.protocol import Protocol, protocol, seeds
+from manyseeds.report.content.protocol import TrainedProtocol, protocol, seeds
 from manyseeds.report.content.run_provenance import RunView, provenance, run_views
 from manyseeds.report.content.wall_time import computing_seconds
-from manyseeds.report.figures.suite_figures import Drawings
+from manyseeds.report.figures.suite_figures import SuiteFigures
 from manyseeds.report.pages.templating import html, markdown
-from manyseeds.report.reported_suites import Subject
-from manyseeds.report.result_tables import Results
+from manyseeds.report.reported_suites import ReportedSuite
+from manyseeds.report.result_tables import ResultTables
 from manyseeds.suite.claims import Claim
 
-__all__ = ["ClaimRow", "ClaimView", "Page", "html_page", "markdown_page", "page"]
+__all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "markdown_page", "page"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class ClaimView:
     cases: tuple[CaseView, ...]
     details: DetailTable
     published: tuple[PublishedRow, ...]
-    picker: Picker | None
-    cherries: tuple[CherryRow, ...]
-    figures: tuple[Drawn, ...]
+    picker: BestOfSlider | None
+    cherries: tuple[EvenChanceRow, ...]
+    figures: tuple[RenderedFigure, ...]
 
 
 @dataclass(frozen=True)
-class Section:
+class FigureSection:
     """A part of the page that shows figures of the whole suite.
 
     Attributes
@@ -69,11 +69,11 @@ class Section:
     anchor: str
     title: str
     short: str
-    figures: tuple[Drawn, ...]
+    figures: tuple[RenderedFigure, ...]
 
 
 @dataclass(frozen=True)
-class Page:
+class SuitePage:
     """Everything a page shows, in words and figures.
 
     Attributes
@@ -100,16 +100,16 @@ class Page:
     title: str
     description: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
-    protocol: Protocol
+    protocol: TrainedProtocol
     incomplete: tuple[str, ...]
     claims: tuple[ClaimView, ...]
     backends: Mapping[str, str]
     recipes_shown: tuple[str, ...]
     summary: tuple[SummaryRow, ...]
     metrics: tuple[MetricView, ...]
-    unit: Unit
+    metric_unit: Unit
     varied: str
-    sections: tuple[Section, ...]
+    sections: tuple[FigureSection, ...]
     runs: tuple[RunView, ...]
     provenance: Mapping[str, Sequence[Mapping[str, Any]]]
     tables: Mapping[str, str]
@@ -121,7 +121,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Files:
+class PageFiles:
     """Where the parts of a suite's report lie, relative to its page.
 
     Attributes
@@ -137,12 +137,16 @@ class Files:
 
 
 def page(
-    subject: Subject, results: Results, drawings: Drawings, metrics: pd.DataFrame, files: Files
-) -> Page:
+    subject: ReportedSuite,
+    results: ResultTables,
+    drawings: SuiteFigures,
+    metrics: pd.DataFrame,
+    files: PageFiles,
+) -> SuitePage:
     """Put together what a page shows; `metrics` are those of `metrics_table`."""
     suite = subject.suite
     summary = summary_rows(results.summary, suite)
-    return Page(
+    return SuitePage(
         folder=files.folder,
         title=suite.title,
         description=tuple(filter(None, re.split(r"\n\s*\n", suite.description.strip()))),
@@ -154,7 +158,7 @@ def page(
         recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
         summary=summary,
         metrics=metric_views(metrics),
-        unit=unit(suite.primary),
+        metric_unit=metric_unit(suite.primary),
         varied=varied(suite),
         sections=tuple(_sections(drawings)),
         runs=run_views(subject),
@@ -163,12 +167,12 @@ def page(
     )
 
 
-def html_page(view: Page) -> str:
+def html_page(view: SuitePage) -> str:
     """Return a page as one HTML file that needs nothing else."""
     return html("page.html", page=view)
 
 
-def markdown_page(view: Page) -> str:
+def markdown_page(view: SuitePage) -> str:
     """Return a page as Markdown that links to the figures."""
     return markdown("page.md", page=view)
 
@@ -188,17 +192,19 @@ _TITLES = {
 """Headings of the figures of a whole suite; others have their figure's own title."""
 
 
-def _sections(drawings: Drawings) -> Iterator[Section]:
+def _sections(drawings: SuiteFigures) -> Iterator[FigureSection]:
     for field in fields(drawings):
         found = getattr(drawings, field.name)
         if field.name == "claims" or not found:
             continue
-        figures = (found,) if isinstance(found, Drawn) else tuple(found)
+        figures = (found,) if isinstance(found, RenderedFigure) else tuple(found)
         title, short = _TITLES.get(field.name, (figures[0].title, figures[0].title))
-        yield Section(field.name.replace("_", "-"), title, short, figures)
+        yield FigureSection(field.name.replace("_", "-"), title, short, figures)
 
 
-def _claims(subject: Subject, results: Results, drawings: Drawings) -> Sequence[ClaimView]:
+def _claims(
+    subject: ReportedSuite, results: ResultTables, drawings: SuiteFigures
+) -> Sequence[ClaimView]:
     return [
         _claim(claim, number, subject, results, drawings)
         for number, claim in enumerate(subject.suite.claims, start=1)
@@ -206,10 +212,10 @@ def _claims(subject: Subject, results: Results, drawings: Drawings) -> Sequence[
 
 
 def _claim(
-    claim: Claim, number: int, subject: Subject, results: Results, drawings: Drawings
+    claim: Claim, number: int, subject: ReportedSuite, results: ResultTables, drawings: SuiteFigures
 ) -> ClaimView:
     cases = case_views(claim, _of(claim, results.claims), subject.suite)
-    shown = claim_unit(claim)
+    unit = claim_unit(claim)
     return ClaimView(
         anchor=f"claim-{number}",
         name=claim.name,
@@ -217,8 +223,8 @@ def _claim(
         headline=cases[-1],
         cases=cases,
         details=detail_table(cases),
-        published=published_rows(_of(claim, results.published), shown),
-        picker=picker(_of(claim, results.confession), shown),
+        published=published_rows(_of(claim, results.published), unit),
+        picker=picker(_of(claim, results.confession), unit),
         cherries=cherry_rows(_of(claim, results.cherries)),
         figures=drawings.claims[claim.name],
     )
@@ -228,7 +234,7 @@ def _of(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["claim"] == claim.name]
 
 
-def _facts(subject: Subject) -> tuple[tuple[str, str], ...]:
+def _facts(subject: ReportedSuite) -> tuple[tuple[str, str], ...]:
     plan, suite = subject.plan, subject.suite
     backends = dict.fromkeys(subject.records["backend"])
     return (

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from manyseeds.presentation.wording import backend_name, number, unit
+from manyseeds.presentation.wording import backend_name, metric_unit, number
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.report.pages.templating import html, markdown
-from manyseeds.report.parity_report import Parity
+from manyseeds.report.parity_report import ParityReport
 from manyseeds.statistics.comparisons import against
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
@@ -25,7 +25,7 @@ NO_SECONDS = "no seconds of training"
 
 
 @dataclass(frozen=True)
-class Use:
+class TechniqueUse:
     """A recipe that uses a technique on a backend, beside the suite's plain recipe.
 
     Attributes
@@ -91,7 +91,7 @@ class TechniquesPage:
     table: str | None
 
 
-def uses(summary: pd.DataFrame, suite: Suite) -> tuple[Use, ...]:
+def uses(summary: pd.DataFrame, suite: Suite) -> tuple[TechniqueUse, ...]:
     """Return which recipes of a suite show a technique; `summary` is that of `summary_table`.
 
     A comparison shows a technique if the recipe uses it and its baseline does not. One that no
@@ -136,10 +136,13 @@ def _shown(suite: Suite) -> Iterator[_Shown]:
 
 
 def techniques_page(
-    found: Iterable[Use], parity: Parity | None, backends: Sequence[str], table: str | None
+    found: Iterable[TechniqueUse],
+    parity: ParityReport | None,
+    backends: Sequence[str],
+    table: str | None,
 ) -> TechniquesPage:
     """Put the table together: a row per technique there is, used or not."""
-    by_technique: dict[tuple[str, str], list[Use]] = {}
+    by_technique: dict[tuple[str, str], list[TechniqueUse]] = {}
     for use in found:
         by_technique.setdefault((use.kind, use.technique), []).append(use)
     keys = [(cls.kind, technique_name(cls)) for cls in techniques()]
@@ -164,9 +167,11 @@ def markdown_techniques(view: TechniquesPage) -> str:
     return markdown("techniques.md", page=view)
 
 
-def uses_table(found: Iterable[Use]) -> pd.DataFrame:
+def uses_table(found: Iterable[TechniqueUse]) -> pd.DataFrame:
     """Return all uses as a frame, with the columns of `Use`."""
-    return pd.DataFrame([asdict(use) for use in found], columns=list(Use.__dataclass_fields__))
+    return pd.DataFrame(
+        [asdict(use) for use in found], columns=list(TechniqueUse.__dataclass_fields__)
+    )
 
 
 def _figures(summary: pd.DataFrame, suite: Suite) -> dict[tuple[str, str], Row]:
@@ -178,12 +183,14 @@ def _figures(summary: pd.DataFrame, suite: Suite) -> dict[tuple[str, str], Row]:
     return {(row["recipe"], row["backend"]): row for row in rows_of(means.reset_index())}
 
 
-def _use(shown: _Shown, backend: str, suite: Suite, figures: Mapping[tuple[str, str], Row]) -> Use:
+def _use(
+    shown: _Shown, backend: str, suite: Suite, figures: Mapping[tuple[str, str], Row]
+) -> TechniqueUse:
     unknown = {"seconds": math.nan, "sd": math.nan}
     baseline = shown.baseline.name if shown.baseline else ""
     own = figures.get((shown.recipe.name, backend), unknown)
     plain = figures.get((baseline, backend), unknown)
-    return Use(
+    return TechniqueUse(
         kind=shown.key[0],
         technique=shown.key[1],
         suite=suite.name,
@@ -205,7 +212,10 @@ def _epochs(recipe: Recipe) -> int:
 
 
 def _row(
-    key: tuple[str, str], found: Sequence[Use], parity: Parity | None, backends: Sequence[str]
+    key: tuple[str, str],
+    found: Sequence[TechniqueUse],
+    parity: ParityReport | None,
+    backends: Sequence[str],
 ) -> TechniqueRow:
     """Tell of the comparison in which the least else differs; the others are in the CSV."""
     chosen = min(found, key=_distance, default=None)
@@ -226,12 +236,12 @@ def _row(
     )
 
 
-def _distance(use: Use) -> tuple[bool, bool, int]:
+def _distance(use: TechniqueUse) -> tuple[bool, bool, int]:
     """Order uses: compared before not, trainings of equal length, then by what else differs."""
     return not use.baseline, use.epochs != use.baseline_epochs, use.others
 
 
-def _place(use: Use | None, places: int) -> str:
+def _place(use: TechniqueUse | None, places: int) -> str:
     if use is None:
         return NOT_USED
     more = f" (and {places - 1} more)" if places > 1 else ""
@@ -244,14 +254,14 @@ def _place(use: Use | None, places: int) -> str:
     return f"{use.suite}: {use.recipe} against {use.baseline}{others}{more}"
 
 
-def _parity(parity: Parity | None, key: tuple[str, str], backend: str) -> str:
+def _parity(parity: ParityReport | None, key: tuple[str, str], backend: str) -> str:
     if parity is None:
         return NOT_RUN
     cell = parity.cell(*key, backend)
     return cell.told() if cell else NOT_RUN
 
 
-def _speed(use: Use | None) -> str:
+def _speed(use: TechniqueUse | None) -> str:
     if use is None:
         return NOT_USED
     if not use.baseline:
@@ -259,13 +269,13 @@ def _speed(use: Use | None) -> str:
     return NO_SECONDS if math.isnan(use.relative_seconds) else f"×{use.relative_seconds:.2f}"
 
 
-def _spread(use: Use | None) -> str:
+def _spread(use: TechniqueUse | None) -> str:
     if use is None:
         return NOT_USED
-    shown = unit(use.metric)  # type: ignore[arg-type]
+    unit = metric_unit(use.metric)  # type: ignore[arg-type]
     if math.isnan(use.sd):
         return "fewer than two seeds"
-    own = number(shown.scaled(use.sd), shown.digits) + shown.difference
+    own = number(unit.scaled(use.sd), unit.digits) + unit.difference
     if math.isnan(use.baseline_sd):
         return own
-    return f"{own} (plain {number(shown.scaled(use.baseline_sd), shown.digits)})"
+    return f"{own} (plain {number(unit.scaled(use.baseline_sd), unit.digits)})"
