@@ -1,8 +1,8 @@
-"""What the records say: summaries, verdicts, variance by stream, best of k.
+"""Statistics of the records: intervals, tests, verdicts, variance by stream, best of k.
 
-Every function takes the records of one suite (`Ledger.records`) and the suite, and returns a
-frame. Nothing here draws, prints or reads a file, and nothing is random: the bootstrap's
-generator is fixed.
+Functions that end in `_table` take the records of one suite (`Ledger.records`) and the suite, and
+return a frame. Nothing here draws, prints or reads a file. Nothing is random either: the bootstrap
+draws from a generator with a fixed seed.
 """
 
 from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_intervals, sd_intervals

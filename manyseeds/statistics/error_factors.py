@@ -1,9 +1,8 @@
-"""The ratio of errors: secondary, because it jumps where few errors are left.
+"""Factors of errors, baseline over treatment: secondary, as they jump where few errors are left.
 
-Rule for zero errors: a treatment without any error has an infinite factor; where the baseline
-has none either, nothing changed and the factor is 1. Only what depends on order alone (median,
-share that reaches a figure, percentile) is reported of factors, so that infinity counts as large
-and distorts nothing.
+Rule for zero errors: a treatment without any error has an infinite factor; if the baseline has none
+either, nothing changed and the factor is 1. Only order statistics of factors are reported (median,
+share that reaches a figure, percentile), so infinity counts as large and distorts nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from manyseeds.statistics.pairs import Pairs
 from manyseeds.statistics.shares import ShareEstimate, share_of
 
 _NO_ERROR = 1e-9
-"""Accuracies are shares of at most some 10,000 images: less than this is rounding."""
+"""Accuracies are shares of at most some 10,000 images: a smaller error is rounding."""
 
 
 def error_factors(pairs: Pairs, backend: str) -> Floats:
@@ -31,26 +30,23 @@ def error_factors(pairs: Pairs, backend: str) -> Floats:
 
 
 def factor_views(pairs: Sequence[Pairs], backends: Sequence[str]) -> Floats:
-    """Return the factors of several cases and backends, [views, seeds]; no view without a pair."""
-    found = [error_factors(one, name) for one in pairs for name in backends if name in one.backends]
-    return np.stack(found) if found else np.empty((0, 0))
+    """Return the factors of several cases and backends, [views, seeds], without empty views."""
+    views = [
+        error_factors(case, name) for case in pairs for name in backends if name in case.backends
+    ]
+    return np.stack(views) if views else np.empty((0, 0))
 
 
 def reached(factors: Floats, figure: float) -> ShareEstimate:
-    """Return the share of factors that reach a figure, with its interval.
+    """Return the share of factors that reach a figure, with its exact interval.
 
     Parameters
     ----------
     factors
-        [seeds], or [views, seeds] where several backends or cases have the seed: it counts
+        [seeds], or [views, seeds] where several backends or cases have the seed: then it counts
         once, with the share of its views that reach the figure.
     figure
-        What is to be reached.
-
-    Returns
-    -------
-    Share
-        With its exact interval.
+        The figure to reach.
     """
     views = np.atleast_2d(factors)
     there = (views >= figure - 1e-12 * abs(figure)).astype(float)

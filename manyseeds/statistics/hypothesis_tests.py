@@ -1,7 +1,7 @@
 """Tests of paired differences: p-values beside the intervals, and Holm's correction of them.
 
-The verdicts rest on intervals (`manyseeds.statistics.verdict`); these say the same in the words of
-most papers, and need no bootstrap.
+Verdicts rest on intervals (`manyseeds.statistics.verdict`). These tests say the same in the terms
+of most papers, and need no bootstrap.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from statsmodels.stats.multitest import multipletests
 from manyseeds.statistics.resampling import DRAWN, RESAMPLES, SEED, Floats, ratio
 
 _EXACT = 13
-"""Up to so many pairs, every one of the 2^n ways to flip signs is tried."""
+"""Up to this many pairs, every one of the 2^n sign flips is tried."""
 
 _BLOCK = 1_000
-"""Ways tried at once: bounds the memory at 8 · DRAWN · _BLOCK bytes, 8 MB."""
+"""Sign flips tried at once: bounds the memory at 8 · DRAWN · _BLOCK bytes, 8 MB."""
 
 
 def wilcoxon(differences: ArrayLike) -> Floats:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test of each column.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test for each column.
 
-    Differences of 0 are left out (Wilcoxon 1945), ties share their ranks.
+    Zero differences are left out (Wilcoxon 1945); ties share their ranks.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ def wilcoxon(differences: ArrayLike) -> Floats:
     Returns
     -------
     numpy.ndarray
-        [columns]; 1 where nothing but zeros is left, NaN where there is no pair at all.
+        [columns]; 1 where all differences are 0, NaN where there is no pair.
     """
     table = _columns(differences)
     return np.array([_wilcoxon(column[np.isfinite(column)]) for column in table.T])
 
 
 def sign_flips(differences: ArrayLike) -> Floats:
-    """Return the two-sided p-value of the permutation test of a mean of 0, of each column.
+    """Return the two-sided p-value of the sign-flip test of a zero mean, for each column.
 
-    Where the two recipes of a pair are exchangeable, a difference is as likely as its opposite
-    (Fisher 1935). Up to 13 pairs all ways to flip signs are tried, else as many as the bootstrap
-    has resamples, the differences as they are among them (Phipson and Smyth 2010); of more than a
-    thousand pairs, the sum is normal.
+    If the two recipes of a pair are exchangeable, a difference is as likely as its opposite (Fisher
+    1935). Up to 13 pairs, all sign flips are tried; beyond, as many as the bootstrap has resamples,
+    the observed differences among them (Phipson and Smyth 2010); beyond a thousand pairs the normal
+    approximation is used.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def sign_flips(differences: ArrayLike) -> Floats:
     table = _columns(differences)
     finite = np.isfinite(table)
     count = finite.sum(axis=0)
-    found = np.full(table.shape[1], np.nan)
+    p = np.full(table.shape[1], np.nan)
     for n in np.unique(count[count > 0]):
-        chosen = np.flatnonzero(count == n)
-        packed = table[:, chosen].T[finite[:, chosen].T].reshape(len(chosen), n).T
-        found[chosen] = _sign_flips(packed)
-    return found
+        columns = np.flatnonzero(count == n)
+        packed = table[:, columns].T[finite[:, columns].T].reshape(len(columns), n).T
+        p[columns] = _sign_flips(packed)
+    return p
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -104,23 +104,23 @@ def _sign_flips(differences: Floats) -> Floats:
         return np.where(observed > 0, 2 * ndtr(-ratio(observed, error)), 1.0)
     # Sums of the same numbers in another order: equal but for rounding.
     least = observed - 1e-12 * np.abs(differences).sum(axis=0)
-    as_large, ways = np.zeros(differences.shape[1]), 0
+    as_large, flips = np.zeros(differences.shape[1]), 0
     for signs in _signs(n):
         as_large += (np.abs(signs @ differences) >= least).sum(axis=0)
-        ways += len(signs)
-    p: Floats = as_large / ways if n <= _EXACT else (as_large + 1) / (ways + 1)
+        flips += len(signs)
+    p: Floats = as_large / flips if n <= _EXACT else (as_large + 1) / (flips + 1)
     return p
 
 
 def _signs(n: int) -> Iterator[Floats]:
-    """Yield ways to flip n signs, [ways, n]."""
+    """Yield blocks of sign flips, [flips, n]."""
     if n <= _EXACT:
         yield np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
         return
     rng = np.random.default_rng(SEED)
     for block in range(0, RESAMPLES - 1, _BLOCK):
-        ways = min(_BLOCK, RESAMPLES - 1 - block)
-        yield 2 * rng.integers(0, 2, (ways, n), dtype=np.int8).astype(np.float64) - 1
+        flips = min(_BLOCK, RESAMPLES - 1 - block)
+        yield 2 * rng.integers(0, 2, (flips, n), dtype=np.int8).astype(np.float64) - 1
 
 
 def _columns(values: ArrayLike) -> Floats:

@@ -1,4 +1,4 @@
-"""Diagnostics by layer: what the middle seed's network looks like, at the start and at the end."""
+"""Diagnostics by layer: the median seed's network before and after training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _COLUMNS = [*_KEYS, "seeds", "median", "low", "high"]
 
 
 def layers_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return each quantity of each layer before the first epoch recorded and after the last.
+    """Return each quantity of each layer, before the first recorded epoch and after the last.
 
     Columns: `depth` (1 for the layer next to the input), `seeds`, `median`, and `low` and `high`,
-    between which the middle 80 % of the seeds lie.
+    which enclose the middle 80 % of the seeds.
     """
     rows = ordinary(diagnostics, suite)
     rows = _numbers(rows[rows["layer"] != ""])
@@ -29,14 +29,14 @@ def layers_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     groups = rows.groupby(_KEYS, sort=False)["value"]
     table = groups.quantile(np.array([0.1, 0.5, 0.9])).unstack()
     table.columns = ["low", "median", "high"]
-    found: pd.DataFrame = table.assign(seeds=groups.size()).reset_index()[_COLUMNS]
-    return found
+    layers: pd.DataFrame = table.assign(seeds=groups.size()).reset_index()[_COLUMNS]
+    return layers
 
 
 def _numbers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Drop what is no number, and what is said of the units of layers whose outputs are none.
+    """Drop missing values, and dead units of layers whose outputs are not numbers.
 
-    A unit that is NaN for every training row is never 0, but no living unit either.
+    A unit that is NaN for every training row is never 0, but not a living unit either.
     """
     places = pd.MultiIndex.from_frame(rows[_NETWORK])
     broken = places[(rows["quantity"] == "output_mean") & rows["value"].isna()]

@@ -1,4 +1,4 @@
-"""Where the published figures lie among the trainings."""
+"""The published figures among the trainings: their percentiles, and the share that reaches them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percent
 def published_table(
     records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
 ) -> pd.DataFrame:
-    """Return every published figure's place among our pairs, per backend and averaged.
+    """Return where every published figure lies among the pairs, per backend and averaged.
 
-    Columns: `claim`, `label`, `quantity` ("improvement" or "factor"), `figure` (what was
-    published), `backend` ("all": the mean over backends), `pairs`, `percentile` (0-100: the
-    share of our pairs below it, ties counted half) and `reached` (the share at or above it).
+    Columns: `claim`, `label`, `quantity` ("improvement" or "factor"), `figure` (as published),
+    `backend` ("all": the mean over backends), `pairs`, `percentile` (0-100: the share of pairs
+    below the figure, ties counted half) and `reached` (the share at or above it).
 
-    `pairs` are those of `claim_pairs`, if they are at hand already.
+    `pairs` is the result of `claim_pairs`, if it is already known.
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
     rows = [
@@ -44,10 +44,10 @@ def published_table(
 def figures(claim: Claim, quantity: str) -> list[tuple[Reference, float]]:
     """Return the references that state a quantity, with its value."""
     stated = [
-        (one, one.improvement if quantity == "improvement" else one.error_factor)
-        for one in references(claim)
+        (reference, reference.improvement if quantity == "improvement" else reference.error_factor)
+        for reference in references(claim)
     ]
-    return [(one, value) for one, value in stated if value is not None]
+    return [(reference, value) for reference, value in stated if value is not None]
 
 
 def _rows(claim: Claim, pairs: Sequence[Pairs]) -> Iterator[dict[str, Any]]:
@@ -70,12 +70,14 @@ def _rows(claim: Claim, pairs: Sequence[Pairs]) -> Iterator[dict[str, Any]]:
 
 
 def _together(places: list[dict[str, Any]]) -> dict[str, Any]:
-    known = [place for place in places if place["pairs"]]
+    with_pairs = [place for place in places if place["pairs"]]
     return {
         "backend": ALL,
-        "pairs": max((place["pairs"] for place in known), default=0),
-        "percentile": np.mean([p["percentile"] for p in known]) if known else np.nan,
-        "reached": np.mean([p["reached"] for p in known]) if known else np.nan,
+        "pairs": max((place["pairs"] for place in with_pairs), default=0),
+        "percentile": np.mean([place["percentile"] for place in with_pairs])
+        if with_pairs
+        else np.nan,
+        "reached": np.mean([place["reached"] for place in with_pairs]) if with_pairs else np.nan,
     }
 
 

@@ -1,4 +1,4 @@
-"""Before a run: how many seeds its claims would take."""
+"""Planning before a run: how many seeds the claims of a suite need."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def detection_table(
     Parameters
     ----------
     suite
-        Its claims about differences of an accuracy or a loss are planned for.
+        The suite; claims about differences of an accuracy or a loss are planned.
     spreads
         The standard deviation over seeds of the paired improvement, by claim; NaN if unknown.
     effect
-        The true improvement supposed, in the metric's unit.
+        The assumed true improvement, in the metric's unit.
     power
-        The chance wanted of detecting it.
+        The required chance of detecting it.
 
     Returns
     -------
     pandas.DataFrame
         `claim`, `metric`, `sd`, `least_effect`, `seeds_for_sign` (for an interval that excludes 0)
-        and `seeds_to_hold` (that lies beyond the least effect; infinite where the effect does not).
-        The intervals are those of a family of all claims, before any is settled.
+        and `seeds_to_hold` (for an interval beyond the least effect; infinite where the effect is
+        not beyond it). The intervals are those of a family of all claims, before any is settled.
     """
     level = 1 - (1 - LEVEL) / max(1, len(suite.claims))
     rows = [

@@ -1,4 +1,4 @@
-"""Every seed's score of every recipe, where a recipe has one number a seed and backend."""
+"""Scores by seed, averaged over a recipe's cases: one number per seed, recipe and backend."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def seed_scores(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     order = scores.columns.to_frame()[_RECIPE].drop_duplicates()
     means = scores.T.groupby(level=_RECIPE, sort=False).mean()
     whole = scores.notna().T.groupby(level=_RECIPE, sort=False).all()
-    found: pd.DataFrame = means.where(whole).reindex(pd.MultiIndex.from_frame(order)).T
-    return found
+    by_recipe: pd.DataFrame = means.where(whole).reindex(pd.MultiIndex.from_frame(order)).T
+    return by_recipe
 
 
 def lost_rows(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return by recipe how many ordinary rows were promised, and how many have no score.
+    """Return, by recipe, how many ordinary rows were promised and how many have no score.
 
     Columns: `promised`, `diverged`, `lost` (failed, timed out or missing).
     """
@@ -45,25 +45,26 @@ def lost_rows(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 
 def tradeoff_table(scores: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return what each recipe scores on each backend, and in how many seconds.
+    """Return each recipe's score on each backend, and the seconds it takes.
 
     Parameters
     ----------
     scores
-        `seed_scores`.
+        The result of `seed_scores`.
     summary
         `manyseeds.statistics.summary_table` of the same records.
 
     Returns
     -------
     pandas.DataFrame
-        `recipe`, `backend`, `score`, `low`, `high` (BCa interval of the mean), `solo_seconds` and
+        `recipe`, `backend`, `score`, `low`, `high` (interval of the mean), `solo_seconds` and
         `cohort_seconds_per_seed` (means over cases; NaN where a case has none), without recipes
         that have no score.
     """
-    found = mean_intervals(scores.to_numpy(float))
+    intervals = mean_intervals(scores.to_numpy(float))
     table = pd.DataFrame(
-        {"score": found.estimate, "low": found.low, "high": found.high}, index=scores.columns
+        {"score": intervals.estimate, "low": intervals.low, "high": intervals.high},
+        index=scores.columns,
     )
     seconds = summary.groupby(_RECIPE)[_SECONDS].mean(skipna=False)
     return table.join(seconds).reset_index().dropna(subset="score")

@@ -1,4 +1,4 @@
-"""Seconds: of one training alone, and of one seed's share in a cohort. They never mix."""
+"""Seconds of one training alone, and of one seed's share of a cohort; the two never mix."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _SPENT = ["seconds_train", "seconds_evaluate", "seconds_shared"]
 
 
 def seconds_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return mean seconds by recipe, case and backend, of the rows that went well.
+    """Return mean seconds by recipe, case and backend, over the rows that are ok.
 
-    `solo_rows`, `solo_seconds` (training, evaluation and shared phases of one network trained
-    alone) and `solo_compile_seconds` come from solo rows; `cohort_seconds_per_seed` (the
-    cohort's seconds over its lanes, shared phases likewise) and `cohort_compile_seconds` (of
-    the whole cohort) from ordinary rows.
+    Solo rows give `solo_rows`, `solo_seconds` (training, evaluation and shared phases of one
+    network trained alone) and `solo_compile_seconds`. Ordinary rows give `cohort_seconds_per_seed`
+    (the cohort's seconds over its lanes, shared phases included) and `cohort_compile_seconds` (for
+    the whole cohort).
     """
     records = records[[*GROUP, "mode", "vary", "status", "lanes", "seconds_compile", *_SPENT]]
     rows = ordinary(records, suite)
