@@ -1,6 +1,7 @@
 """Reports: an index, tables, figures and a page per suite, made from ledgers alone.
 
-The same ledgers give the same bytes, wherever they and the report lie.
+`render` writes the files. The same ledgers give the same bytes, wherever they and the report lie.
+Statistics are computed in `manyseeds.statistics`; a report only arranges and words them.
 """
 
 from manyseeds.report.frames import claims_table, summary_table, variance_table

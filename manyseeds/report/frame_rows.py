@@ -1,4 +1,4 @@
-"""Rows of a frame as plain mappings."""
+"""Rows of a frame as plain dictionaries."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ Row = dict[str, Any]
 
 
 def rows_of(table: pd.DataFrame) -> list[Row]:
-    """Return the rows of a frame by column name."""
+    """Return the rows of a frame as dictionaries by column name."""
     return cast(list[Row], table.to_dict("records"))

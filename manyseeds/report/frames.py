@@ -1,4 +1,4 @@
-"""The tables of a page as frames: what the command line and `--json` show too."""
+"""The tables of a report as frames, for the command line, `--json` and the Python interface."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def summary_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
     """Return every recipe on every backend of the suites in these ledgers.
 
     One row per suite, recipe, case and backend, with the columns of
-    `manyseeds.statistics.summary_table`; the runs are chosen as for a page
+    `manyseeds.statistics.summary_table`. The runs are chosen as for a page
     (`manyseeds.report.reported_suites`).
     """
     return _of_suites(ledgers, statistics.summary_table)
 
 
 def claims_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
-    """Return every claim's improvement and verdict, per backend and over all.
+    """Return every claim's improvement and verdict, per backend and over all backends.
 
     One row per suite, claim, case and backend, with the columns of
     `manyseeds.statistics.claims_table`.
@@ -44,8 +44,8 @@ def variance_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
 
 def _of_suites(ledgers: Sequence[Ledger], table: Table) -> pd.DataFrame:
     parts = []
-    for subject in reported_suites(ledgers):
-        part = table(subject.records, subject.suite)
-        part.insert(0, "suite", subject.label)
+    for reported in reported_suites(ledgers):
+        part = table(reported.records, reported.suite)
+        part.insert(0, "suite", reported.label)
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"suite": []})

@@ -1,4 +1,4 @@
-"""What the parity kit found, read from the JSON that `manyseeds parity --json` prints."""
+"""The results of the parity kit, read from the JSON that `manyseeds parity --json` prints."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ParityCell(BaseModel):
     reason: str = ""
     errors: Mapping[str, float | None] = {}
 
-    def told(self) -> str:
-        """Return the state with the largest error, or with the reason it could not be followed."""
+    def text(self) -> str:
+        """Return the state with the largest error, or with the reason why it is unsupported."""
         if self.state == "unsupported":
             return f"unsupported: {self.reason}" if self.reason else self.state
         if not self.errors:
@@ -35,7 +35,7 @@ class ParityCell(BaseModel):
 
 
 class ParityReport(BaseModel):
-    """The matrix technique × backend."""
+    """The matrix of techniques and backends."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,13 +44,19 @@ class ParityReport(BaseModel):
     cells: tuple[ParityCell, ...]
 
     def cell(self, kind: str, technique: str, backend: str) -> ParityCell | None:
-        """Return a technique's cell on a backend."""
+        """Return a technique's cell on a backend, or None."""
         key = (kind, technique, backend)
         return next((c for c in self.cells if (c.kind, c.technique, c.backend) == key), None)
 
 
 def read_parity(path: Path) -> ParityReport:
-    """Read the file, or raise a `RequestError` that says how to make it."""
+    """Read the file.
+
+    Raises
+    ------
+    RequestError
+        The file cannot be read; the message says how to make one.
+    """
     try:
         return ParityReport.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -1,10 +1,10 @@
-"""Which runs a page is about.
+"""The runs that a page is about.
 
-A page is about one suite in one of its forms, full or quick; of that, the run that is last by name.
-Other runs with the same suite text (SHA-256), form and settings are joined
-to it: of a row that several of them recorded, the record of the last run counts, whatever its
-status, as with attempts within a run. The rule sees names and settings, never results. All other
-runs of the suite are listed with what is different about them.
+A page is about one suite in one form, full or quick, and shows the run of that form whose name
+sorts last. Other runs with the same suite text (SHA-256), form and settings are joined to it: if
+several of them recorded a row, the record of the last run counts, whatever its status, as with
+attempts within a run. The rule sees names and settings, never results. All other runs of the suite
+are listed with their differences.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from manyseeds.report.suite_changes import changes
 from manyseeds.suite.suite import Suite
 
 SETTINGS = tuple(field.name for field in fields(Settings))
+"""The settings that must agree for runs to be joined."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class SuiteRun:
     Attributes
     ----------
     plan, records
-        What was promised, and what became of it.
+        The rows promised, and one record for each.
     provenance
         One entry for each time the run was started.
     used
-        Whether the page is about it.
+        Whether the page shows the run.
     differences
-        What sets it apart from the run the page is about; empty for those that are joined.
+        How it differs from the run that the page shows; empty for runs that are joined.
     """
 
     plan: Plan
@@ -50,21 +51,21 @@ class SuiteRun:
 
 @dataclass(frozen=True)
 class ReportedSuite:
-    """What one page is about.
+    """One suite in one form, with the runs that its page shows.
 
     Attributes
     ----------
     label
-        What it is called among others: the suite's name, with "-quick" behind it for the quick form
-        of a suite whose full form has been run, too.
+        The suite's name, followed by "-quick" for the quick form of a suite whose full form has
+        been run too.
     plan, suite
-        Of the run that is last by name.
+        The plan and suite of the run whose name sorts last.
     records
-        Of all the runs that are joined; one record per promised row.
+        The records of all joined runs: one per promised row.
     runs
         Every run of the suite, by name.
     ledgers
-        Of the runs that are joined, by the run's name.
+        The ledgers of the joined runs, by the run's name.
     """
 
     label: str
@@ -83,11 +84,11 @@ class ReportedSuite:
         return self._counted({run: ledger.diagnostics() for run, ledger in self.ledgers.items()})
 
     def _counted(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        found = [table.assign(run=run) for run, table in tables.items()]
-        if len(found) == 1:
-            return found[0]
+        parts = [table.assign(run=run) for run, table in tables.items()]
+        if len(parts) == 1:
+            return parts[0]
         counted = self.records[[*ROW_KEY, "run"]]
-        return pd.concat(found).merge(counted, on=list(counted)).reset_index(drop=True)
+        return pd.concat(parts).merge(counted, on=list(counted)).reset_index(drop=True)
 
     def devices(self) -> list[str]:
         """Return the devices that the rows were trained on, as recorded."""
@@ -95,32 +96,32 @@ class ReportedSuite:
 
 
 def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
-    """Return one subject per suite and form, by the suite's name, the full form first."""
+    """Return one entry per suite and form, by the suite's name, the full form first."""
     suites: dict[str, list[tuple[Plan, Ledger]]] = {}
     for ledger in ledgers:
         plan = ledger.plan
         suites.setdefault(plan.suite, []).append((plan, ledger))
-    return [subject for name in sorted(suites) for subject in _forms(name, suites[name])]
+    return [form for name in sorted(suites) for form in _forms(name, suites[name])]
 
 
-def _forms(name: str, found: list[tuple[Plan, Ledger]]) -> Iterator[ReportedSuite]:
-    found = sorted(found, key=lambda pair: pair[0].run)
-    full = [plan for plan, _ in found if not plan.quick]
-    quick = [plan for plan, _ in found if plan.quick]
+def _forms(name: str, plans: list[tuple[Plan, Ledger]]) -> Iterator[ReportedSuite]:
+    plans = sorted(plans, key=lambda pair: pair[0].run)
+    full = [plan for plan, _ in plans if not plan.quick]
+    quick = [plan for plan, _ in plans if plan.quick]
     if full:
-        yield _subject(name, full[-1], found)
+        yield _suite_form(name, full[-1], plans)
     if quick:
-        yield _subject(f"{name}-quick" if full else name, quick[-1], found)
+        yield _suite_form(f"{name}-quick" if full else name, quick[-1], plans)
 
 
-def _subject(label: str, chosen: Plan, found: list[tuple[Plan, Ledger]]) -> ReportedSuite:
-    """Return what is told of the chosen run; `found` are all of the suite, by name."""
-    runs = tuple(_run(plan, ledger, chosen) for plan, ledger in found)
-    joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, found, strict=True) if run.used}
+def _suite_form(label: str, chosen: Plan, plans: list[tuple[Plan, Ledger]]) -> ReportedSuite:
+    """Return the suite in the form of the chosen run; `plans` are all of its runs, by name."""
+    runs = tuple(_run(plan, ledger, chosen) for plan, ledger in plans)
+    joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, plans, strict=True) if run.used}
     return ReportedSuite(
         label=label,
         plan=chosen,
-        suite=next(ledger.suite for plan, ledger in found if plan is chosen),
+        suite=next(ledger.suite for plan, ledger in plans if plan is chosen),
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
         runs=runs,
         ledgers=joined,
@@ -133,20 +134,22 @@ def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> SuiteRun:
 
 
 def _differences(plan: Plan, chosen: Plan) -> list[str]:
-    found = [
+    differences = [
         f"{name}: {getattr(plan, name)}, here {getattr(chosen, name)}"
         for name in SETTINGS
         if getattr(plan, name) != getattr(chosen, name)
     ]
     if plan.quick != chosen.quick:
-        found.insert(0, "quick form" if plan.quick else "full form")
+        differences.insert(0, "quick form" if plan.quick else "full form")
     if plan.suite_sha256 != chosen.suite_sha256:
-        found += [f"suite amended: {what}" for what in changes(plan.suite_text, chosen.suite_text)]
-    return found
+        differences += [
+            f"suite amended: {change}" for change in changes(plan.suite_text, chosen.suite_text)
+        ]
+    return differences
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Join records, in the order of the runs: a row's last record counts, missing ones do not."""
+    """Join records in the order of the runs: a row's last record counts; missing ones do not."""
     if len(tables) == 1:
         return tables[0]
     stacked = pd.concat(tables, ignore_index=True)

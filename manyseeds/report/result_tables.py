@@ -1,4 +1,4 @@
-"""Everything a page says in numbers, computed once."""
+"""All tables of statistics that a page uses, computed once."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ class ResultTables:
     pairs: PairsByClaim
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables by name."""
+        """Return the tables by name; the last two only if they have rows."""
         names = (
             *("summary", "claims", "comparisons", "published", "confession", "cherries"),
             *("specification", "variance"),
         )
-        found = {name: getattr(self, name) for name in names}
-        seldom = {name: getattr(self, name) for name in ("layers", "range_tests")}
-        return found | {name: table for name, table in seldom.items() if not table.empty}
+        always = {name: getattr(self, name) for name in names}
+        optional = {name: getattr(self, name) for name in ("layers", "range_tests")}
+        return always | {name: table for name, table in optional.items() if not table.empty}
 
 
-def results(subject: ReportedSuite) -> ResultTables:
-    """Compute all tables of a subject."""
-    records, suite = subject.records, subject.suite
-    curves = subject.curves() if any(isinstance(c, TimeToTarget) for c in suite.claims) else None
+def results(reported: ReportedSuite) -> ResultTables:
+    """Compute all tables of a suite."""
+    records, suite = reported.records, reported.suite
+    curves = reported.curves() if any(isinstance(c, TimeToTarget) for c in suite.claims) else None
     pairs = claim_pairs(records, suite, curves)
     comparisons = comparisons_table(records, suite)
-    diagnostics = subject.diagnostics()
+    diagnostics = reported.diagnostics()
     return ResultTables(
         summary=summary_table(records, suite),
         claims=claims_table(records, suite, pairs, curves),

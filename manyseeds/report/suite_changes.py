@@ -1,4 +1,4 @@
-"""What changed between two texts of a suite, key by key."""
+"""The differences between two texts of a suite, key by key."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _SHOWN = 12
+"""Keys listed; the rest is counted."""
 
 
 def changes(before: str, after: str) -> list[str]:
-    """Return what `after` changed of `before`, one line a key, at most a dozen.
+    """Return the differences from one suite text to another, one line per key, at most a dozen.
 
     Texts that differ only in comments or layout give one line that says so.
     """

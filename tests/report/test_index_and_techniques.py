@@ -87,13 +87,13 @@ def test_seconds_count_every_job_once(tmp_path):
 def test_seeds_and_recipes_that_were_left_out_are_no_full_protocol(tmp_path):
     world = World(text=SMALL.replace("seeds = 12", "seeds = 6"), curves=False, backends=("jax",))
     ledger = synthetic.write(tmp_path, world)
-    (subject,) = reported_suites([ledger])
-    assert protocol(subject).form == "full protocol"
-    asked = replace(subject, suite=parse_suite(SMALL, "made_up.toml"))
+    (reported,) = reported_suites([ledger])
+    assert protocol(reported).form == "full protocol"
+    asked = replace(reported, suite=parse_suite(SMALL, "made_up.toml"))
     assert seeds(asked) == 6
     assert protocol(asked).form == "part of the full protocol"
     assert protocol(asked).differences == ("seeds: 12 in the suite, 6 promised",)
-    fewer = replace(subject, records=subject.records.query("recipe == 'scratch'"))
+    fewer = replace(reported, records=reported.records.query("recipe == 'scratch'"))
     assert protocol(fewer).differences == ("recipes left out: one_rate",)
 
 
@@ -134,8 +134,8 @@ def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
 
     world = World(text=text, curves=False, backends=("jax",), change=change)
     ledger = synthetic.write(tmp_path, world)
-    (subject,) = reported_suites([ledger])
-    found = uses(summary_table(subject.records, subject.suite), subject.suite)
+    (reported,) = reported_suites([ledger])
+    found = uses(summary_table(reported.records, reported.suite), reported.suite)
     told = {(use.kind, use.technique): use for use in found}
     nadam = told["optimizer", "nadam"]
     assert (nadam.recipe, nadam.baseline, nadam.others) == ("one_rate", "scratch", 0)
@@ -155,7 +155,7 @@ def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
 def test_a_parity_file_is_read_and_a_wrong_one_says_how_to_make_it(tmp_path):
     path = tmp_path / "parity.json"
     path.write_text(json.dumps(PARITY), encoding="utf-8")
-    assert read_parity(path).cell("activation", "relu", "jax").told() == "exact 4e-12"
+    assert read_parity(path).cell("activation", "relu", "jax").text() == "exact 4e-12"
     path.write_text('{"cells": 3}', encoding="utf-8")
     with pytest.raises(RequestError, match="manyseeds parity --json"):
         read_parity(path)

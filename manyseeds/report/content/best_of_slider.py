@@ -1,4 +1,4 @@
-"""The cherry-picker: what the best of k seeds would be reported as, for every k of the slider."""
+"""The slider of the confession curve: the figure that the best of k seeds would be reported as."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
 
 WIDTH, HEIGHT = 600, 160
-"""Of the slider's curve, in its own units."""
 
 _MARGIN = 12
 _MOST_POINTS = 120
-"""Of a curve: bounds what it adds to the page to about 25 kB."""
+"""Points of a curve: bounds its share of the page to about 25 kB."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,12 @@ class BestOfSlider:
     Attributes
     ----------
     series
-        By backend: its name, and for every k: k, then x, y, and the upper and lower end of the
-        interval on the curve, then the sentence. Plain data, written into the page as JSON.
+        By backend: its name, and for every k a list of k, x, y, the upper and lower end of the
+        interval on the curve, and the sentence. Plain data, written into the page as JSON.
     last
         The largest k of the first series.
     sentences
-        A few of the first series' sentences, for pages that cannot move a slider.
+        Some of the first series' sentences, for pages without a slider.
     """
 
     series: tuple[dict[str, Any], ...]
@@ -44,7 +43,7 @@ class BestOfSlider:
 
 @dataclass(frozen=True)
 class EvenChanceRow:
-    """How many tries give an even chance of reporting a factor."""
+    """How many tries give a 50 % chance of reporting a factor."""
 
     figure: str
     reached: str
@@ -82,7 +81,7 @@ def picker(curves: pd.DataFrame, unit: Unit) -> BestOfSlider | None:
 
 
 def cherry_rows(table: pd.DataFrame) -> tuple[EvenChanceRow, ...]:
-    """Return a claim's rows of `cherries_table`, of all backends together."""
+    """Return a claim's rows of `cherries_table` over all backends."""
     last = table["backend"].iloc[-1] if len(table) else ""
     return tuple(
         EvenChanceRow(
@@ -97,7 +96,7 @@ def cherry_rows(table: pd.DataFrame) -> tuple[EvenChanceRow, ...]:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Where k and an improvement stand on the slider's curve."""
+    """The position of k and of an improvement on the slider's curve."""
 
     last: int
     bottom: float
@@ -111,7 +110,7 @@ class _Scale:
         return cls(int(curves["k"].max()), float(bottom), float(top))
 
     def place(self, row: Row) -> tuple[float | int, ...]:
-        """Return k, x, y, and the ends of the interval; an end that is unknown is y."""
+        """Return k, x, y, and the ends of the interval; an unknown end is replaced by y."""
         k = int(row["k"])
         span = WIDTH - 2 * _MARGIN
         x = _MARGIN + span * (math.log(k) / math.log(self.last) if self.last > 1 else 0.5)
@@ -126,7 +125,7 @@ class _Scale:
 
 
 def _thinned(rows: Sequence[Row]) -> list[Row]:
-    """Return every row of a short curve; of a long one some, ever further apart, and the last."""
+    """Return all rows of a short curve; of a long one, rows ever further apart up to the last."""
     if len(rows) <= _MOST_POINTS:
         return list(rows)
     chosen = np.geomspace(1, len(rows), _MOST_POINTS).round().astype(int) - 1
@@ -149,14 +148,14 @@ def _factor(row: Row | None) -> str:
         return ""
     name = "expected" if math.isfinite(row["expected"]) else "median"
     ends = [number(row[f"{name}_{end}"], 2) for end in ("low", "high")]
-    what = "" if name == "expected" else ", in the median search"
-    return f", or an error divided by {number(row[name], 2)}{what} ({ends[0]} to {ends[1]})"
+    note = "" if name == "expected" else ", in the median search"
+    return f", or an error divided by {number(row[name], 2)}{note} ({ends[0]} to {ends[1]})"
 
 
 def _few(points: list[list[Any]]) -> Iterator[str]:
     """Yield the sentences of 1, 3, 10, 30, … tries, and of all."""
-    wanted = {1, 3, 10, 30, 100, 300, 1000, int(points[-1][0])}
-    yield from (point[-1] for point in points if point[0] in wanted)
+    shown = {1, 3, 10, 30, 100, 300, 1000, int(points[-1][0])}
+    yield from (point[-1] for point in points if point[0] in shown)
 
 
 def _tries(value: float) -> str:
@@ -166,5 +165,4 @@ def _tries(value: float) -> str:
 def _tries_interval(low: float, high: float) -> str:
     if math.isnan(low):
         return "–"
-    end = "no end" if math.isinf(high) else _tries(high)
-    return f"{_tries(low)} to {end}"
+    return f"{_tries(low)} or more" if math.isinf(high) else f"{_tries(low)} to {_tries(high)}"

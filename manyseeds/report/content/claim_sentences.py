@@ -1,4 +1,4 @@
-"""What was found about a claim, in sentences a person understands."""
+"""The finding on a claim, in sentences: the effect, the verdict and what it rests on."""
 
 from __future__ import annotations
 
@@ -42,48 +42,53 @@ Paired = Difference | Calibration | Share | Equivalence
 
 
 def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
-    """Return the finding over all backends: what happened, what follows, what was varied.
+    """Return the finding over all backends: the effect, the verdict, and the conditions.
 
-    `rows` are the claim's rows of `claims_table` in one case.
+    Parameters
+    ----------
+    claim, suite
+        The claim, and its suite.
+    rows
+        The claim's rows of `claims_table` in one case.
     """
     row = rows_of(rows[rows["backend"] == ALL])[0]
     if not row["pairs"]:
         return [_nothing(claim, row)]
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
-    found = [_happened(claim, row, backends, _cases(row, suite)), _follows(claim, row)]
-    found += [*_family(row), *_few(claim, row)]
-    found += [*_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
-    found.append(varied(suite))
-    return found
+    finding = [_effect(claim, row, backends, _cases(row, suite)), _verdict(claim, row)]
+    finding += [*_family(row), *_few(claim, row)]
+    finding += [*_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
+    finding.append(varied(suite))
+    return finding
 
 
 def varied(suite: Suite) -> str:
-    """Say which streams the seeds drove."""
+    """Say which streams the seeds drive."""
     streams = listed(list(suite.varied))
     if "split" in suite.varied:
-        return f"What was varied: each seed drives {streams}, so the training images differ too."
+        return f"What varies: each seed drives {streams}, so the training images differ too."
     return (
-        f"What was varied: each seed drives {streams}; the split into training, validation and "
-        "test images is fixed, so nothing is said about other splits."
+        f"What varies: each seed drives {streams}. The split into training, validation and test "
+        "images is fixed, so the result says nothing about other splits."
     )
 
 
 def _nothing(claim: Claim, row: Row) -> str:
     if not row["promised"]:
-        return f"Not trained: these runs promise none of {listed(claim.compared())}."
+        return f"Not trained: these runs do not contain {listed(claim.compared())}."
     return (
-        f"Of {row['promised']:g} seeds none has {listed(claim.compared())} whole: there is nothing "
-        "to judge."
+        f"None of the {row['promised']:g} seeds has a score for {listed(claim.compared())}: there "
+        "is nothing to judge."
     )
 
 
 def _cases(row: Row, suite: Suite) -> str:
-    """Say over how many cases the row is an average, if it is one."""
+    """Return "and 3 cases" for a row that is an average over cases, else nothing."""
     return f" and {sum(map(bool, suite.cases()))} cases" if row["case"] == ALL else ""
 
 
-def _happened(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
-    over = f"Over {_counted(row['pairs'], 'seed')}{cases}{_averaged(backends)}"
+def _effect(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
+    over = f"Over {_count(row['pairs'], 'seed')}{cases}{_backends(backends)}"
     match claim:
         case Ratio():
             return _times_smaller(claim, row, over)
@@ -106,10 +111,10 @@ def _happened(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
 def _difference(claim: Paired, row: Row, over: str) -> str:
     unit = metric_unit(claim.metric)
     raised = row["treatment_mean"] - row["baseline_mean"]
-    verb = "left" if raised == 0 else "raised" if raised > 0 else "lowered"
+    verb = "raised" if raised > 0 else "lowered"
     if raised == 0:
-        left = f"{over}, {claim.treatment} left the mean {unit.metric} of"
-        return f"{left} {claim.baseline} as it was."
+        same = f"{over}, {claim.treatment} and {claim.baseline} have the same mean"
+        return f"{same} {unit.metric}."
     interval = _interval(row, unit)
     return (
         f"{over}, {claim.treatment} {verb} {unit.metric} by {_amount(abs(raised), unit)} against "
@@ -131,7 +136,7 @@ def _times_smaller(claim: Ratio, row: Row, over: str) -> str:
 def _ordered(claim: Ordering, row: Row, over: str) -> str:
     unit = claim_unit(claim)
     text = (
-        f"{over}, Kendall's tau with the order {', '.join(claim.recipes)} is "
+        f"{over}, Kendall's tau with the claimed order ({', '.join(claim.recipes)}) is "
         f"{unit.bare(row['improvement'])} on average{_interval(row, unit, turned=False)}"
     )
     if math.isnan(row["full_order"]):
@@ -164,12 +169,12 @@ def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
     late = row["never_treatment"], row["never_baseline"]
     return (
         f"{text}. {late[0]:g} trainings of {claim.treatment} and {late[1]:g} of {claim.baseline} "
-        "never did, and count as the end of the shorter training."
+        "never did; they count as reaching it at the end of the shorter training."
     )
 
 
 def _interval(row: Row, unit: Unit, *, turned: bool = True) -> str:
-    """Return the interval, in the direction of the verb unless it has none."""
+    """Return the interval in brackets, turned to the direction of the verb unless it has none."""
     low, high = row["low"], row["high"]
     if math.isnan(low):
         return " (one seed: no interval)"
@@ -178,7 +183,7 @@ def _interval(row: Row, unit: Unit, *, turned: bool = True) -> str:
     return f" (95{SPACE}% interval {unit.interval(low, high)})"
 
 
-def _follows(claim: Claim, row: Row) -> str:
+def _verdict(claim: Claim, row: Row) -> str:
     least = claim_unit(claim).points(row["least_effect"])
     equivalent = isinstance(claim, Equivalence)
     whole = f"The whole interval{_judged_by(claim, row)} lies"
@@ -192,11 +197,11 @@ def _follows(claim: Claim, row: Row) -> str:
         return f"{whole} on the other side of no effect: the opposite of the claim."
     if row["verdict"] == "negligible":
         return f"{whole} within ±{least}: too small an effect to count."
-    return f"That settles nothing: {_settle(claim, row, least)}."
+    return f"This settles nothing: {_undecided(claim, row, least)}."
 
 
 def _judged_by(claim: Claim, row: Row) -> str:
-    """Name the interval that the verdict rests on where it is not the 95 % one."""
+    """Return the interval that the verdict rests on, if it is not the 95 % one."""
     if math.isnan(row["family_low"]) or math.isclose(row["level"], LEVEL):
         return ""
     unit = claim_unit(claim)
@@ -206,45 +211,47 @@ def _judged_by(claim: Claim, row: Row) -> str:
 
 def _family(row: Row) -> Iterator[str]:
     if row["family"] > 1 and not math.isnan(row["family_low"]):
-        yield f"It is judged among {row['family']:g} claims, corrected for their number (Holm)."
+        yield (
+            f"It is one of {row['family']:g} claims judged together; the interval is corrected for "
+            "their number (Holm)."
+        )
 
 
 def _few(claim: Claim, row: Row) -> Iterator[str]:
-    """Say that an interval of few pairs is less sure; of a share it is exact."""
+    """Warn that the interval of few pairs is less certain; that of a share is exact."""
     if LEAST_PAIRS <= row["pairs"] < SURE_PAIRS and not isinstance(claim, ProbabilityOfImprovement):
-        pairs = _counted(row["pairs"], "pair")
+        pairs = _count(row["pairs"], "pair")
         yield (
-            f"{pairs} are fewer than {SURE_PAIRS}: the interval of so few skewed values covers "
-            "less than it says, and the verdict is less sure than it looks."
+            f"There are only {pairs}: with fewer than {SURE_PAIRS}, an interval of skewed values "
+            "covers less than its nominal level, so the verdict is less certain than it looks."
         )
 
 
 def _diverged(claim: Claim, row: Row) -> Iterator[str]:
     if not row["diverged"]:
         return
-    text = f"Of {_counted(row['diverged'], 'pair')} a training diverged; it counts as guessing"
+    text = f"In {_count(row['diverged'], 'pair')} a training diverged, which counts as guessing"
     if not row["trained_pairs"] or math.isnan(row["trained_pairs"]):
-        yield f"{text}. No pair is left without those."
+        yield f"{text}. No pair is left without them."
         return
     unit = claim_unit(claim)
     yield (
-        f"{text}. Without those pairs the improvement is {unit.gain(row['trained_improvement'])} "
+        f"{text}. Without them the improvement is {unit.gain(row['trained_improvement'])} "
         f"({unit.interval(row['trained_low'], row['trained_high'])})."
     )
 
 
-def _settle(claim: Claim, row: Row, least: str) -> str:
+def _undecided(claim: Claim, row: Row, least: str) -> str:
     if row["pairs"] < LEAST_PAIRS:
         return f"fewer than {LEAST_PAIRS} pairs are no basis for a verdict"
     bounds = f"±{least}" if isinstance(claim, Equivalence) else f"0 or {least}"
     seeds = row["seeds_to_settle"]
-    why = f"the interval{_judged_by(claim, row)} reaches across {bounds}, the least effect"
-    why += " that counts"
+    why = f"the interval{_judged_by(claim, row)} crosses {bounds}, the least effect that counts"
     if math.isnan(seeds):
         return why
     if math.isinf(seeds):
         return f"{why}, and the mean lies on the bound itself"
-    return f"{why}; about {seeds:,.0f} seeds would settle it if mean and spread stayed as they are"
+    return f"{why}; about {seeds:,.0f} seeds would settle it if mean and spread stayed the same"
 
 
 def _factor(row: Row) -> Iterator[str]:
@@ -253,45 +260,45 @@ def _factor(row: Row) -> Iterator[str]:
     median = number(row["factor_median"], 2)
     text = f"In the median pair of trainings the error fell by a factor of {median}"
     if not math.isnan(row["factor"]):
-        text = f"The factor claimed is not part of the verdict. {text}"
+        text = f"The claimed factor is not part of the verdict. {text}"
         low, high = percent(row["factor_reached_low"]), percent(row["factor_reached_high"])
         text += (
             f"; {percent(row['factor_reached'])} of the pairs (95{SPACE}% interval {low} to "
-            f"{high}) reached the {row['factor']:g} claimed"
+            f"{high}) reached the claimed factor of {row['factor']:g}"
         )
     yield f"{text}."
     if row["zero_errors"]:
         yield (
-            f"{_counted(row['zero_errors'], 'training')} made no error at all where the baseline "
-            "did: their factor counts as infinite."
+            f"{_count(row['zero_errors'], 'training')} made no error at all while the baseline "
+            "made some: their factor counts as infinite."
         )
 
 
 def _pairing(row: Row) -> Iterator[str]:
-    correlation, bought = row["correlation"], row["variance_ratio"]
-    if math.isnan(correlation) or math.isnan(bought) or bought <= 0:
+    correlation, left = row["correlation"], row["variance_ratio"]
+    if math.isnan(correlation) or math.isnan(left) or left <= 0:
         return
     yield (
-        f"Results of the same seed correlate by {number(correlation, 2)}: pairing by seed leaves "
-        f"{percent(bought)} of the variance of an unpaired comparison, worth "
-        f"{number(1 / bought, 2)} times the seeds."
+        f"Results of the same seed have a correlation of {number(correlation, 2)}: pairing by seed "
+        f"leaves {percent(left)} of the variance of an unpaired comparison, which is worth "
+        f"{number(1 / left, 2)} times as many seeds."
     )
 
 
 def _lost(row: Row) -> Iterator[str]:
     if row["lost"]:
         yield (
-            f"{_counted(row['lost'], 'promised pair')} of {row['promised']:g} "
-            "could not be used on any backend, because a row of it is not ok."
+            f"{row['lost']:,.0f} of {_count(row['promised'], 'promised pair')} could not be used "
+            "on any backend, because a row is not ok."
         )
 
 
-def _averaged(backends: list[str]) -> str:
+def _backends(backends: list[str]) -> str:
     names = [backend_name(backend) for backend in backends]
     return f" in {names[0]}" if len(names) == 1 else f", averaged over {listed(names)}"
 
 
-def _counted(count: float, noun: str) -> str:
+def _count(count: float, noun: str) -> str:
     return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 

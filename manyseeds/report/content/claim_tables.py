@@ -1,4 +1,4 @@
-"""The tables of a page, cell by cell, as people read them."""
+"""The tables of a claim, as cells of text: verdicts, details, and published figures."""
 
 from __future__ import annotations
 
@@ -16,35 +16,32 @@ from manyseeds.presentation.wording import (
     case_name,
     claim_unit,
     means_unit,
-    metric_unit,
     number,
     ordinal,
     p_value,
     percent,
-    seconds,
 )
 from manyseeds.report.content.claim_sentences import sentences
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.pairs import ALL
-from manyseeds.statistics.summary import STATUSES
 from manyseeds.suite.claims import Claim
 from manyseeds.suite.suite import Suite
 
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim on one backend, or pooled.
+    """A claim on one backend, or pooled over all.
 
     Attributes
     ----------
     backend, name
-        As in the ledger; as its makers write it.
+        The backend's name in the ledger, and as its makers write it.
     pooled
-        Whether it is what all backends say together.
+        Whether the row pools all backends.
     judged
         The interval that the verdict rests on, with its coverage.
     details
-        The rest, in the order of `DETAILS`.
+        The other results, in the order of `DETAILS`.
     """
 
     backend: str
@@ -77,7 +74,7 @@ class CaseView:
 
 @dataclass(frozen=True)
 class DetailRow:
-    """What else is known of a claim in a case on a backend."""
+    """The details of a claim in one case on one backend."""
 
     case: str
     backend: str
@@ -87,7 +84,7 @@ class DetailRow:
 
 @dataclass(frozen=True)
 class DetailTable:
-    """The details of a claim; columns that say nothing are left out."""
+    """The details of a claim, without columns that are empty."""
 
     heads: tuple[str, ...]
     rows: tuple[DetailRow, ...]
@@ -95,7 +92,7 @@ class DetailTable:
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A published figure and its place among our pairs."""
+    """A published figure and where it lies among the pairs."""
 
     label: str
     quantity: str
@@ -105,20 +102,8 @@ class PublishedRow:
     backends: str
 
 
-@dataclass(frozen=True)
-class SummaryRow:
-    """A recipe in one case on one backend; `short` if not all its rows are ok."""
-
-    recipe: str
-    case: str
-    backend: str
-    name: str
-    cells: tuple[str, ...]
-    short: bool
-
-
 def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView, ...]:
-    """Return a claim's cases; the one over all cases, if there are several, comes last."""
+    """Return a claim's cases; with several, the one over all cases comes last."""
     unit, metric = claim_unit(claim), means_unit(claim)
     views = []
     for case, part in rows.groupby("case", sort=False):
@@ -139,14 +124,14 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
 
 
 def published_rows(table: pd.DataFrame, unit: Unit) -> tuple[PublishedRow, ...]:
-    """Return the published figures, with percentiles over all and per backend."""
+    """Return the published figures, with percentiles over all backends and per backend."""
     rows = []
     for (label, quantity), part in table.groupby(["label", "quantity"], sort=False):
         pooled = part[part["backend"] == ALL].iloc[0]
-        each = part[part["backend"] != ALL]
+        by_backend = part[part["backend"] != ALL]
         is_factor = quantity == "factor"
         figure = float(pooled["figure"])
-        places = zip(each["backend"], each["percentile"], strict=True)
+        places = zip(by_backend["backend"], by_backend["percentile"], strict=True)
         rows.append(
             PublishedRow(
                 label=str(label),
@@ -160,50 +145,17 @@ def published_rows(table: pd.DataFrame, unit: Unit) -> tuple[PublishedRow, ...]:
     return tuple(rows)
 
 
-def summary_rows(table: pd.DataFrame, suite: Suite) -> tuple[SummaryRow, ...]:
-    """Return THE table: a line per recipe, case and backend."""
-    unit = metric_unit(suite.primary)
-    return tuple(
-        SummaryRow(
-            recipe=row["recipe"],
-            case=case_name(row["case"]),
-            backend=row["backend"],
-            name=backend_name(row["backend"]),
-            cells=_cells(row, unit),
-            short=row["ok"] < row["promised"],
-        )
-        for row in rows_of(table)
-    )
-
-
 def detail_table(cases: Sequence[CaseView]) -> DetailTable:
-    """Return what else is known of a claim, per case and backend."""
+    """Return the details of a claim, per case and backend."""
     rows = [(case.case, row) for case in cases for row in case.rows]
-    told = [n for n in range(len(DETAILS)) if any(row.details[n] != NONE for _, row in rows)]
+    filled = [n for n in range(len(DETAILS)) if any(row.details[n] != NONE for _, row in rows)]
     return DetailTable(
-        heads=tuple(DETAILS[n] for n in told),
+        heads=tuple(DETAILS[n] for n in filled),
         rows=tuple(
-            DetailRow(case, row.backend, row.name, tuple(row.details[n] for n in told))
+            DetailRow(case, row.backend, row.name, tuple(row.details[n] for n in filled))
             for case, row in rows
         ),
     )
-
-
-def _cells(row: Row, unit: Unit) -> tuple[str, ...]:
-    counts = [f"{row[name]:,}" for name in ("promised", *STATUSES)]
-    measures = ["accuracy", "error"] if unit.factor > 1 else ["loss"]
-    figures = [cell for name in measures for cell in _figures(row, name, unit)]
-    alone = [f"{row['solo_rows']}", seconds(row["solo_seconds"])]
-    alone += [seconds(row["solo_compile_seconds"])]
-    together = [seconds(row["cohort_seconds_per_seed"]), seconds(row["cohort_compile_seconds"])]
-    return (*counts, *figures, *alone, *together)
-
-
-def _figures(row: Row, name: str, unit: Unit) -> list[str]:
-    bare = {part: unit.bare(row[f"{name}_{part}"]) for part in ("mean", "sd", "median")}
-    ends = {part: unit.bare(row[f"{name}_{part}"]) for part in ("min", "max")}
-    interval = unit.interval(row[f"{name}_low"], row[f"{name}_high"])
-    return [bare["mean"], interval, bare["sd"], bare["median"], ends["min"], ends["max"]]
 
 
 def _improvement(row: Row, unit: Unit) -> str:
@@ -219,7 +171,7 @@ def _gain(row: Row, unit: Unit) -> str:
 
 
 def _factor(row: Row) -> str:
-    """Return what became of a claimed factor; nothing where none is claimed."""
+    """Return how often a claimed factor was reached; nothing if no factor is claimed."""
     if math.isnan(row["factor"]) or math.isnan(row["factor_median"]):
         return ""
     median, share = number(row["factor_median"], 2), percent(row["factor_reached"])
@@ -266,17 +218,17 @@ def _details(row: Row, unit: Unit) -> tuple[str, ...]:
 
 
 DETAILS = (
-    "Claims in the family",
-    "p, sign flips",
-    "p, Holm",
-    "p, Wilcoxon",
+    "Claims judged together",
+    "p (sign flips)",
+    "p (Holm)",
+    "p (Wilcoxon)",
     "Correlation",
     "Median factor",
-    "Reach claimed",
+    "Reach the claimed factor",
     "Whole order",
     "Never reached",
     "Diverged pairs",
-    "Without them",
+    "Without diverged pairs",
 )
 """Heads of a claim's details."""
 

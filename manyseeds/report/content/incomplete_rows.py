@@ -1,4 +1,4 @@
-"""The banner of an incomplete table: nothing that was promised disappears."""
+"""The lines of the banner over an incomplete table: promised rows that were not delivered."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from manyseeds.statistics.summary import STATUSES
 
 _WORDS = {"timed_out": "timed out"}
 _LISTED = 12
+"""Recipes and backends listed; the rest is counted."""
 
 
-def incomplete(subject: ReportedSuite) -> tuple[str, ...]:
-    """Return what is not as promised, in lines; empty if all is.
+def incomplete(reported: ReportedSuite) -> tuple[str, ...]:
+    """Return how the rows fall short of the plan, in lines; empty if all were delivered.
 
-    All promised rows count, those of the variance study and the ones trained alone too. A
-    diverged row counts as delivered only where the recipe declares that it is expected.
+    All promised rows count, those of the variance study and solo rows included. A row that diverged
+    counts as delivered only if its recipe declares that divergence is expected.
     """
-    records = subject.records
-    expected = {c.recipe.name for c in subject.suite.cells if c.recipe.expect_divergence}
+    records = reported.records
+    expected = {c.recipe.name for c in reported.suite.cells if c.recipe.expect_divergence}
     diverged = (records["status"] == "diverged") & records["recipe"].isin(expected)
     short = records[(records["status"] != "ok") & ~diverged]
     if short.empty:

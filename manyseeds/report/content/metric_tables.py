@@ -28,7 +28,7 @@ class MetricRow:
 
 @dataclass(frozen=True)
 class MetricView:
-    """A metric's table."""
+    """The table of a metric."""
 
     metric: str
     title: str
@@ -39,8 +39,8 @@ def metrics_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return one row per metric, recipe, case and backend that has values of it.
 
     Columns: `metric`, `recipe`, `case`, `backend`, `seeds` (rows that are ok and have a value) and
-    of their values `mean`, `sd` (n - 1), `median`, `min`, `max`, in the record's unit. The primary
-    metric is left out: `summary_table` has it, with intervals.
+    the `mean`, `sd` (n - 1), `median`, `min` and `max` of the values, in the record's unit. The
+    primary metric is left out: `summary_table` has it, with intervals.
     """
     rows = ordinary(records, suite)
     rows = rows[rows["status"] == "ok"]
@@ -54,7 +54,7 @@ def metrics_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 
 def metric_views(table: pd.DataFrame) -> tuple[MetricView, ...]:
-    """Return the tables of `metrics_table`, as people read them."""
+    """Return the metrics of `metrics_table` as tables of text."""
     views = []
     for name, part in table.groupby("metric", sort=False):
         unit = next(metric_unit(known) for known in METRICS if known == name)
@@ -66,8 +66,8 @@ def metric_views(table: pd.DataFrame) -> tuple[MetricView, ...]:
 
 def _described(rows: pd.DataFrame, metric: ClaimMetric) -> pd.DataFrame:
     values = measured(rows, metric).dropna().astype("float64")
-    found = values.groupby([rows.loc[values.index, name] for name in GROUP], sort=False)
-    table = found.agg(["count", "mean", "std", "median", "min", "max"]).reset_index()
+    groups = values.groupby([rows.loc[values.index, name] for name in GROUP], sort=False)
+    table = groups.agg(["count", "mean", "std", "median", "min", "max"]).reset_index()
     table = table.rename(columns={"count": "seeds", "std": "sd"})
     table.insert(0, "metric", metric)
     return table

@@ -1,4 +1,4 @@
-"""Which protocol a page's numbers come from: the suite's full one, its quick form, or a part."""
+"""The protocol behind a page's numbers: the suite's full one, its quick form, or a part of it."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.scores import ordinary
 
 _LONGEST = 80
+"""Letters of a value that are shown."""
 
 
 @dataclass(frozen=True)
 class TrainedProtocol:
-    """What was trained of what the suite's full form asks.
+    """The protocol that was trained, compared with the suite's full form.
 
     Attributes
     ----------
     form
         "full protocol", "quick form" or "part of the full protocol".
     differences
-        What is not as in the full protocol, one line each.
+        The differences from the full protocol, one line each.
     """
 
     form: str
     differences: tuple[str, ...]
 
 
-def protocol(subject: ReportedSuite) -> TrainedProtocol:
-    """Return what sets the rows of a page apart from the suite's full form."""
-    left_out = tuple(_left_out(subject))
-    if subject.plan.quick:
-        return TrainedProtocol("quick form", (*quick_changes(subject.plan.suite_text), *left_out))
+def protocol(reported: ReportedSuite) -> TrainedProtocol:
+    """Return the protocol behind the rows of a page."""
+    left_out = tuple(_left_out(reported))
+    if reported.plan.quick:
+        return TrainedProtocol("quick form", (*quick_changes(reported.plan.suite_text), *left_out))
     return TrainedProtocol("part of the full protocol" if left_out else "full protocol", left_out)
 
 
-def seeds(subject: ReportedSuite) -> int:
-    """Return the number of seeds that claims are about, as promised."""
-    return int(ordinary(subject.records, subject.suite)["seed"].nunique())
+def seeds(reported: ReportedSuite) -> int:
+    """Return the number of seeds promised in the rows that claims are about."""
+    return int(ordinary(reported.records, reported.suite)["seed"].nunique())
 
 
 def quick_changes(text: str) -> list[str]:
-    """Return what the table [quick] of a suite's text changes, one line a key."""
+    """Return the changes that the table [quick] of a suite's text makes, one line per key."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -66,7 +67,7 @@ def _changes(base: Any, overlay: Mapping[str, Any], key: str) -> Iterator[str]:
 
 
 def _entry(base: Any, name: str) -> Any:
-    """Return an entry of a table, or of a list of tables the one of this name."""
+    """Return an entry of a table, or the entry of this name in a list of tables."""
     if isinstance(base, Mapping):
         return base.get(name)
     if isinstance(base, Sequence) and not isinstance(base, str):
@@ -80,13 +81,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _left_out(subject: ReportedSuite) -> Iterator[str]:
-    """Yield what the command that made the runs left out of the suite, or added."""
-    rows, suite = ordinary(subject.records, subject.suite), subject.suite
-    if (found := seeds(subject)) != suite.seeds:
-        yield f"seeds: {suite.seeds} in the suite, {found} promised"
-    known = {*rows["recipe"].unique(), *(one.recipe for one in subject.plan.unsupported)}
-    absent = [name for name in suite.recipes() if name not in known]
+def _left_out(reported: ReportedSuite) -> Iterator[str]:
+    """Yield what the command that made the runs left out of the suite, or added to it."""
+    rows, suite = ordinary(reported.records, reported.suite), reported.suite
+    if (promised := seeds(reported)) != suite.seeds:
+        yield f"seeds: {suite.seeds} in the suite, {promised} promised"
+    present = {*rows["recipe"].unique(), *(cell.recipe for cell in reported.plan.unsupported)}
+    absent = [name for name in suite.recipes() if name not in present]
     if absent:
         listed_names = absent[:8] + ([f"{len(absent) - 8} more"] if len(absent) > 8 else [])
         yield f"recipes left out: {listed(listed_names)}"

@@ -1,4 +1,4 @@
-"""Where the numbers come from: the runs of the suite and what they ran on."""
+"""The runs of a suite with their settings, and the provenance of those that a page shows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from manyseeds.report.reported_suites import ReportedSuite, SuiteRun
 
 _HASH = 12
+"""Digits of a hash that are shown."""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """A line of the list of runs."""
+    """A line in the list of runs."""
 
     run: str
     used: bool
@@ -25,16 +26,16 @@ class RunView:
     differences: tuple[str, ...]
 
 
-def run_views(subject: ReportedSuite) -> tuple[RunView, ...]:
+def run_views(reported: ReportedSuite) -> tuple[RunView, ...]:
     """Return every run of the suite, by name."""
-    return tuple(_view(run) for run in subject.runs)
+    return tuple(_view(run) for run in reported.runs)
 
 
-def provenance(subject: ReportedSuite) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """Return what the runs the page is about ran on; whatever a session recorded is shown."""
+def provenance(reported: ReportedSuite) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Return the provenance of the runs that the page shows; everything recorded is shown."""
     return {
         run.plan.run: [_shown(session) for session in run.provenance]
-        for run in subject.runs
+        for run in reported.runs
         if run.used
     }
 
@@ -61,7 +62,7 @@ def _view(run: SuiteRun) -> RunView:
 
 
 def _shown(value: Any) -> Any:
-    """Turn a JSON value into mappings, lists and texts that a template can show."""
+    """Turn a JSON value into dictionaries and texts that a template can show."""
     if isinstance(value, Mapping):
         return {str(key): _shown(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

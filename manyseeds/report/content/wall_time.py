@@ -1,4 +1,4 @@
-"""What a run cost: the seconds that its jobs computed for."""
+"""Wall time: the seconds that the jobs of a run computed for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _OWN = ["seconds_train", "seconds_evaluate", "seconds_compile"]
 def computing_seconds(records: pd.DataFrame) -> float:
     """Return the seconds of training, evaluating and compiling, summed over all jobs.
 
-    A record has the seconds of its whole job, so that each job counts once; phases that several
-    recipes share are part of the job that trained them, and count once too. Loading data, and
-    jobs that failed or timed out, are not in it. Backends that trained at once count one after
-    the other. NaN where no job has seconds.
+    A record holds the seconds of its whole job, so each job counts once. Phases that several
+    recipes share belong to the job that trained them, and count once too. Loading data is not
+    included, nor are jobs that failed or timed out. Backends that trained at the same time are
+    added up. NaN where no job has seconds.
     """
     keys = [name for name in ("run", "job") if name in records]
     jobs = records.dropna(subset=["seconds_train"]).drop_duplicates(keys)

@@ -72,24 +72,24 @@ class SuiteFigures:
         yield from (one for one in rest if one)
 
 
-def drawings(subject: ReportedSuite, results: ResultTables) -> SuiteFigures:
+def drawings(reported: ReportedSuite, results: ResultTables) -> SuiteFigures:
     """Draw all there is to draw; what has no data is left out."""
-    names = file_names([claim.name for claim in subject.suite.claims])
+    names = file_names([claim.name for claim in reported.suite.claims])
     return SuiteFigures(
         claims={
             claim.name: tuple(_of_claim(claim, results, names[claim.name]))
-            for claim in subject.suite.claims
+            for claim in reported.suite.claims
         },
-        forest=_forest(subject, results),
-        rainclouds=_rainclouds(subject),
-        profile=_profile(subject),
-        tradeoff=_tradeoff(subject, results),
-        specification=_specification(subject, results),
-        recipes=_recipes(subject, results),
-        variance=_variance(subject, results),
-        curves=_curves(subject),
-        layers=_layers(subject, results),
-        range_tests=_range_tests(subject, results),
+        forest=_forest(reported, results),
+        rainclouds=_rainclouds(reported),
+        profile=_profile(reported),
+        tradeoff=_tradeoff(reported, results),
+        specification=_specification(reported, results),
+        recipes=_recipes(reported, results),
+        variance=_variance(reported, results),
+        curves=_curves(reported),
+        layers=_layers(reported, results),
+        range_tests=_range_tests(reported, results),
     )
 
 
@@ -135,32 +135,32 @@ def _cases(claim: Claim, results: ResultTables, name: str) -> RenderedFigure:
     return forest_figure(groups, "case", claim_unit(claim), least_effect(claim), name, title)
 
 
-def _forest(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
-    claims = subject.suite.claims
+def _forest(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+    claims = reported.suite.claims
     known = results.claims["improvement"].notna().any()
     return claims_figure(claims, results.claims, "claims") if claims and known else None
 
 
-def _rainclouds(subject: ReportedSuite) -> RenderedFigure | None:
-    scores = seed_scores(subject.records, subject.suite)
+def _rainclouds(reported: ReportedSuite) -> RenderedFigure | None:
+    scores = seed_scores(reported.records, reported.suite)
     scores = scores.where(np.isfinite(scores))
-    chosen = _few(scores.columns[scores.notna().any()].get_level_values("recipe"), subject)
+    chosen = _few(scores.columns[scores.notna().any()].get_level_values("recipe"), reported)
     if not chosen:
         return None
-    lost, unit = lost_rows(subject.records, subject.suite), metric_unit(subject.suite.primary)
+    lost, unit = lost_rows(reported.records, reported.suite), metric_unit(reported.suite.primary)
     return raincloud_figure(scores, lost, chosen[:_RECIPES_WITH_CLOUDS], unit, "rainclouds")
 
 
-def _profile(subject: ReportedSuite) -> RenderedFigure | None:
-    costs = error_costs(subject.records, subject.suite)
+def _profile(reported: ReportedSuite) -> RenderedFigure | None:
+    costs = error_costs(reported.records, reported.suite)
     if costs.empty or costs.shape[1] < 2:
         return None
-    chosen = _few(costs.columns, subject)[:MOST]
-    return profile_figure(costs, chosen, metric_unit(subject.suite.primary), "profile")
+    chosen = _few(costs.columns, reported)[:MOST]
+    return profile_figure(costs, chosen, metric_unit(reported.suite.primary), "profile")
 
 
-def _tradeoff(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
-    scores = seed_scores(subject.records, subject.suite)
+def _tradeoff(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+    scores = seed_scores(reported.records, reported.suite)
     table = tradeoff_table(scores[np.isfinite(scores)], results.summary)
     solo = bool((table["solo_seconds"] > 0).all())
     points = table.rename(
@@ -169,17 +169,17 @@ def _tradeoff(subject: ReportedSuite, results: ResultTables) -> RenderedFigure |
     points = points[points["seconds"] > 0].reset_index(drop=True)
     if points["recipe"].nunique() < 2:
         return None
-    return tradeoff_figure(points, metric_unit(subject.suite.primary), solo=solo, name="tradeoff")
+    return tradeoff_figure(points, metric_unit(reported.suite.primary), solo=solo, name="tradeoff")
 
 
-def _specification(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+def _specification(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.specification
     if len(table) < _LEAST_SPECIFICATIONS:
         return None
-    return specification_figure(table, metric_unit(subject.suite.primary), "specification")
+    return specification_figure(table, metric_unit(reported.suite.primary), "specification")
 
 
-def _recipes(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+def _recipes(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.comparisons
     table = table[table["pairs"] > 0]
     several = set(table.loc[table["case"] == ALL, "treatment"])
@@ -189,47 +189,49 @@ def _recipes(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | 
     groups = [
         (f"against {baseline}", rows) for baseline, rows in table.groupby("baseline", sort=False)
     ]
-    claims = subject.suite.claims
+    claims = reported.suite.claims
     least = claims[0].least_effect if claims and isinstance(claims[0], Difference) else None
-    unit = metric_unit(subject.suite.primary)
+    unit = metric_unit(reported.suite.primary)
     return forest_figure(groups, "treatment", unit, least, "recipes", "Every recipe")
 
 
-def _variance(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+def _variance(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
     table = results.variance[results.variance["ok"] > 1]
-    return None if table.empty else variance_figure(subject.suite, table, "variance")
+    return None if table.empty else variance_figure(reported.suite, table, "variance")
 
 
-def _curves(subject: ReportedSuite) -> RenderedFigure | None:
-    rows, chosen = _of_few(ordinary(subject.curves(), subject.suite), subject, _RECIPES_WITH_CURVES)
+def _curves(reported: ReportedSuite) -> RenderedFigure | None:
+    rows, chosen = _of_few(
+        ordinary(reported.curves(), reported.suite), reported, _RECIPES_WITH_CURVES
+    )
     return curves_figure(rows, chosen, "curves") if chosen else None
 
 
-def _layers(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
-    rows, chosen = _of_few(results.layers, subject, _RECIPES_WITH_LAYERS)
+def _layers(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+    rows, chosen = _of_few(results.layers, reported, _RECIPES_WITH_LAYERS)
     return layers_figure(rows, chosen, "layers") if chosen else None
 
 
-def _range_tests(subject: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
-    table, chosen = _of_few(results.range_tests, subject, _RECIPES_WITH_CURVES)
+def _range_tests(reported: ReportedSuite, results: ResultTables) -> RenderedFigure | None:
+    table, chosen = _of_few(results.range_tests, reported, _RECIPES_WITH_CURVES)
     if not chosen:
         return None
-    steps = range_test_steps(subject.diagnostics(), subject.suite)
+    steps = range_test_steps(reported.diagnostics(), reported.suite)
     cases = table[["recipe", "case"]].drop_duplicates()
     return range_tests_figure(steps.merge(cases), table, chosen, "range-tests")
 
 
 def _of_few(
-    rows: pd.DataFrame, subject: ReportedSuite, most: int
+    rows: pd.DataFrame, reported: ReportedSuite, most: int
 ) -> tuple[pd.DataFrame, Sequence[str]]:
     """Return the rows of the first recipes, in one case each."""
-    chosen = _few(rows["recipe"], subject)[:most]
+    chosen = _few(rows["recipe"], reported)[:most]
     rows = rows[rows["recipe"].isin(chosen)]
     return rows[rows["case"] == rows.groupby("recipe")["case"].transform("first")], chosen
 
 
-def _few(present: Iterable[str], subject: ReportedSuite) -> list[str]:
+def _few(present: Iterable[str], reported: ReportedSuite) -> list[str]:
     """Return those recipes of the suite that are present, those of claims before others."""
-    claimed = [name for c in subject.suite.claims for name in reversed(c.compared())]
+    claimed = [name for c in reported.suite.claims for name in reversed(c.compared())]
     there = set(present)
-    return [n for n in dict.fromkeys([*claimed, *subject.suite.recipes()]) if n in there]
+    return [n for n in dict.fromkeys([*claimed, *reported.suite.recipes()]) if n in there]

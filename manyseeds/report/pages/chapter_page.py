@@ -1,4 +1,4 @@
-"""The page of the chapter: each of its claims, what was asked of it, and the answers."""
+"""The page of the chapter: each of its claims, the questions asked about it, and the answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manyseeds.suite.chapter import chapter_claims
 
 @dataclass(frozen=True)
 class ChapterAnswer:
-    """A suite's claim and what was found; `line` and `entry` are None if it was not run."""
+    """A suite's claim and its result; `line` and `entry` are None if the suite was not run."""
 
     suite: str
     claim: str
@@ -33,13 +33,13 @@ class ChapterRow:
 
     @property
     def lines(self) -> int:
-        """How many lines of the table it takes."""
+        """The number of lines it takes in the table."""
         return len(self.answers) + (self.unasked is not None)
 
 
 @dataclass(frozen=True)
 class ChapterPage:
-    """The table; `table` is the file with the same as CSV, if there is one."""
+    """The table of the chapter's claims; `table` is the CSV file with the same rows, if any."""
 
     rows: tuple[ChapterRow, ...]
     backends: Mapping[str, str]
@@ -47,34 +47,36 @@ class ChapterPage:
 
     @property
     def answered(self) -> int:
-        """How many claims of the chapter have at least one verdict."""
+        """The number of claims of the chapter with at least one verdict."""
         return sum(any(a.line for a in row.answers) for row in self.rows)
 
     @property
     def unasked(self) -> int:
-        """How many no suite asks at all."""
+        """The number of claims that no suite tests."""
         return sum(not row.answers for row in self.rows)
 
     @property
     def counts(self) -> str:
-        """How many questions have each verdict, over all backends; one asked twice counts once."""
+        """The number of questions with each verdict, over all backends; a question counts once."""
         lines = {(a.suite, a.claim): a.line for row in self.rows for a in row.answers if a.line}
         return counted(line.verdict for line in lines.values())
 
 
 def chapter_page(entries: Sequence[SuiteEntry], table: str | None) -> ChapterPage | None:
-    """Put the page together; None if these suites answer nothing of the chapter."""
+    """Return the page, or None if these suites answer no claim of the chapter."""
     rows = tuple(
-        ChapterRow(one.number, one.sentence, tuple(_answers(one.asked, entries)), one.unasked)
-        for one in chapter_claims()
+        ChapterRow(
+            claim.number, claim.sentence, tuple(_answers(claim.asked, entries)), claim.unasked
+        )
+        for claim in chapter_claims()
     )
-    backends = {key: name for one in entries for key, name in one.backends.items()}
+    backends = {key: name for claim in entries for key, name in claim.backends.items()}
     page = ChapterPage(rows, backends, table)
     return page if page.answered else None
 
 
 def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[ChapterAnswer]:
-    """Yield an answer to every question: that of the full form, if it was asked there."""
+    """Yield an answer to every question: the full form's if it has one."""
     known: dict[str, tuple[SuiteEntry, ClaimLine]] = {}
     for entry in entries:  # the full form of a suite comes before its quick one
         for line in entry.claims:
@@ -95,11 +97,11 @@ def markdown_chapter(view: ChapterPage) -> str:
 
 
 def chapter_table(view: ChapterPage) -> pd.DataFrame:
-    """Return one row per claim of the chapter and question; verdicts by backend in columns."""
+    """Return one row per claim of the chapter and question, with verdicts by backend."""
     rows = []
     for row in view.rows:
-        told = {"number": row.number, "chapter": row.sentence, "unasked": row.unasked}
-        rows += [told | _cells(answer) for answer in row.answers] or [told]
+        claim = {"number": row.number, "chapter": row.sentence, "unasked": row.unasked}
+        rows += [claim | _cells(answer) for answer in row.answers] or [claim]
     return pd.DataFrame(rows)
 
 

@@ -1,4 +1,4 @@
-"""The index page: every claim of every suite, and what each suite cost."""
+"""The index page: every claim of every suite, and the time each suite took."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class ClaimLine:
     Attributes
     ----------
     anchor
-        On the suite's page.
+        The claim's anchor on the suite's page.
     verdicts
-        By backend, as in the ledger; a backend that the suite has not run on is absent.
+        By the backend's name in the ledger; backends that the suite has not run on are absent.
     """
 
     anchor: str
@@ -46,16 +46,16 @@ class ClaimLine:
 
 @dataclass(frozen=True)
 class SuiteEntry:
-    """A suite on the index page, and what the page of the techniques takes from it.
+    """A suite on the index page, with its uses of techniques for the page of the techniques.
 
     Attributes
     ----------
     label
-        What tells it from the suite's other form.
+        The suite's name, with its form where both forms have a page.
     page
-        Name of the suite's page, without an ending.
+        The name of the suite's page, without its suffix.
     seconds
-        Computed for; NaN if unknown.
+        The wall time; NaN if unknown.
     delivered
         Rows that are ok, of those promised.
     """
@@ -76,12 +76,12 @@ class SuiteEntry:
 
     @property
     def wall_time(self) -> str:
-        """The seconds as people read them."""
+        """The wall time in words."""
         return duration(self.seconds)
 
     @property
     def counts(self) -> str:
-        """How many claims have each verdict."""
+        """The number of claims with each verdict."""
         return counted(claim.verdict for claim in self.claims)
 
 
@@ -92,7 +92,7 @@ class IndexPage:
     Attributes
     ----------
     table
-        The file with the same as CSV, if there is one.
+        The CSV file with the same table, if there is one.
     chapter
         Whether there is a page of the chapter's claims.
     """
@@ -106,43 +106,43 @@ class IndexPage:
 
     @property
     def claims(self) -> int:
-        """How many claims there are."""
+        """The number of claims."""
         return sum(len(entry.claims) for entry in self.entries)
 
     @property
     def counts(self) -> str:
-        """How many claims have each verdict, over all backends."""
+        """The number of claims with each verdict, over all backends."""
         return counted(claim.verdict for entry in self.entries for claim in entry.claims)
 
     @property
     def quick(self) -> int:
-        """How many suites are not in their full protocol."""
+        """The number of suites that were not run in their full protocol."""
         return sum(entry.protocol.form != "full protocol" for entry in self.entries)
 
     @property
     def wall_time(self) -> str:
-        """Of all suites together."""
+        """The wall time of all suites together."""
         known = [entry.seconds for entry in self.entries if not math.isnan(entry.seconds)]
         return duration(sum(known)) if known else NONE
 
 
 def entry(
-    subject: ReportedSuite, view: SuitePage, name: str, uses: Sequence[TechniqueUse]
+    reported: ReportedSuite, view: SuitePage, name: str, uses: Sequence[TechniqueUse]
 ) -> SuiteEntry:
-    """Return what the index page tells of a suite."""
-    records = subject.records
+    """Return a suite's entry on the index page."""
+    records = reported.records
     ok = int((records["status"] == "ok").sum())
     return SuiteEntry(
-        suite=subject.suite.name,
-        label=subject.label,
-        title=subject.suite.title,
+        suite=reported.suite.name,
+        label=reported.label,
+        title=reported.suite.title,
         page=name,
         protocol=view.protocol,
-        seeds=seeds(subject),
+        seeds=seeds(reported),
         seconds=computing_seconds(records),
         delivered=f"{ok:,} of {len(records):,}",
         complete=not view.incomplete,
-        device=", ".join(subject.devices()) or subject.plan.device,
+        device=", ".join(reported.devices()) or reported.plan.device,
         backends=view.backends,
         claims=tuple(_line(claim) for claim in view.claims),
         uses=tuple(uses),
@@ -152,7 +152,7 @@ def entry(
 def overview(
     entries: Sequence[SuiteEntry], kind: str, table: str | None, chapter: bool
 ) -> IndexPage:
-    """Put the index page together; its links go to pages of a kind, "html" or "md"."""
+    """Return the index page; its links go to pages of a kind, "html" or "md"."""
     backends = {key: name for one in entries for key, name in one.backends.items()}
     return IndexPage(tuple(entries), backends, VERDICTS, kind, table, chapter)
 
@@ -168,30 +168,30 @@ def markdown_overview(view: IndexPage) -> str:
 
 
 def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:
-    """Return one row per claim, as on the index page; verdicts by backend in columns of theirs."""
+    """Return one row per claim, as on the index page, with a column of verdicts per backend."""
     rows = [
         {
-            "suite": one.label,
-            "form": one.protocol.form,
+            "suite": suite.label,
+            "form": suite.protocol.form,
             "claim": claim.name,
             "sentence": claim.sentence,
             "verdict": claim.verdict,
             "improvement": claim.improvement,
             "interval": claim.interval,
-            **{f"verdict_{name}": claim.verdicts.get(name) for name in one.backends},
+            **{f"verdict_{name}": claim.verdicts.get(name) for name in suite.backends},
             "pairs": claim.pairs,
-            "seconds": one.seconds,
+            "seconds": suite.seconds,
         }
-        for one in entries
-        for claim in one.claims
+        for suite in entries
+        for claim in suite.claims
     ]
     return pd.DataFrame(rows)
 
 
 def counted(verdicts: object) -> str:
     """Return "holds 3, negligible 1"; nothing for no claims."""
-    found = Counter(verdicts)  # type: ignore[call-overload]
-    return ", ".join(f"{name} {found[name]}" for name in VERDICTS if found[name])
+    counts = Counter(verdicts)  # type: ignore[call-overload]
+    return ", ".join(f"{name} {counts[name]}" for name in VERDICTS if counts[name])
 
 
 def _line(claim: ClaimView) -> ClaimLine:

@@ -1,4 +1,4 @@
-"""SVG files made fit to stand inside a page."""
+"""SVG drawings prepared to stand inside an HTML page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IDENTIFIER = re.compile(r'(\bid="|href="#|url\(#)')
 
 
 def inlined(figure: RenderedFigure) -> Markup:
-    """Return a figure as markup for a page: SVG, or PNG where that would be too large."""
+    """Return a figure as markup for a page: SVG, or PNG where the SVG would be too large."""
     label = Markup('role="img" aria-label="{}"').format(figure.title)
     if len(figure.svg) > _LARGEST:
         data = base64.b64encode(figure.png).decode()
@@ -33,20 +33,20 @@ def inlined(figure: RenderedFigure) -> Markup:
 
 
 def _apart(text: str, name: str) -> str:
-    """Prefix every identifier: several drawings share one page."""
+    """Prefix every identifier, because several drawings share one page."""
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     return _IDENTIFIER.sub(lambda match: f"{match[1]}{prefix}-", text)
 
 
 def _themed(text: str) -> str:
-    """Let the page choose the colours, so that the dark page has dark figures."""
+    """Replace colours by the page's variables, so that the dark page has dark figures."""
     for colour, variable in _THEMED.items():
         text = text.replace(colour, f"var({variable})")
     return text
 
 
 def _open_tag(text: str, label: str) -> str:
-    """Drop the fixed size, keeping the view box, and say what the drawing is."""
+    """Drop the fixed size, keep the view box, and add a label for screen readers."""
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(width|height)="[^"]*"', "", head)
     return f"{head} {label}>{rest}"

@@ -1,4 +1,4 @@
-"""Tables for papers: LaTeX with the rules of booktabs, every text escaped."""
+"""LaTeX tables for papers, with booktabs rules; every text is escaped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNS = {
     "–": "--",
     "\u00a0": "~",
 }
-"""What pdfTeX's fonts lack, and what it calls them."""
+"""Characters that pdfTeX's fonts lack, and the commands for them."""
 
 
 def claims_tex(view: SuitePage) -> str:
@@ -46,16 +46,20 @@ def summary_tex(view: SuitePage) -> str:
 def _table(
     caption: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]], columns: str
 ) -> str:
-    """Return a longtable, which breaks over pages; a column in which nothing stands is left out."""
-    told = [n for n in range(len(heads)) if any(row[n] for row in rows)] or list(range(len(heads)))
-    frame = pd.DataFrame([[row[n] for n in told] for row in rows], columns=[heads[n] for n in told])
+    """Return a longtable, which breaks over pages, without columns that are empty."""
+    filled = [n for n in range(len(heads)) if any(row[n] for row in rows)] or list(
+        range(len(heads))
+    )
+    frame = pd.DataFrame(
+        [[row[n] for n in filled] for row in rows], columns=[heads[n] for n in filled]
+    )
     styler = frame.style.hide(axis="index").format(_signs, escape="latex")
     styler = styler.format_index(_signs, axis="columns", escape="latex")
     return str(
         styler.to_latex(
             hrules=True,
             environment="longtable",
-            column_format="".join(columns[n] for n in told),
+            column_format="".join(columns[n] for n in filled),
             caption=_escaped(caption),
         )
     )
@@ -69,7 +73,7 @@ def _signs(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape a caption, which pandas writes as it is, in the way it escapes cells."""
+    """Escape a caption, which pandas writes unchanged, in the way it escapes cells."""
     frame = pd.DataFrame([[text]]).style.hide(axis="index").hide(axis="columns")
     lines = frame.format(_signs, escape="latex").to_latex().splitlines()
     return lines[1].removesuffix(r"\\").strip()

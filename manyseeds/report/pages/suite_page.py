@@ -1,4 +1,4 @@
-"""What stands on the page of a suite, as data, and the two templates that show it."""
+"""The page of a suite: everything it shows, as data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from manyseeds.report.content.claim_tables import (
     ClaimRow,
     DetailTable,
     PublishedRow,
-    SummaryRow,
     case_views,
     detail_table,
     published_rows,
-    summary_rows,
 )
 from manyseeds.report.content.incomplete_rows import incomplete
 from manyseeds.report.content.metric_tables import MetricView, metric_views
 from manyseeds.report.content.protocol import TrainedProtocol, protocol, seeds
+from manyseeds.report.content.recipe_tables import SummaryRow, summary_rows
 from manyseeds.report.content.run_provenance import RunView, provenance, run_views
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.figures.suite_figures import SuiteFigures
@@ -40,7 +39,7 @@ __all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "markdown_page", "
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A claim on the page: its sentence, what was found, its figures."""
+    """A claim on the page: its sentence, the findings and the figures."""
 
     anchor: str
     name: str
@@ -61,7 +60,7 @@ class FigureSection:
     Attributes
     ----------
     anchor, title, short
-        Where it is; its heading; what the contents call it.
+        The anchor, the heading, and the entry in the contents.
     figures
         At least one.
     """
@@ -74,26 +73,26 @@ class FigureSection:
 
 @dataclass(frozen=True)
 class SuitePage:
-    """Everything a page shows, in words and figures.
+    """Everything that a page shows, in words and figures.
 
     Attributes
     ----------
     folder
-        Where figures and tables lie, relative to the page.
+        The folder of figures and tables, relative to the page.
     protocol
-        Whether it is the full protocol, and what differs.
+        The protocol that was trained.
     incomplete
         Lines of the banner; empty if every promised row was delivered.
     backends
-        By their names in the ledger, as their makers write them.
+        The backends' names as their makers write them, by their names in the ledger.
     summary
-        THE table, by recipe, case and backend.
+        The summary table, by recipe, case and backend.
     metrics
-        The spread of the other metrics.
+        The tables of the other metrics.
     provenance
         By run: one tree of keys and values for each time it was started.
     tables
-        Files that hold the tables, relative to the page, by name.
+        The files that hold the tables, relative to the page, by name.
     """
 
     folder: str
@@ -122,14 +121,14 @@ class SuitePage:
 
 @dataclass(frozen=True)
 class PageFiles:
-    """Where the parts of a suite's report lie, relative to its page.
+    """The files that belong to a suite's page, relative to it.
 
     Attributes
     ----------
     folder
-        Of figures and tables.
+        The folder of figures and tables.
     tables
-        Files by what they hold; none if no tables are written.
+        The tables' files, by name; empty if no tables are written.
     """
 
     folder: str
@@ -137,23 +136,23 @@ class PageFiles:
 
 
 def page(
-    subject: ReportedSuite,
+    reported: ReportedSuite,
     results: ResultTables,
     drawings: SuiteFigures,
     metrics: pd.DataFrame,
     files: PageFiles,
 ) -> SuitePage:
-    """Put together what a page shows; `metrics` are those of `metrics_table`."""
-    suite = subject.suite
+    """Return the page of a suite; `metrics` is the result of `metrics_table`."""
+    suite = reported.suite
     summary = summary_rows(results.summary, suite)
     return SuitePage(
         folder=files.folder,
         title=suite.title,
         description=tuple(filter(None, re.split(r"\n\s*\n", suite.description.strip()))),
-        facts=_facts(subject),
-        protocol=protocol(subject),
-        incomplete=incomplete(subject),
-        claims=tuple(_claims(subject, results, drawings)),
+        facts=_facts(reported),
+        protocol=protocol(reported),
+        incomplete=incomplete(reported),
+        claims=tuple(_claims(reported, results, drawings)),
         backends={row.backend: row.name for row in summary},
         recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
         summary=summary,
@@ -161,14 +160,14 @@ def page(
         metric_unit=metric_unit(suite.primary),
         varied=varied(suite),
         sections=tuple(_sections(drawings)),
-        runs=run_views(subject),
-        provenance=provenance(subject),
+        runs=run_views(reported),
+        provenance=provenance(reported),
         tables=files.tables,
     )
 
 
 def html_page(view: SuitePage) -> str:
-    """Return a page as one HTML file that needs nothing else."""
+    """Return a page as one self-contained HTML file."""
     return html("page.html", page=view)
 
 
@@ -182,39 +181,47 @@ _TITLES = {
     "rainclouds": ("Every seed", "Seeds"),
     "profile": ("How often a recipe is nearly the best", "Profile"),
     "tradeoff": ("Accuracy against seconds", "Seconds"),
-    "specification": ("Every way to ask", "Specifications"),
+    "specification": ("Every specification", "Specifications"),
     "recipes": ("The other recipes", "Recipes"),
-    "variance": ("Where the scatter comes from", "Variance"),
-    "curves": ("How they learned", "Curves"),
+    "variance": ("Where the spread comes from", "Variance"),
+    "curves": ("Learning curves", "Curves"),
     "layers": ("Inside the networks", "Layers"),
-    "range_tests": ("Which rate to take", "Range tests"),
+    "range_tests": ("Choosing a learning rate", "Range tests"),
 }
-"""Headings of the figures of a whole suite; others have their figure's own title."""
+"""Headings of the figures of a whole suite; others use their figure's own title."""
 
 
 def _sections(drawings: SuiteFigures) -> Iterator[FigureSection]:
     for field in fields(drawings):
-        found = getattr(drawings, field.name)
-        if field.name == "claims" or not found:
+        figure_or_figures = getattr(drawings, field.name)
+        if field.name == "claims" or not figure_or_figures:
             continue
-        figures = (found,) if isinstance(found, RenderedFigure) else tuple(found)
+        figures = (
+            (figure_or_figures,)
+            if isinstance(figure_or_figures, RenderedFigure)
+            else tuple(figure_or_figures)
+        )
         title, short = _TITLES.get(field.name, (figures[0].title, figures[0].title))
         yield FigureSection(field.name.replace("_", "-"), title, short, figures)
 
 
 def _claims(
-    subject: ReportedSuite, results: ResultTables, drawings: SuiteFigures
+    reported: ReportedSuite, results: ResultTables, drawings: SuiteFigures
 ) -> Sequence[ClaimView]:
     return [
-        _claim(claim, number, subject, results, drawings)
-        for number, claim in enumerate(subject.suite.claims, start=1)
+        _claim(claim, number, reported, results, drawings)
+        for number, claim in enumerate(reported.suite.claims, start=1)
     ]
 
 
 def _claim(
-    claim: Claim, number: int, subject: ReportedSuite, results: ResultTables, drawings: SuiteFigures
+    claim: Claim,
+    number: int,
+    reported: ReportedSuite,
+    results: ResultTables,
+    drawings: SuiteFigures,
 ) -> ClaimView:
-    cases = case_views(claim, _of(claim, results.claims), subject.suite)
+    cases = case_views(claim, _of(claim, results.claims), reported.suite)
     unit = claim_unit(claim)
     return ClaimView(
         anchor=f"claim-{number}",
@@ -234,15 +241,15 @@ def _of(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["claim"] == claim.name]
 
 
-def _facts(subject: ReportedSuite) -> tuple[tuple[str, str], ...]:
-    plan, suite = subject.plan, subject.suite
-    backends = dict.fromkeys(subject.records["backend"])
+def _facts(reported: ReportedSuite) -> tuple[tuple[str, str], ...]:
+    plan, suite = reported.plan, reported.suite
+    backends = dict.fromkeys(reported.records["backend"])
     return (
-        ("Suite", f"{suite.name}, {protocol(subject).form}"),
-        ("Seeds", f"{seeds(subject)} of each recipe on each backend"),
+        ("Suite", f"{suite.name}, {protocol(reported).form}"),
+        ("Seeds", f"{seeds(reported)} of each recipe on each backend"),
         ("Backends", ", ".join(backend_name(name) for name in backends)),
-        ("Wall time", duration(computing_seconds(subject.records))),
-        ("Runs", ", ".join(subject.ledgers)),
-        ("Device", ", ".join(subject.devices()) or plan.device),
+        ("Wall time", duration(computing_seconds(reported.records))),
+        ("Runs", ", ".join(reported.ledgers)),
+        ("Device", ", ".join(reported.devices()) or plan.device),
         ("Precision", plan.precision),
     )

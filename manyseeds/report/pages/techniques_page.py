@@ -1,4 +1,4 @@
-"""The page of the techniques: on every backend parity, speed and spread, as far as known."""
+"""The page of the techniques: parity, speed and spread of each on every backend."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ class TechniqueUse:
     Attributes
     ----------
     kind, technique
-        What is used.
+        The kind and name of the technique.
     suite, recipe, baseline
-        Where; the baseline does not use it. It is "" where the technique is part of the plain
-        recipe itself.
+        The suite, the recipe, and a baseline that does not use the technique; "" where the
+        technique is part of the plain recipe itself.
     others
-        Other techniques in which the two recipes differ; what it takes the place of is none.
+        The number of other techniques in which the two recipes differ; the technique that this one
+        replaces does not count.
     epochs, baseline_epochs
-        Trained at most, over all phases.
+        The most epochs trained, over all phases.
     metric
-        Whose spread it is.
+        The metric of the spread.
     relative_seconds
-        Seconds of a seed in a cohort, over those of the baseline; NaN where either is unknown.
+        Seconds of a seed in a cohort over those of the baseline; NaN where either is unknown.
     sd, baseline_sd
-        Over seeds, in the metric's unit.
+        Standard deviation over seeds, in the metric's unit.
     """
 
     kind: str
@@ -64,7 +65,7 @@ class TechniqueUse:
 
 @dataclass(frozen=True)
 class TechniqueCells:
-    """A technique on a backend."""
+    """A technique on a backend, in words."""
 
     parity: str
     speed: str
@@ -73,7 +74,7 @@ class TechniqueCells:
 
 @dataclass(frozen=True)
 class TechniqueRow:
-    """A technique: where its numbers come from, and its cells by backend."""
+    """A technique: the recipes its numbers come from, and its cells by backend."""
 
     kind: str
     technique: str
@@ -83,7 +84,7 @@ class TechniqueRow:
 
 @dataclass(frozen=True)
 class TechniquesPage:
-    """The table."""
+    """The table of the techniques."""
 
     backends: Mapping[str, str]
     rows: tuple[TechniqueRow, ...]
@@ -92,10 +93,10 @@ class TechniquesPage:
 
 
 def uses(summary: pd.DataFrame, suite: Suite) -> tuple[TechniqueUse, ...]:
-    """Return which recipes of a suite show a technique; `summary` is that of `summary_table`.
+    """Return the recipes of a suite that show a technique; `summary` is that of `summary_table`.
 
-    A comparison shows a technique if the recipe uses it and its baseline does not. One that no
-    comparison shows is shown by the first recipe that uses it, without a baseline.
+    A comparison shows a technique if the recipe uses it and its baseline does not. A technique that
+    no comparison shows is shown by the first recipe that uses it, without a baseline.
     """
     figures = _figures(summary, suite)
     backends = dict.fromkeys(summary["backend"])
@@ -113,7 +114,7 @@ class _Shown:
     baseline: Recipe | None
 
     def others(self) -> int:
-        """Count what else differs; of the technique's own kind, only what comes with it."""
+        """Count the other differences; of the technique's own kind, only additions."""
         if self.baseline is None:
             return 0
         ours, theirs = used(self.recipe), used(self.baseline)
@@ -136,23 +137,25 @@ def _shown(suite: Suite) -> Iterator[_Shown]:
 
 
 def techniques_page(
-    found: Iterable[TechniqueUse],
+    uses: Iterable[TechniqueUse],
     parity: ParityReport | None,
     backends: Sequence[str],
     table: str | None,
 ) -> TechniquesPage:
-    """Put the table together: a row per technique there is, used or not."""
+    """Return the page: one row per technique that exists, used or not."""
     by_technique: dict[tuple[str, str], list[TechniqueUse]] = {}
-    for use in found:
+    for use in uses:
         by_technique.setdefault((use.kind, use.technique), []).append(use)
     keys = [(cls.kind, technique_name(cls)) for cls in techniques()]
-    told = "not run; what manyseeds parity --json prints is taken by manyseeds report --parity FILE"
+    parity_text = (
+        "not run (pass the output of manyseeds parity --json to manyseeds report --parity FILE)"
+    )
     if parity:
-        told = f"{parity.steps} steps in float64, the same up to {parity.tolerance:g}"
+        parity_text = f"{parity.steps} steps in float64, equal to within {parity.tolerance:g}"
     return TechniquesPage(
         backends={name: backend_name(name) for name in backends},
         rows=tuple(_row(key, by_technique.get(key, []), parity, backends) for key in keys),
-        parity=told,
+        parity=parity_text,
         table=table,
     )
 
@@ -167,15 +170,15 @@ def markdown_techniques(view: TechniquesPage) -> str:
     return markdown("techniques.md", page=view)
 
 
-def uses_table(found: Iterable[TechniqueUse]) -> pd.DataFrame:
-    """Return all uses as a frame, with the columns of `Use`."""
+def uses_table(uses: Iterable[TechniqueUse]) -> pd.DataFrame:
+    """Return all uses as a frame, with the columns of `TechniqueUse`."""
     return pd.DataFrame(
-        [asdict(use) for use in found], columns=list(TechniqueUse.__dataclass_fields__)
+        [asdict(use) for use in uses], columns=list(TechniqueUse.__dataclass_fields__)
     )
 
 
 def _figures(summary: pd.DataFrame, suite: Suite) -> dict[tuple[str, str], Row]:
-    """Return seconds and spread by recipe and backend, over the cases in the mean."""
+    """Return seconds and spread by recipe and backend, averaged over cases."""
     sd = f"{suite.primary.removeprefix('test_')}_sd"
     columns = {"cohort_seconds_per_seed": "seconds", sd: "sd"}
     table = summary.rename(columns=columns)
@@ -213,23 +216,26 @@ def _epochs(recipe: Recipe) -> int:
 
 def _row(
     key: tuple[str, str],
-    found: Sequence[TechniqueUse],
+    uses: Sequence[TechniqueUse],
     parity: ParityReport | None,
     backends: Sequence[str],
 ) -> TechniqueRow:
-    """Tell of the comparison in which the least else differs; the others are in the CSV."""
-    chosen = min(found, key=_distance, default=None)
+    """Return the row of a technique from the comparison in which the least else differs.
+
+    The other comparisons are in the CSV.
+    """
+    chosen = min(uses, key=_distance, default=None)
     place = (chosen.suite, chosen.recipe) if chosen else None
-    told = {use.backend: use for use in found if (use.suite, use.recipe) == place}
+    by_backend = {use.backend: use for use in uses if (use.suite, use.recipe) == place}
     return TechniqueRow(
         kind=key[0],
         technique=key[1],
-        place=_place(chosen, len({(use.suite, use.recipe) for use in found})),
+        place=_place(chosen, len({(use.suite, use.recipe) for use in uses})),
         cells=tuple(
             TechniqueCells(
                 parity=_parity(parity, key, backend),
-                speed=_speed(told.get(backend)),
-                spread=_spread(told.get(backend)),
+                speed=_speed(by_backend.get(backend)),
+                spread=_spread(by_backend.get(backend)),
             )
             for backend in backends
         ),
@@ -237,7 +243,7 @@ def _row(
 
 
 def _distance(use: TechniqueUse) -> tuple[bool, bool, int]:
-    """Order uses: compared before not, trainings of equal length, then by what else differs."""
+    """Return a sort key: with a baseline first, then equal length, then few other differences."""
     return not use.baseline, use.epochs != use.baseline_epochs, use.others
 
 
@@ -246,7 +252,7 @@ def _place(use: TechniqueUse | None, places: int) -> str:
         return NOT_USED
     more = f" (and {places - 1} more)" if places > 1 else ""
     if not use.baseline:
-        return f"{use.suite}: {use.recipe}, compared with none{more}"
+        return f"{use.suite}: {use.recipe}, nothing to compare it with{more}"
     differ = "technique differs" if use.others == 1 else "techniques differ"
     others = f"; {use.others} other {differ}" if use.others else ""
     if use.epochs != use.baseline_epochs:
@@ -258,7 +264,7 @@ def _parity(parity: ParityReport | None, key: tuple[str, str], backend: str) -> 
     if parity is None:
         return NOT_RUN
     cell = parity.cell(*key, backend)
-    return cell.told() if cell else NOT_RUN
+    return cell.text() if cell else NOT_RUN
 
 
 def _speed(use: TechniqueUse | None) -> str:

@@ -1,11 +1,10 @@
-"""The templates: HTML that escapes as HTML needs it, Markdown that escapes as Markdown does."""
+"""Templates: HTML with HTML's escaping, Markdown with Markdown's."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import re
-from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,41 +15,35 @@ from manyseeds.report.pages.inline_svg import inlined
 
 
 def html(template: str, **values: object) -> str:
-    """Return a page as one HTML file that needs nothing else.
+    """Return a page as one self-contained HTML file.
 
-    Its content policy lets nothing run but the script that comes along, whatever a name holds, and
-    nothing be fetched.
+    Its content security policy allows no script but the page's own, whatever a name contains, and
+    no request.
     """
-    return _html().get_template(template).render(**values)
+    environment = _environment(autoescape=True)
+    script = (
+        environment.loader.get_source(environment, "script.js")[0] if environment.loader else ""
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        script=Markup(script), script_sha256=digest, inlined=inlined, **values
+    )
 
 
 def markdown(template: str, **values: object) -> str:
     """Return a page as Markdown; every value is escaped."""
-    text = _markdown().get_template(template).render(**values)
+    environment = _environment(autoescape=False, finalize=markdown_escaped)
+    text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-@cache
-def _html() -> Environment:
-    found = _environment(autoescape=True)
-    script = found.loader.get_source(found, "script.js")[0] if found.loader else ""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    found.globals |= {"script": Markup(script), "script_sha256": digest, "inlined": inlined}
-    return found
-
-
-@cache
-def _markdown() -> Environment:
-    return _environment(autoescape=False, finalize=markdown_escaped)
-
-
-def _environment(**how: object) -> Environment:
-    found = Environment(
+def _environment(**options: object) -> Environment:
+    environment = Environment(
         loader=PackageLoader("manyseeds.report"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        **how,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]
     )
-    found.globals |= {"verdicts": VERDICTS, "reading_notes": NOTES}
-    return found
+    environment.globals |= {"verdicts": VERDICTS, "reading_notes": NOTES}
+    return environment
