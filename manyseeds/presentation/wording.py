@@ -18,7 +18,7 @@ from manyseeds.suite.claims import (
 )
 
 NONE = "–"
-"""Stands where there is no number."""
+"""Stands in place of a missing number."""
 
 SPACE = "\u00a0"
 MINUS = "\u2212"
@@ -35,11 +35,11 @@ class Unit:
     metric
         Its name in a sentence.
     factor
-        From the record's unit to the one shown.
+        The factor from the record's unit to the unit shown.
     digits
-        After the decimal point.
+        Digits after the decimal point.
     suffix, difference
-        After a value; after a difference of values.
+        The text after a value, and after a difference of values.
     """
 
     metric: str
@@ -80,7 +80,7 @@ class Unit:
 
 
 class RatioUnit(Unit):
-    """Of ratios, whose logarithms the tables have."""
+    """The unit of ratios, which the tables hold as logarithms."""
 
     def scaled(self, value: float) -> float:
         """Return the ratio."""
@@ -96,7 +96,7 @@ class RatioUnit(Unit):
 
 
 class ProbabilityUnit(Unit):
-    """Of probabilities, of which the tables have what exceeds one half."""
+    """The unit of probabilities, which the tables hold minus one half."""
 
     def scaled(self, value: float) -> float:
         """Return the probability in per cent."""
@@ -164,7 +164,7 @@ def claim_unit(claim: Claim) -> Unit:
 
 
 def means_unit(claim: Claim) -> Unit:
-    """Return the unit of what a claim's recipes have in the mean."""
+    """Return the unit of the means of a claim's recipes."""
     own = isinstance(claim, Ordering | TimeToTarget)
     return claim_unit(claim) if own else metric_unit(metric_of(claim))
 
@@ -189,7 +189,7 @@ def signed(value: float, digits: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, with a decimal where it is small or nearly all."""
+    """Return a share in per cent, with a decimal where it is near 0 or 100."""
     if math.isnan(share):
         return NONE
     extreme = share < 0.0995 or share > 0.9905
@@ -240,7 +240,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def backend_name(backend: str) -> str:
-    """Return a backend as its makers write it."""
+    """Return a backend's name as its makers write it."""
     return _NAMES.get(backend, backend)
 
 
@@ -250,5 +250,5 @@ def case_name(case: str) -> str:
 
 
 def _needed(value: float, digits: int) -> int:
-    """Return how many digits say as much as `digits` would: 1 rather than 1.00."""
+    """Return the fewest digits that say as much as `digits` would: 1 rather than 1.00."""
     return next(n for n in range(digits + 1) if n == digits or math.isclose(value, round(value, n)))

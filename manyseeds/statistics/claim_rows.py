@@ -31,6 +31,29 @@ COLUMNS = [
     "full_order", "full_order_low", "full_order_high", "never_treatment", "never_baseline",
     "trained_pairs", "trained_improvement", "trained_low", "trained_high",
 ]  # fmt: skip
+"""The columns of the table of claims.
+
+* `claim`, `estimand`, `treatment`, `baseline`, `case`, `backend`, `metric`
+* `promised`, `pairs`, `lost`, `diverged`: pairs of seeds promised, pairs that have a
+  score, pairs without one, pairs in which a lane diverged
+* `baseline_mean`, `treatment_mean`, in the metric's unit (accuracies are shares)
+* `improvement`, `low`, `high`, `sd`: the estimand, its 95 % interval, and the standard
+  deviation over seeds. In the metric's unit; a ratio as its logarithm; a probability of
+  improvement minus one half; an ordering as Kendall's tau
+* `verdict`, `level`, `family_low`, `family_high`: the verdict, and the interval it rests
+  on. The interval is corrected by Holm for the `family`, the number of claims judged
+  together: those of the suite on this backend, single cases apart
+* `seeds_to_settle`, where the verdict is inconclusive
+* `p_sign_flips`, `p_wilcoxon`, `p_holm` (the first, adjusted): tests of no difference
+* `better`, `tied`, `worse`: pairs. `correlation`: Pearson's, of the pairs.
+  `variance_ratio`: the variance of the paired difference over that of an unpaired one
+* `factor_median`, `factor_reached` (share that reaches the claimed `factor`, with its
+  interval) and `zero_errors` (treatments without any error), of single trainings. Over all
+  backends and cases a seed counts once, with the share of its trainings that reach it
+* `full_order`, `_low`, `_high`: for orderings, the share of seeds with the whole order
+* `never_treatment`, `never_baseline`: for times, trainings that never reached the target
+* `trained_pairs`, `trained_improvement`, `trained_low`, `trained_high`
+"""
 
 
 @dataclass(frozen=True)

@@ -69,5 +69,5 @@ def test_a_factor_that_no_try_reaches_has_no_end():
         ("n", "all", 4.0, 10, 0.0, np.inf, 1.9, np.inf),
     ]
     found = cherry_rows(pd.DataFrame(rows, columns=columns))
-    assert [(row.needed, row.interval) for row in found] == [("1", "1 to 4"), ("∞", "2 to no end")]
+    assert [(row.needed, row.interval) for row in found] == [("1", "1 to 4"), ("∞", "2 or more")]
     assert cherry_rows(pd.DataFrame(columns=columns)) == ()

@@ -1,4 +1,4 @@
-"""All claims of a suite at a glance: the effect, both its intervals, and the verdict."""
+"""All claims of a suite in one figure: the effect, both its intervals, and the verdict."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim, TimeToTarget
 
 _LINE = 0.165
-"""Inches."""
+"""Height of a line in inches."""
 
 _DWARFS = 6.0
-"""Times the median extent: a larger effect would make the others' intervals unreadable."""
+"""An effect this many times the median extent would make the other intervals unreadable."""
 
 _MARKS: Mapping[str, tuple[str, str, bool]] = {
     "holds": ("o", theme.PALETTE[2], True),
@@ -35,12 +35,12 @@ _MARKS: Mapping[str, tuple[str, str, bool]] = {
     "negligible": ("s", theme.PALETTE[0], True),
     "inconclusive": ("D", theme.MUTED, False),
 }
-"""By verdict: marker, colour, and whether it is filled."""
+"""By verdict: marker, colour, and whether the marker is filled."""
 
 
 @dataclass(frozen=True)
 class _Block:
-    """A claim: its name on a line of its own, and a line for each of its rows below it."""
+    """A claim: a line for its name, and one line for each of its rows below."""
 
     claim: Claim
     rows: Sequence[Row]
@@ -52,9 +52,9 @@ class _Block:
 
 
 def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> theme.RenderedFigure:
-    """Draw one panel for each unit that the claims' effects have, two where a few dwarf the others.
+    """Draw one panel for each unit of the claims' effects, two where a few dwarf the others.
 
-    `table` are rows of `claims_table`; of a claim with several cases the one over all is drawn.
+    `table` holds rows of `claims_table`; of a claim with several cases, the one over all is drawn.
     """
     panels = list(_panels(claims, table))
     lines = [blocks[-1].bottom for _, blocks in panels]
@@ -64,13 +64,13 @@ def claims_figure(claims: Sequence[Claim], table: pd.DataFrame, name: str) -> th
         for axes, (unit, blocks) in zip(grid, panels, strict=True):
             _panel(axes, unit, blocks)
         figure.legend(handles=_keys(table), loc="outside lower center", ncols=4)
-        return theme.rendered(figure, name, "Every claim", _READING)
+        return theme.rendered(figure, name, "Every claim", _CAPTION)
 
 
 def _panels(
     claims: Sequence[Claim], table: pd.DataFrame
 ) -> Iterator[tuple[Unit, Sequence[_Block]]]:
-    """Yield the claims of each panel, each with its rows: backends, then all together."""
+    """Yield the claims of each panel, each with its rows: the backends, then all together."""
     units: dict[Unit, list[tuple[Claim, list[Row]]]] = {}
     for claim in claims:
         units.setdefault(claim_unit(claim), []).append((claim, _rows(claim, table)))
@@ -84,7 +84,7 @@ def _panels(
 
 
 def _rows(claim: Claim, table: pd.DataFrame) -> list[Row]:
-    """Return a claim's rows over all cases; of a single backend one, which is all there is."""
+    """Return a claim's rows over all cases; for a single backend only its own row."""
     rows = table[table["claim"] == claim.name]
     if (rows["case"] == ALL).any():
         rows = rows[rows["case"] == ALL]
@@ -93,22 +93,22 @@ def _rows(claim: Claim, table: pd.DataFrame) -> list[Row]:
     return rows_of(rows)
 
 
-def _stacked(found: Sequence[tuple[Claim, list[Row]]]) -> list[_Block]:
+def _stacked(claims_with_rows: Sequence[tuple[Claim, list[Row]]]) -> list[_Block]:
     blocks: list[_Block] = []
-    for claim, rows in found:
+    for claim, rows in claims_with_rows:
         blocks.append(_Block(claim, rows, blocks[-1].bottom if blocks else 0))
     return blocks
 
 
 def _extent(rows: Sequence[Row]) -> float:
-    """Return how far a claim's effects and intervals reach from no effect."""
+    """Return the largest distance of a claim's effects and intervals from no effect."""
     names = ("improvement", "low", "high", "family_low", "family_high")
     values = np.abs([float(row[name]) for row in rows for name in names])
     return float(values.max(initial=0.0, where=np.isfinite(values)))
 
 
 def _edge(extents: Sequence[float]) -> float:
-    """Return beyond which extent a claim has a panel of its own: infinity if all fit in one."""
+    """Return the extent beyond which a claim gets its own panel; infinity if all fit in one."""
     order = np.sort([extent for extent in extents if extent > 0])
     if len(order) < 3 or order[-1] < _DWARFS * np.median(order):
         return np.inf
@@ -138,7 +138,7 @@ def _panel(axes: Axes, unit: Unit, blocks: Sequence[_Block]) -> None:
 
 
 def _heading(axes: Axes, block: _Block, unit: Unit) -> None:
-    """Write a claim's name, and shade what counts as no effect."""
+    """Write a claim's name, and shade the effects that do not count."""
     axes.text(
         0.004, block.top, theme.shortened(block.claim.name, 70), va="center", fontsize=8.5,
         fontweight="bold", transform=axes.get_yaxis_transform(),
@@ -159,7 +159,7 @@ def _heading(axes: Axes, block: _Block, unit: Unit) -> None:
 
 
 def _line(axes: Axes, line: int, row: Row, unit: Unit) -> None:
-    """Draw an effect with its plain interval, thick, and the family's, thin."""
+    """Draw an effect with its plain interval (thick) and its corrected interval (thin)."""
     mark, tone, filled = _MARKS[str(row["verdict"])]
     ends = {name: unit.scaled(float(row[name])) for name in ("low", "high")}
     family = [unit.scaled(float(row[f"family_{name}"])) for name in ("low", "high")]
@@ -177,9 +177,9 @@ def _line(axes: Axes, line: int, row: Row, unit: Unit) -> None:
             middle, line, marker=mark, ms=6.5 if pooled else 5, color=tone, ls="", zorder=4,
             mfc=tone if filled else theme.PAPER, mew=1.1,
         )  # fmt: skip
-    said = str(row["verdict"]) if row["pairs"] else "no pairs"
+    verdict = str(row["verdict"]) if row["pairs"] else "no pairs"
     axes.text(
-        1.012, line, said, transform=axes.get_yaxis_transform(), va="center",
+        1.012, line, verdict, transform=axes.get_yaxis_transform(), va="center",
         fontsize=8, fontweight="bold" if pooled else "normal",
     )  # fmt: skip
 
@@ -197,25 +197,25 @@ def _axis_label(unit: Unit, blocks: Sequence[_Block]) -> str:
 
 
 def _keys(table: pd.DataFrame) -> list[Line2D | Patch]:
-    found = [verdict for verdict in _MARKS if verdict in set(table["verdict"])]
+    verdicts = [verdict for verdict in _MARKS if verdict in set(table["verdict"])]
     marks = [
         Line2D([], [], color=tone, marker=mark, mfc=tone if filled else theme.PAPER, ls="",
                label=verdict)
-        for verdict, (mark, tone, filled) in ((v, _MARKS[v]) for v in found)
+        for verdict, (mark, tone, filled) in ((v, _MARKS[v]) for v in verdicts)
     ]  # fmt: skip
     return [
         *marks,
         Line2D([], [], color=theme.INK, lw=3.4, alpha=0.55, label="95 % interval"),
-        Line2D([], [], color=theme.INK, lw=1.0, marker="|", ms=5, label="the family's interval"),
-        Patch(color=theme.MUTED, alpha=0.13, label="less than what counts"),
+        Line2D([], [], color=theme.INK, lw=1.0, marker="|", ms=5, label="corrected interval"),
+        Patch(color=theme.MUTED, alpha=0.13, label="too small to count"),
     ]
 
 
-_READING = (
-    "How to read this figure: right of the line of no effect is what the claim says. The thick "
-    "line is the 95 % interval of the effect, the thin one the wider interval that it was judged "
-    "by, corrected for the number of claims (Holm); where a claim was judged last or alone, both "
-    "are the same. Within the shaded band an effect is less than the least that counts. Marker and "
-    "colour tell the verdict, which stands at the right. “All, by seed” averages the backends seed "
-    "by seed."
+_CAPTION = (
+    "How to read this figure: effects right of the line of no effect are in favour of the claim. "
+    "The thick line is the 95 % interval of the effect; the thin one is the wider interval that "
+    "the verdict rests on, corrected for the number of claims (Holm). The two coincide for a claim "
+    "that was judged last or alone. Effects within the shaded band are too small to count. Marker "
+    "and colour show the verdict, which is written at the right. “All, by seed” averages the "
+    "backends seed by seed."
 )

@@ -1,4 +1,4 @@
-"""The distribution of a claim's improvement and factor, with the published figures in it."""
+"""The distribution of a claim's improvement and factor, with the published figures marked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BINS = 30
 def distribution_figure(
     claim: Claim, pairs: Sequence[Pairs], published: pd.DataFrame, name: str
 ) -> theme.RenderedFigure:
-    """Draw one panel a quantity; `published` are the claim's rows of `published_table`."""
+    """Draw one panel per quantity; `published` holds the claim's rows of `published_table`."""
     kinds = quantities(pairs)
     with theme.style():
         figure = theme.blank(2.9 * len(kinds))
@@ -31,7 +31,7 @@ def distribution_figure(
             rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
             values = [tries(pairs, backend, quantity) for backend in backends_of(pairs)]
             _panel(axes, [v for v in values if len(v)], rows, quantity, claim_unit(claim))
-        return theme.rendered(figure, name, "How the improvement is spread", _reading(values))
+        return theme.rendered(figure, name, "Distribution of the improvement", _caption(values))
 
 
 def axis_label(quantity: str, unit: Unit) -> str:
@@ -42,7 +42,7 @@ def axis_label(quantity: str, unit: Unit) -> str:
 
 
 def published_label(row: Row, unit: Unit, note: str) -> str:
-    """Return "+2.05  book, 2nd edition (note)"; a label that ends in the figure says it once."""
+    """Return "+2.05  book, 2nd edition (note)", without the figure if the label ends in it."""
     is_factor, label = row["quantity"] == "factor", str(row["label"])
     value = f"{row['figure']:.3g}" if is_factor else unit.gain(row["figure"])
     said = label.endswith(value)
@@ -96,17 +96,16 @@ def _place(percentile: float) -> str:
     return "" if np.isnan(percentile) else f"{ordinal(percentile)} pct."
 
 
-def _reading(values: Sequence[Floats]) -> str:
+def _caption(values: Sequence[Floats]) -> str:
     endless = sum(int(np.isinf(one).sum()) for one in values)
     text = (
-        "How to read this figure: the bars show how often trainings came out that way; a dashed "
-        "line is a published figure, with the percentage of our seeds that stayed below it (its "
-        "percentile). A figure at the 50th percentile is typical, one near the 100th is what the "
-        "luckiest seeds give."
+        "How to read this figure: the bars show how often each result occurred; a dashed line is a "
+        "published figure, with the percentage of our seeds below it (its percentile). A figure at "
+        "the 50th percentile is typical; only the luckiest seeds reach one near the 100th."
     )
     if endless:
         text += (
-            f" {endless} trainings made no error at all: their factor is infinite and they are "
-            "drawn in the uppermost bar."
+            f" {endless} trainings made no error at all: their factor is infinite, and they are "
+            "drawn in the topmost bar."
         )
     return text

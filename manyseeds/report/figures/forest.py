@@ -21,16 +21,20 @@ def forest_figure(
     name: str,
     title: str,
 ) -> theme.RenderedFigure:
-    """Draw one panel a group, above each other.
+    """Draw one panel per group, one above the other.
 
     Parameters
     ----------
     groups
-        Title of the panel, and rows with `improvement`, `low`, `high` and `backend`.
+        The title of each panel, and rows with `improvement`, `low`, `high` and `backend`.
     by
         The column that names the lines.
+    unit
+        The unit of the improvement.
     least_effect
         Shaded around zero, in the metric's unit.
+    name, title
+        Of the figure.
     """
     lines = [rows[by].nunique() for _, rows in groups]
     with theme.style():
@@ -45,7 +49,7 @@ def forest_figure(
         panels[-1].set_xlabel(f"Improvement of {unit.metric}{units}")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=5)
-        return theme.rendered(figure, name, title, _reading(least_effect, unit))
+        return theme.rendered(figure, name, title, _caption(least_effect, unit))
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, by: str, unit: Unit, least_effect: float | None) -> None:
@@ -72,11 +76,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, by: str, unit: Unit, least_effect: fl
     axes.yaxis.grid(visible=False)
 
 
-def _reading(least_effect: float | None, unit: Unit) -> str:
+def _caption(least_effect: float | None, unit: Unit) -> str:
     band = ""
     if least_effect:
         band = f" The band is ±{unit.points(least_effect)}, below which an effect does not count."
     return (
-        "How to read this figure: right of the line at 0 is better than the baseline. Each mark "
-        f"is a mean over the pairs, its line the 95 % interval.{band}"
+        "How to read this figure: marks right of the line at 0 are better than the baseline. Each "
+        f"mark is a mean over the pairs, its line the 95 % interval.{band}"
     )

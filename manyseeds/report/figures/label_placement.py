@@ -1,4 +1,4 @@
-"""Labels next to points, where they overlap neither points nor each other."""
+"""Labels next to points, placed so that they overlap neither points nor each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from manyseeds.presentation import theme
 from manyseeds.statistics.bootstrap import Floats
 
 _WIDE, _HIGH = 0.62, 1.25
-"""Of a letter, times the size of the font."""
 _MARK = 3.5
-"""Half of a marker, in points."""
+"""Half the size of a marker, in points."""
 _APART = 2.0
-"""Left and right of a label, in points: two numbers side by side are not a third."""
+"""Space left and right of a label, in points, so that two numbers do not read as one."""
 _NEAR = 2.0
 _RADII = (_NEAR, 9.0, 15.0, 22.0, 30.0, 40.0)
 _ANGLES = np.deg2rad([0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 68, 112, 248, 292])
@@ -30,11 +29,11 @@ Anchored = tuple[Floats, Floats]
 class LabelPlacer:
     """Places labels one after the other, each as near to its points as there is room.
 
-    The axes' limits, scales and place must be final.
+    The axes' limits, scales and position must be final.
     """
 
     def __init__(self, axes: Axes, points: Floats, size: float) -> None:
-        """Take the points that no label may cover, in data coordinates [points, 2]."""
+        """Store the points that no label may cover, in data coordinates [points, 2]."""
         self._axes, self._size = axes, size
         self._scale = 1 / axes.figure.dpi_scale_trans.transform((1 / 72, 0))[0]
         self._points = self._scale * axes.transData.transform(points)
@@ -54,7 +53,7 @@ class LabelPlacer:
         return False
 
     def _candidates(self, anchors: Floats, half: tuple[float, float]) -> Iterator[Anchored]:
-        """Yield a point and where a label could have its middle, the nearest first."""
+        """Yield a point and a position for the middle of its label, the nearest first."""
         for radius in _RADII:
             for angle in _ANGLES:
                 way = np.array([np.cos(angle), np.sin(angle)])

@@ -1,4 +1,4 @@
-"""Learning curves: the middle seed and the middle 80 %, with the phases marked."""
+"""Learning curves: the median seed and the middle 80 %, with the phases marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUANTILES = np.array([0.1, 0.5, 0.9])
 def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.RenderedFigure:
     """Draw the curves of some recipes: a column each, accuracy above, loss below.
 
-    `curves` are the ordinary rows', of the recipes to draw in one case.
+    `curves` holds ordinary rows of the recipes to draw, in one case each.
     """
     measures = {m: label for m, label in _MEASURES.items() if curves[m].notna().any()}
     backends = list(dict.fromkeys(curves["backend"]))
@@ -42,7 +42,7 @@ def curves_figure(curves: pd.DataFrame, recipes: Sequence[str], name: str) -> th
             grid[-1][column].set_xlabel("Epoch")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.rendered(figure, name, "Learning curves", _READING)
+        return theme.rendered(figure, name, "Learning curves", _CAPTION)
 
 
 def _panel(
@@ -60,7 +60,7 @@ def _panel(
 
 
 def _phases(axes: Axes, part: pd.DataFrame, *, named: bool) -> None:
-    """Mark where each phase starts, and name it above the axes."""
+    """Mark the start of each phase, and name it above the axes."""
     starts = part.groupby("phase", sort=False)["epoch"].agg(["min", "max"]).sort_values("min")
     for number, (phase, first, last) in enumerate(starts.itertuples()):
         if number:
@@ -73,8 +73,8 @@ def _phases(axes: Axes, part: pd.DataFrame, *, named: bool) -> None:
             )  # fmt: skip
 
 
-_READING = (
+_CAPTION = (
     "How to read this figure: the line is the median seed at each epoch, the band holds the "
-    "middle 80 % of the seeds. Dotted lines are where the next phase of a recipe starts; a phase "
+    "middle 80 % of the seeds. Dotted lines mark where the next phase of a recipe starts; a phase "
     "that learns another task is scored on that task's own validation images."
 )

@@ -1,4 +1,4 @@
-"""Every seed as a line from the baseline to the treatment, one panel a backend."""
+"""Every seed as a line from the baseline to the treatment, one panel per backend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def paired_figure(claim: Claim, pairs: Pairs, name: str) -> theme.RenderedFigure
             axes.set_title(backend_name(backend))
         panels[0].set_ylabel(unit.metric.capitalize() + (", %" if unit.factor > 1 else ""))
         figure.legend(handles=_legend(published), loc="outside lower center", ncols=3)
-        return theme.rendered(figure, name, "Seed by seed", _reading(pairs))
+        return theme.rendered(figure, name, "Seed by seed", _caption(pairs))
 
 
 def _panel(axes: Axes, pairs: Pairs, backend: str, unit: Unit, published: list[Reference]) -> None:
@@ -86,7 +86,7 @@ def _legend(published: list[Reference]) -> list[Line2D]:
     return ours + theirs
 
 
-def _reading(pairs: Pairs) -> str:
+def _caption(pairs: Pairs) -> str:
     cut = f" The first {_LINES} of each kind are drawn." if len(pairs.seeds) > _LINES else ""
     return (
         f"How to read this figure: each line is one seed, from {pairs.baseline} on the left to "

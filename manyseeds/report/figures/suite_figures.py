@@ -1,4 +1,4 @@
-"""Which figures a page has."""
+"""The figures of a page: which of them there are data for, and how many recipes each shows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _LEAST_SPECIFICATIONS = 6
 
 @dataclass(frozen=True)
 class SuiteFigures:
-    """The figures of a page: per claim by its name, and the rest."""
+    """The figures of a page: per claim by its name, and those of the whole suite."""
 
     claims: Mapping[str, tuple[RenderedFigure, ...]]
     forest: RenderedFigure | None
@@ -73,7 +73,7 @@ class SuiteFigures:
 
 
 def drawings(reported: ReportedSuite, results: ResultTables) -> SuiteFigures:
-    """Draw all there is to draw; what has no data is left out."""
+    """Draw every figure that has data."""
     names = file_names([claim.name for claim in reported.suite.claims])
     return SuiteFigures(
         claims={
@@ -231,7 +231,7 @@ def _of_few(
 
 
 def _few(present: Iterable[str], reported: ReportedSuite) -> list[str]:
-    """Return those recipes of the suite that are present, those of claims before others."""
+    """Return the suite's recipes that are present, those of claims first."""
     claimed = [name for c in reported.suite.claims for name in reversed(c.compared())]
     there = set(present)
     return [n for n in dict.fromkeys([*claimed, *reported.suite.recipes()]) if n in there]

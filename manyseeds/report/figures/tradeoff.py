@@ -1,4 +1,4 @@
-"""Accuracy against seconds: what each recipe buys, and which are worth their time."""
+"""Accuracy against seconds: what each recipe costs and gains, and which are worth their time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from manyseeds.report.figures.label_placement import LabelPlacer
 from manyseeds.statistics.bootstrap import Floats
 
 _HEIGHT = 3.7
-"""Inches, of the axes."""
+"""Height of the axes in inches."""
 _NAMED = 8
-"""Recipes that are labelled with their names; more are numbered, and listed below."""
+"""Recipes labelled with their names; more than these are numbered, and listed below."""
 _COLUMNS = 3
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where the axes stand on the page, in inches from its left and top edge."""
+    """The position of the axes on the page, in inches from its left and top edge."""
 
     left: float = 0.75
     right: float = theme.WIDTH - 0.15
@@ -43,10 +43,12 @@ def tradeoff_figure(
     ----------
     points
         `recipe`, `backend`, `score` with `low` and `high` (in the metric's unit), `seconds`.
-    shown
+    unit
         The unit of the scores.
     solo
-        Whether the seconds are those of a training alone; else of a seed's share in a cohort.
+        Whether the seconds are those of a training alone; else of a seed's share of a cohort.
+    name
+        Of the figure.
     """
     recipes = list(dict.fromkeys(points["recipe"]))
     with theme.style():
@@ -54,7 +56,7 @@ def tradeoff_figure(
         figure, whole = _figure(points, recipes, unit, solo=solo, numbered=not named)
         if named and not whole:
             figure, _ = _figure(points, recipes, unit, solo=solo, numbered=True)
-        return theme.rendered(figure, name, _title(unit), _reading(unit, solo=solo))
+        return theme.rendered(figure, name, _title(unit), _caption(unit, solo=solo))
 
 
 def _figure(
@@ -81,7 +83,7 @@ def _figure(
 
 
 def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
-    """Return which points no other beats: none costs as little and gains more, or the reverse.
+    """Return which points no other point beats, in cost or gain without a loss in the other.
 
     Parameters
     ----------
@@ -91,7 +93,7 @@ def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray
-        Whether each is on the front, [points].
+        Whether each point is on the front, [points].
     """
     cheaper = (costs[:, None] >= costs) & (gains[:, None] <= gains)
     strictly = (costs[:, None] > costs) | (gains[:, None] < gains)
@@ -123,7 +125,7 @@ def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], unit: Uni
 
 
 def _front(axes: Axes, points: pd.DataFrame, unit: Unit) -> None:
-    """Draw the best score to be had within so many seconds."""
+    """Draw the best score attainable within each number of seconds."""
     gains = points["score"] if unit.factor > 1 else -points["score"]
     best = pareto(points["seconds"].to_numpy(float), gains.to_numpy(float))
     front = points[best].sort_values("seconds", kind="stable")
@@ -150,18 +152,18 @@ def _scales(axes: Axes, points: pd.DataFrame, unit: Unit, *, solo: bool) -> None
 def _name(
     axes: Axes, points: pd.DataFrame, recipes: Sequence[str], unit: Unit, *, numbered: bool
 ) -> bool:
-    """Label each recipe once, next to whichever of its points has room; return if all had."""
+    """Label each recipe once, next to one of its points that has room; return whether all had."""
     heights = unit.factor * points["score"]
     places = np.column_stack([points["seconds"], heights])
     labels = LabelPlacer(axes, places, 7.5 if numbered else 8.5)
-    found = [
+    had_room = [
         labels.place(
             f"{number}" if numbered else theme.shortened(recipe, 30),
             (points["recipe"] == recipe).to_numpy(),
         )
         for number, recipe in enumerate(recipes, start=1)
     ]
-    return all(found)
+    return all(had_room)
 
 
 def _list(figure: Figure, recipes: Sequence[str], height: float) -> None:
@@ -189,7 +191,7 @@ def _title(unit: Unit) -> str:
     return "Accuracy against seconds" if unit.factor > 1 else "Loss against seconds"
 
 
-def _reading(unit: Unit, *, solo: bool) -> str:
+def _caption(unit: Unit, *, solo: bool) -> str:
     seconds = (
         "one network trained alone, compiling not counted"
         if solo
@@ -200,6 +202,6 @@ def _reading(unit: Unit, *, solo: bool) -> str:
     return (
         f"How to read this figure: {better} and to the left is better. Each mark is a recipe on a "
         f"backend, its mean over the seeds with a 95 % interval; seconds are those of {seconds}. A "
-        "thin line joins a recipe's backends. The dashed line is the Pareto front: no mark beats "
-        "those on it in both respects."
+        "thin line joins a recipe's backends. The dashed line is the Pareto front: no mark is both "
+        "better and faster than those on it."
     )
