@@ -23,7 +23,7 @@ _AXES: dict[Layer, str] = {
 }
 
 
-def moved_figure(findings: Sequence[Finding]) -> theme.Drawn | None:
+def moved_figure(findings: Sequence[Finding]) -> theme.RenderedFigure | None:
     """Draw the findings that changed or cannot be told, those of `CheckReport` in their order.
 
     Returns
@@ -46,7 +46,7 @@ def moved_figure(findings: Sequence[Finding]) -> theme.Drawn | None:
             "Filled: changed. Hollow: too few samples to tell, or acknowledged. Bars are the "
             "corrected 95 % intervals; the band is what does not count."
         )
-        return theme.drawn(figure, "moved", "What moved since the baseline", reading)
+        return theme.rendered(figure, "moved", "What moved since the baseline", reading)
 
 
 def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:

@@ -11,7 +11,7 @@ from manyseeds.ledger.runs import ledgers
 from manyseeds.presentation.command_result import Outcome
 from manyseeds.statistics import claims_table
 from manyseeds.statistics.pairs import ALL
-from manyseeds.statistics.planning import COLUMNS, detection_table, planned_for
+from manyseeds.statistics.seed_planning import COLUMNS, detection_table, planned_for
 from manyseeds.suite.files import read_suite
 from manyseeds.suite.suite import Suite
 

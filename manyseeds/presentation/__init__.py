@@ -1,1 +1,4 @@
-"""How results are shown: wording, tables, formats; shared by the report, the gate and parity."""
+"""How results are shown: wording, number formats, Markdown, the look of figures, terminal output.
+
+Shared by the report, the gate and parity. Nothing here computes a result.
+"""

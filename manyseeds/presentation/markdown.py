@@ -1,4 +1,4 @@
-"""Markdown: what has to be escaped in it."""
+"""Markdown: escaping, and tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 
 def markdown_escaped(value: object) -> object:
-    """Return a text that Markdown and HTML leave as it is; other values as they are."""
+    """Return a text escaped for Markdown and HTML; other values unchanged."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     text = " ".join(value.split(" ")).replace("\r", " ").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""How figures look, and how they become files that are the same every time."""
+"""The look of figures, and their files, which are the same every time."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#59636e", "#d8dee4", "#ffffff"
-"""Text, lesser text, grid and background: the page gives them other values in the dark."""
 
 WIDTH = 7.2
-"""Inches; at the page's full width a point of the figure is about a point on the page."""
+"""Inches; at the page's full width, a point of the figure is about a point on the page."""
 
 _DPI = 144
-"""Of the PNG; what is laid out at another would be of other widths, as letters are hinted."""
+"""Dots per inch of the PNG. Layout uses the same, because hinting changes the widths of letters."""
 
 PALETTE = [mpl.colors.to_hex(colour) for colour in sns.color_palette("colorblind")]
 """Ten colours that people with any kind of colour vision can tell apart."""
@@ -78,29 +77,29 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedFigure:
     """A figure as files.
 
     Attributes
     ----------
     name
-        Of the files, without an ending.
-    title, reading
-        What it is, and how to read it.
+        The name of the files, without suffix.
+    title, caption
+        The heading, and how to read the figure.
     svg, png
-        Their contents.
+        The contents of the files.
     """
 
     name: str
     title: str
-    reading: str
+    caption: str
     svg: bytes
     png: bytes
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the report's style; whatever was set before is back afterwards."""
+    """Draw in the report's style; earlier settings are restored afterwards."""
     with mpl.rc_context(_STYLE):
         yield
 
@@ -110,15 +109,15 @@ def blank(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
-def drawn(figure: Figure, name: str, title: str, reading: str) -> Drawn:
-    """Write a figure as SVG and PNG, without dates or versions."""
+def rendered(figure: Figure, name: str, title: str, caption: str) -> RenderedFigure:
+    """Return a figure as SVG and PNG, without dates or versions."""
     svg, png = io.BytesIO(), io.BytesIO()
     if layout := figure.get_layout_engine():
         layout.execute(figure)
     figure.set_layout_engine(None)  # else each file would draw everything twice
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-    return Drawn(name, title, reading, _rounded(svg.getvalue()), _with_few_colours(png))
+    return RenderedFigure(name, title, caption, _rounded(svg.getvalue()), _with_few_colours(png))
 
 
 def _with_few_colours(png: io.BytesIO) -> bytes:
@@ -137,23 +136,23 @@ _LONG = re.compile(rb"\d+\.\d{3,}")
 
 
 def _rounded(svg: bytes) -> bytes:
-    """Round coordinates to hundredths of a point, which nobody sees and every reader loads."""
+    """Round coordinates to hundredths of a point, which is invisible and makes files smaller."""
     return _COORDINATES.sub(
         lambda found: _LONG.sub(lambda number: b"%.2f" % float(number[0]), found[0]), svg
     )
 
 
 def colours(backends: Sequence[str]) -> dict[str, str]:
-    """Return a colour per backend; what they say together is in ink."""
+    """Return a colour per backend, and ink for all of them together."""
     own = (0, 1, 2, 4, 5, 9)
-    found = {name: PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
-    return found | {ALL: INK}
+    by_backend = {name: PALETTE[own[i % len(own)]] for i, name in enumerate(backends)}
+    return by_backend | {ALL: INK}
 
 
 def band(axes: Axes, bands: pd.DataFrame, backend: str, backends: Sequence[str]) -> None:
-    """Draw the middle of three quantiles, the columns, as a line, and what is between the others.
+    """Draw the middle of three quantiles (the columns) as a line, and a band between the others.
 
-    Later backends' lines are thinner, so that equal ones are all seen.
+    Later backends' lines are thinner, so that lines that coincide are all visible.
     """
     low, middle, high = (bands[share] for share in sorted(bands.columns))
     tone = colours(backends)[backend]
@@ -165,9 +164,10 @@ def band(axes: Axes, bands: pd.DataFrame, backend: str, backends: Sequence[str])
 def dots(
     axes: Axes, x: ArrayLike, y: ArrayLike, colour: str, size: float = 3.0, alpha: float = 1.0
 ) -> None:
-    """Draw points as one path: a file has a few bytes for each, not an element.
+    """Draw points as one path, so that a file has a few bytes for each instead of an element.
 
-    Each is a stroke of next to no length with round ends. The limits of a linear x must be set.
+    Each point is a stroke of almost no length with round ends. The limits of a linear x must be
+    set.
     """
     low, high = axes.get_xlim()
     first = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
@@ -184,7 +184,7 @@ def strokes(
     width: float,
     alpha: float = 1.0,
 ) -> None:
-    """Draw upright lines as one path; those that have no ends are left out."""
+    """Draw vertical lines as one path, without those whose ends are unknown."""
     places, bottom, top = (np.asarray(part, float) for part in (x, low, high))
     known = np.isfinite(bottom) & np.isfinite(top)
     first, last = (np.column_stack([places, end])[known] for end in (bottom, top))
@@ -213,19 +213,19 @@ def _stroked(
 
 
 def wrapped(name: str, letters: int) -> str:
-    """Return a name in lines of at most so many letters, broken after "_" too."""
+    """Return a name in lines of at most this many letters, broken after "_" too."""
     return fill(name.replace("_", "_ "), letters).replace("_ ", "_")
 
 
 def shortened(name: str, letters: int) -> str:
-    """Return a name of at most so many letters: of a longer one its beginning."""
+    """Return a name of at most this many letters, cut off with an ellipsis."""
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def logarithmic(axis: Axis, *, each: bool = False) -> None:
-    """Mark an axis that is logarithmic already, and has its limits, in plain figures.
+    """Mark an axis that is already logarithmic, and has its limits, in plain figures.
 
-    At powers of ten; with `each` at round figures, as many as there is room for.
+    Marks stand at powers of ten; with `each`, at round figures, as many as there is room for.
     """
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
@@ -239,7 +239,7 @@ def logarithmic(axis: Axis, *, each: bool = False) -> None:
 
 
 def markers(backends: Sequence[str]) -> dict[str, str]:
-    """Return a marker per backend, so that colour is not needed to tell them apart."""
+    """Return a marker per backend, so that colour alone need not tell them apart."""
     return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(backends)}
 
 
@@ -255,7 +255,7 @@ def margin_labels(
     Parameters
     ----------
     axes
-        Whose right margin is written in; a thin line leads to each label.
+        The axes; a thin line leads from them to each label.
     texts
         Height in data coordinates, and label.
     bottom, top
@@ -273,10 +273,10 @@ def margin_labels(
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Return increasing places moved as little as possible so that none is nearer than `gap`.
+    """Return increasing positions, moved as little as possible, with at least `gap` between them.
 
-    Neighbours that are too near are merged into blocks, each centred on its members' mean
-    (pool adjacent violators).
+    Neighbours that are too near are merged into blocks, each centred on its members' mean (pool
+    adjacent violators).
     """
     blocks: list[list[float]] = []
     for number, place in enumerate(places):

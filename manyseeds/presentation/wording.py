@@ -18,7 +18,7 @@ from manyseeds.suite.claims import (
 )
 
 NONE = "–"
-"""Stands where there is no number."""
+"""Stands in place of a missing number."""
 
 SPACE = "\u00a0"
 MINUS = "\u2212"
@@ -35,11 +35,11 @@ class Unit:
     metric
         Its name in a sentence.
     factor
-        From the record's unit to the one shown.
+        The factor from the record's unit to the unit shown.
     digits
-        After the decimal point.
+        Digits after the decimal point.
     suffix, difference
-        After a value; after a difference of values.
+        The text after a value, and after a difference of values.
     """
 
     metric: str
@@ -79,8 +79,8 @@ class Unit:
         return f"{self.bare(low)} to {self.bare(high)}"
 
 
-class Ratios(Unit):
-    """Of ratios, whose logarithms the tables have."""
+class RatioUnit(Unit):
+    """The unit of ratios, which the tables hold as logarithms."""
 
     def scaled(self, value: float) -> float:
         """Return the ratio."""
@@ -95,8 +95,8 @@ class Ratios(Unit):
         return f"a factor of {number(self.scaled(value), _needed(self.scaled(value), self.digits))}"
 
 
-class Chances(Unit):
-    """Of probabilities, of which the tables have what exceeds one half."""
+class ProbabilityUnit(Unit):
+    """The unit of probabilities, which the tables hold minus one half."""
 
     def scaled(self, value: float) -> float:
         """Return the probability in per cent."""
@@ -141,7 +141,7 @@ METRICS: tuple[ClaimMetric, ...] = tuple(_UNITS)
 """Every metric that has a unit, in the order of tables."""
 
 
-def unit(metric: ClaimMetric) -> Unit:
+def metric_unit(metric: ClaimMetric) -> Unit:
     """Return the unit of a metric."""
     return _UNITS[metric]
 
@@ -150,9 +150,9 @@ def claim_unit(claim: Claim) -> Unit:
     """Return the unit of a claim's improvement."""
     match claim:
         case Ratio():
-            return Ratios("ratio of errors", 1, 2, "", "")
+            return RatioUnit("ratio of errors", 1, 2, "", "")
         case ProbabilityOfImprovement():
-            return Chances("probability of improvement", 100, 0, f"{SPACE}%", "")
+            return ProbabilityUnit("probability of improvement", 100, 0, f"{SPACE}%", "")
         case Ordering():
             return Unit("Kendall's tau", 1, 2, "", "")
         case TimeToTarget(clock="epochs"):
@@ -160,13 +160,13 @@ def claim_unit(claim: Claim) -> Unit:
         case TimeToTarget():
             return Unit("seconds", 1, 2, f"{SPACE}s", f"{SPACE}s")
         case _:
-            return unit(claim.metric)
+            return metric_unit(claim.metric)
 
 
 def means_unit(claim: Claim) -> Unit:
-    """Return the unit of what a claim's recipes have in the mean."""
+    """Return the unit of the means of a claim's recipes."""
     own = isinstance(claim, Ordering | TimeToTarget)
-    return claim_unit(claim) if own else unit(metric_of(claim))
+    return claim_unit(claim) if own else metric_unit(metric_of(claim))
 
 
 def number(value: float, digits: int) -> str:
@@ -189,7 +189,7 @@ def signed(value: float, digits: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent, with a decimal where it is small or nearly all."""
+    """Return a share in per cent, with a decimal where it is near 0 or 100."""
     if math.isnan(share):
         return NONE
     extreme = share < 0.0995 or share > 0.9905
@@ -240,7 +240,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def backend_name(backend: str) -> str:
-    """Return a backend as its makers write it."""
+    """Return a backend's name as its makers write it."""
     return _NAMES.get(backend, backend)
 
 
@@ -250,5 +250,5 @@ def case_name(case: str) -> str:
 
 
 def _needed(value: float, digits: int) -> int:
-    """Return how many digits say as much as `digits` would: 1 rather than 1.00."""
+    """Return the fewest digits that say as much as `digits` would: 1 rather than 1.00."""
     return next(n for n in range(digits + 1) if n == digits or math.isclose(value, round(value, n)))

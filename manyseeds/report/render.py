@@ -1,4 +1,4 @@
-"""Writes a report: an index, the techniques, and a page per suite with its figures and tables."""
+"""Writes a report: an index, the techniques, the chapter's claims, and a page per suite."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ import pandas as pd
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.processes.host import cores
-from manyseeds.report.chapter import (
+from manyseeds.report.content.metric_tables import metrics_table
+from manyseeds.report.figures.suite_figures import SuiteFigures, drawings, file_names
+from manyseeds.report.pages.chapter_page import (
     chapter_page,
     chapter_table,
     html_chapter,
     markdown_chapter,
 )
-from manyseeds.report.drawings import Drawings, drawings, file_names
-from manyseeds.report.latex import claims_tex, summary_tex
-from manyseeds.report.metrics import metrics_table
-from manyseeds.report.overview import (
+from manyseeds.report.pages.index_page import (
     SuiteEntry,
     entry,
     html_overview,
@@ -33,22 +32,23 @@ from manyseeds.report.overview import (
     overview,
     overview_table,
 )
-from manyseeds.report.page import Files, Page, html_page, markdown_page, page
-from manyseeds.report.parity import Parity
-from manyseeds.report.results import results
-from manyseeds.report.subject import Subject, subjects
-from manyseeds.report.techniques import (
+from manyseeds.report.pages.latex import claims_tex, summary_tex
+from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, markdown_page, page
+from manyseeds.report.pages.techniques_page import (
     html_techniques,
     markdown_techniques,
     techniques_page,
     uses,
     uses_table,
 )
+from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.reported_suites import ReportedSuite, reported_suites
+from manyseeds.report.result_tables import results
 
 FORMATS = ("html", "md", "csv", "latex")
 DEFAULT_FORMATS = ("html", "md", "csv")
 
-_PAGES = ("html", "md")
+_PAGE_FORMATS = ("html", "md")
 _SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg", ".png"}, "csv": {".csv"}, "latex": {".tex"}}
 _INDEX, _CHAPTER, _TECHNIQUES = "index", "chapter", "techniques"
 
@@ -57,31 +57,32 @@ def render(
     ledgers: Sequence[Ledger],
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
-    parity: Parity | None = None,
+    parity: ParityReport | None = None,
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
-    The index page `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's claims
-    `<out>/chapter.html` (if a suite asks any of them) and a page per suite
-    `<out>/<suite>.html`, each one file that needs nothing else; the same as Markdown for code
-    hosts; in `<out>/<suite>/` the figures as SVG and PNG and the tables as CSV and LaTeX.
+    Written are the index `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's
+    claims `<out>/chapter.html` (if a suite tests any of them) and a page per suite
+    `<out>/<suite>.html`, each one self-contained file; the same pages as Markdown; and in
+    `<out>/<suite>/` the figures as SVG and PNG and the tables as CSV and LaTeX.
 
     Parameters
     ----------
     ledgers
-        Runs; which of them a page is about is told in `manyseeds.report.subject`.
+        The runs; `manyseeds.report.reported_suites` says which of them a page shows.
     out
-        Folder; made if it is not there. Files of the same names are replaced, and figures and
+        The folder; created if it does not exist. Files of the same names are replaced; figures and
         tables of an earlier report of a suite that this one does not have are removed.
     formats
-        What to write: pages as "html" and "md", which bring figures, tables as "csv" and "latex".
+        Any of `FORMATS`: pages as "html" and "md", which bring their figures; tables as "csv" and
+        "latex".
     parity
-        What the parity kit found, for the page of the techniques.
+        The results of the parity kit, for the page of the techniques.
 
     Returns
     -------
     list[Path]
-        The files in `out` itself: index, techniques, then the pages by suite.
+        The files in `out` itself: index, techniques, chapter, then the pages by suite.
 
     Raises
     ------
@@ -90,68 +91,76 @@ def render(
     RunError
         A ledger is damaged, or `out` cannot be written.
     """
+    _check_request(ledgers, formats)
+    _prepare(out)
+    suites = reported_suites(ledgers)
+    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(suite.label for suite in suites)])
+    pages, entries = [], []
+    for reported, rendered in zip(suites, _suite_files(suites, names, formats), strict=True):
+        _write(out, rendered.files)
+        _remove_others(out / names[reported.label], rendered.files, formats)
+        pages += [out / name for name in rendered.files if "/" not in name]
+        entries.append(rendered.entry)
+    return _write_over_all(out, _over_all(entries, formats, parity), formats) + pages
+
+
+def _check_request(ledgers: Sequence[Ledger], formats: Sequence[str]) -> None:
     if not ledgers:
         raise RequestError("nothing to report: there are no runs. Make one with `manyseeds run`.")
     for name in formats:
         if name not in FORMATS:
             raise RequestError(unknown("format", name, FORMATS))
-    _prepare(out)
-    found = subjects(ledgers)
-    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(s.label for s in found)])
-    pages, entries = [], []
-    for subject, made in zip(found, _each(found, names, formats), strict=True):
-        _write(out, made.files)
-        _remove_others(out / names[subject.label], made.files, formats)
-        pages += [out / name for name in made.files if "/" not in name]
-        entries.append(made.entry)
-    first = _over_all(entries, formats, parity)
-    _write(out, first)
-    for stale in (out / f"{_CHAPTER}.{kind}" for kind in formats):
-        if stale.name not in first:
+
+
+def _write_over_all(out: Path, files: Mapping[str, bytes], formats: Sequence[str]) -> list[Path]:
+    """Write the pages over all suites, and remove an earlier chapter that they do not have."""
+    _write(out, files)
+    for stale in (out / f"{_CHAPTER}.{suffix}" for suffix in formats):
+        if stale.name not in files:
             stale.unlink(missing_ok=True)
-    return [out / name for name in first] + pages
+    return [out / name for name in files]
 
 
 @dataclass(frozen=True)
-class _Made:
-    """One suite's files by their path in the folder, and its line of the index."""
+class _SuiteFiles:
+    """One suite's files by their path in the folder, and its line on the index."""
 
     files: Mapping[str, bytes]
     entry: SuiteEntry
 
 
-def _each(
-    found: Sequence[Subject], names: Mapping[str, str], formats: Sequence[str]
-) -> Iterator[_Made]:
-    """Yield what is made of every suite, by all cores: most of the time is drawing."""
-    wanted = [names[subject.label] for subject in found]
-    workers = min(cores(), len(found))
+def _suite_files(
+    suites: Sequence[ReportedSuite], names: Mapping[str, str], formats: Sequence[str]
+) -> Iterator[_SuiteFiles]:
+    """Yield the files of every suite, made on all cores: most of the time goes into drawing."""
+    folders = [names[reported.label] for reported in suites]
+    workers = min(cores(), len(suites))
     if workers == 1:
-        yield from map(_made, found, wanted, repeat(formats))
+        yield from map(_render_suite, suites, folders, repeat(formats))
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(_made, found, wanted, repeat(formats))
+        yield from pool.map(_render_suite, suites, folders, repeat(formats))
 
 
-def _made(subject: Subject, name: str, formats: Sequence[str]) -> _Made:
-    tables = results(subject)
-    metrics = metrics_table(subject.records, subject.suite)
-    figures = drawings(subject, tables) if {*formats} & {*_PAGES} else _undrawn(subject)
+def _render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) -> _SuiteFiles:
+    tables = results(reported)
+    metrics = metrics_table(reported.records, reported.suite)
+    figures = drawings(reported, tables) if {*formats} & {*_PAGE_FORMATS} else _no_figures(reported)
     frames = tables.tables() | {"metrics": metrics}
     csv = {kind: f"{name}/{kind}.csv" for kind in frames} if "csv" in formats else {}
-    view = page(subject, tables, figures, metrics, Files(name, csv))
+    view = page(reported, tables, figures, metrics, PageFiles(name, csv))
     files = {path: _csv(frames[kind]) for kind, path in csv.items()}
-    files |= {f"{name}/{path}": content for path, content in _drawn(figures).items()}
-    files |= _written(name, view, formats)
-    return _Made(files, entry(subject, view, name, uses(tables.summary, subject.suite)))
+    files |= {f"{name}/{path}": content for path, content in _figure_files(figures).items()}
+    files |= _pages(name, view, formats)
+    return _SuiteFiles(files, entry(reported, view, name, uses(tables.summary, reported.suite)))
 
 
-def _undrawn(subject: Subject) -> Drawings:
-    nothing: dict[str, Any] = {field.name: None for field in fields(Drawings)}
-    return Drawings(**nothing | {"claims": {claim.name: () for claim in subject.suite.claims}})
+def _no_figures(reported: ReportedSuite) -> SuiteFigures:
+    nothing: dict[str, Any] = {field.name: None for field in fields(SuiteFigures)}
+    return SuiteFigures(**nothing | {"claims": {claim.name: () for claim in reported.suite.claims}})
 
 
-def _drawn(figures: Drawings) -> dict[str, bytes]:
+def _figure_files(figures: SuiteFigures) -> dict[str, bytes]:
     files = {}
     for figure in figures.all():
         files[f"{figure.name}.svg"] = figure.svg
@@ -159,38 +168,43 @@ def _drawn(figures: Drawings) -> dict[str, bytes]:
     return files
 
 
-def _written(name: str, view: Page, formats: Sequence[str]) -> dict[str, bytes]:
-    """Return the page and its tables in LaTeX, as far as they are wanted."""
+def _pages(name: str, view: SuitePage, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return the requested pages and LaTeX tables of a suite by their paths."""
     makers = {
         "html": {f"{name}.html": html_page},
         "md": {f"{name}.md": markdown_page},
         "latex": {f"{name}/summary.tex": summary_tex, f"{name}/claims.tex": claims_tex},
     }
-    wanted = [pair for kind in formats for pair in makers.get(kind, {}).items()]
-    return {path: maker(view).encode() for path, maker in wanted}
+    requested = [pair for kind in formats for pair in makers.get(kind, {}).items()]
+    return {path: maker(view).encode() for path, maker in requested}
 
 
 def _over_all(
-    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: Parity | None
+    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityReport | None
 ) -> dict[str, bytes]:
-    """Return the index, the techniques and, if anything of it is answered, the chapter."""
-    found = [use for one in entries for use in one.uses]
-    backends = list(dict.fromkeys(backend for one in entries for backend in one.backends))
+    """Return the pages over all suites: index, techniques, and the chapter if it has answers."""
+    all_uses = [use for suite in entries for use in suite.uses]
+    backends = list(dict.fromkeys(backend for suite in entries for backend in suite.backends))
     csv = "csv" in formats
-    told = techniques_page(found, parity, backends, f"{_TECHNIQUES}.csv" if csv else None)
+    techniques = techniques_page(all_uses, parity, backends, f"{_TECHNIQUES}.csv" if csv else None)
     files: dict[str, bytes] = {}
     chapter = chapter_page(entries, f"{_CHAPTER}.csv" if csv else None)
-    for kind in (kind for kind in _PAGES if kind in formats):
+    for kind in (kind for kind in _PAGE_FORMATS if kind in formats):
         index = overview(entries, kind, f"{_INDEX}.csv" if csv else None, chapter is not None)
-        first = html_overview(index) if kind == "html" else markdown_overview(index)
-        second = html_techniques(told) if kind == "html" else markdown_techniques(told)
-        files |= {f"{_INDEX}.{kind}": first.encode(), f"{_TECHNIQUES}.{kind}": second.encode()}
+        index_text = html_overview(index) if kind == "html" else markdown_overview(index)
+        techniques_text = (
+            html_techniques(techniques) if kind == "html" else markdown_techniques(techniques)
+        )
+        files |= {
+            f"{_INDEX}.{kind}": index_text.encode(),
+            f"{_TECHNIQUES}.{kind}": techniques_text.encode(),
+        }
         if chapter:
-            third = html_chapter(chapter) if kind == "html" else markdown_chapter(chapter)
-            files[f"{_CHAPTER}.{kind}"] = third.encode()
+            chapter_text = html_chapter(chapter) if kind == "html" else markdown_chapter(chapter)
+            files[f"{_CHAPTER}.{kind}"] = chapter_text.encode()
     if csv:
         files[f"{_INDEX}.csv"] = _csv(overview_table(entries))
-        files[f"{_TECHNIQUES}.csv"] = _csv(uses_table(found))
+        files[f"{_TECHNIQUES}.csv"] = _csv(uses_table(all_uses))
         if chapter:
             files[f"{_CHAPTER}.csv"] = _csv(chapter_table(chapter))
     return files
@@ -201,7 +215,7 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 
 def _prepare(out: Path) -> None:
-    """Make the folder before anything is computed for it."""
+    """Create the folder before anything is computed for it."""
     with _explained(out):
         out.mkdir(parents=True, exist_ok=True)
 
@@ -215,17 +229,18 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _remove_others(folder: Path, files: Mapping[str, bytes], formats: Sequence[str]) -> None:
-    """Remove figures and tables of the formats written that are not among this report's files."""
-    kept = {folder.parent / name for name in files}
+    """Remove figures and tables of the formats written that this report does not have."""
+    expected = {folder.parent / name for name in files}
     suffixes = {suffix for kind in formats for suffix in _SUFFIXES[kind]}
     with _explained(folder):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix in suffixes and path not in kept:
+            if path.suffix in suffixes and path not in expected:
                 path.unlink()
 
 
 @contextmanager
 def _explained(out: Path) -> Iterator[None]:
+    """Turn an error of the file system into a `RunError`."""
     try:
         yield
     except OSError as error:

@@ -1,16 +1,16 @@
-"""What the records say: summaries, verdicts, variance by stream, best of k.
+"""Statistics of the records: intervals, tests, verdicts, variance by stream, best of k.
 
-Every function takes the records of one suite (`Ledger.records`) and the suite, and returns a
-frame. Nothing here draws, prints or reads a file, and nothing is random: the bootstrap's
-generator is fixed.
+Functions that end in `_table` take the records of one suite (`Ledger.records`) and the suite, and
+return a frame. Nothing here draws, prints or reads a file. Nothing is random either: the bootstrap
+draws from a generator with a fixed seed.
 """
 
 from manyseeds.statistics.bootstrap import LEVEL, RESAMPLES, Intervals, mean_intervals, sd_intervals
 from manyseeds.statistics.claims import claims_table
 from manyseeds.statistics.comparisons import comparisons_table
 from manyseeds.statistics.confession import best_of, cherries_table, confession_table
-from manyseeds.statistics.layers import layers_table
-from manyseeds.statistics.published import published_table
+from manyseeds.statistics.layer_diagnostics import layers_table
+from manyseeds.statistics.published_figures import published_table
 from manyseeds.statistics.range_tests import range_test_steps, range_tests_table
 from manyseeds.statistics.specification import specification_table
 from manyseeds.statistics.summary import summary_table

@@ -1,9 +1,9 @@
-"""Intervals of many means, standard deviations or ratios of means at once.
+"""Intervals of means, standard deviations and ratios of means, for many samples at once.
 
-Each bound is the outermost of three: BCa's (`manyseeds.statistics.resampling`), Student's, and
-Student's corrected for skewness (`manyseeds.statistics.studentised`). Any one of them alone covers
-too seldom somewhere: BCa of few values, t of skewed ones. What they cover together is in
-reports/simulation.md.
+Each bound is the outermost of three: the BCa bootstrap's (`manyseeds.statistics.resampling`),
+Student's, and Student's corrected for skewness (`manyseeds.statistics.studentised`). Each of them
+alone covers too little somewhere: BCa for few values, Student's t for skewed ones.
+reports/simulation.md counts what they cover together.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from manyseeds.statistics.resampling import (
     RESAMPLES,
     SEED,
     Floats,
+    Resamples,
     Statistic,
     bca_bounds,
     ratio,
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 LEVEL = 0.95
+"""Nominal coverage of an interval where nothing else is said."""
 
 _BLOCK = 256
 """Samples handled at once: bounds the memory at 8 · RESAMPLES · _BLOCK bytes, about 20 MB."""
@@ -47,16 +49,15 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class Intervals:
-    """Estimates with their intervals, one a column.
+    """Estimates with their intervals, one per column.
 
     Attributes
     ----------
     n
-        Finite values in each column, [columns].
+        The number of finite values in each column, [columns].
     estimate, low, high
-        [columns], in the values' unit. NaN where there is nothing to tell: no estimate without
-        values, no interval from a single one. Values that are all equal have the interval
-        [value, value].
+        [columns], in the values' unit. A column without values has no estimate (NaN), one with a
+        single value no interval. If all values are equal the interval is [value, value].
     """
 
     n: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -65,42 +66,42 @@ class Intervals:
     high: Floats
 
 
-def _first_mean(first: Floats, second: Floats, n: int) -> Floats:
+def _mean(first: Floats, second: Floats, n: int) -> Floats:
     return first
 
 
-def _from_mean(first: Floats, second: Floats) -> Floats:
-    away: Floats = first - first.mean(axis=1, keepdims=True)
-    return away
+def _deviation(first: Floats, second: Floats) -> Floats:
+    deviation: Floats = first - first.mean(axis=1, keepdims=True)
+    return deviation
 
 
 def _sd(first: Floats, second: Floats, n: int) -> Floats:
-    """Take the means of values about a point, and of their squares."""
+    """Return the standard deviation from the means of values about a point and of their squares."""
     return np.sqrt(np.maximum(second - first**2, 0.0) * n / (n - 1))
 
 
-def _of_log_sd(first: Floats, second: Floats) -> Floats:
-    squares = _from_mean(first, first) ** 2
+def _log_sd_influence(first: Floats, second: Floats) -> Floats:
+    squares = _deviation(first, first) ** 2
     means = squares.mean(axis=1, keepdims=True)
     return ratio(squares - means, np.broadcast_to(2 * means, squares.shape), otherwise=0.0)
 
 
 def _log_ratio(first: Floats, second: Floats, n: int) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.log(first) - np.log(second)
-    return found
+        log_ratio: Floats = np.log(first) - np.log(second)
+    return log_ratio
 
 
-def _of_log_ratio(first: Floats, second: Floats) -> Floats:
+def _log_ratio_influence(first: Floats, second: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        top, bottom = (each / each.mean(axis=1, keepdims=True) for each in (first, second))
-    found: Floats = top - bottom
-    return found
+        top, bottom = (sample / sample.mean(axis=1, keepdims=True) for sample in (first, second))
+    influence: Floats = top - bottom
+    return influence
 
 
-_MEAN = Statistic(2, _first_mean, _from_mean)
-_SPREAD = Statistic(3, _sd, _of_log_sd, logarithmic=True)
-_LOG_RATIO = Statistic(2, _log_ratio, _of_log_ratio)
+_MEAN = Statistic(2, _mean, _deviation)
+_SPREAD = Statistic(3, _sd, _log_sd_influence, logarithmic=True)
+_LOG_RATIO = Statistic(2, _log_ratio, _log_ratio_influence)
 
 
 def mean_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
@@ -109,15 +110,21 @@ def mean_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
     Parameters
     ----------
     values
-        [n, columns]; NaN means no value, so that columns can differ in length.
+        [n, columns]; NaN means no value, so columns can differ in length.
     level
         Nominal coverage.
+
+    Examples
+    --------
+    >>> intervals = mean_intervals([0.90, 0.92, 0.91, 0.93, 0.92])
+    >>> [round(float(bound[0]), 3) for bound in (intervals.low, intervals.estimate, intervals.high)]
+    [0.9, 0.916, 0.93]
     """
     return mean_intervals_at(values, [level])[0]
 
 
 def mean_intervals_at(values: ArrayLike, levels: Sequence[float]) -> list[Intervals]:
-    """Return what `mean_intervals` does, for several nominal coverages from the same draws."""
+    """Return the result of `mean_intervals` at several levels, from the same draws."""
     table = _table(values)
     mean = finite_mean(table)
     centred = table - mean  # so that rounding errors stay small
@@ -147,7 +154,7 @@ def sd_intervals(values: ArrayLike, level: float = LEVEL) -> Intervals:
 def log_ratio_intervals(top: ArrayLike, bottom: ArrayLike, level: float = LEVEL) -> Intervals:
     """Return the logarithm of the ratio of two columns' means, with its interval.
 
-    The columns are paired: a resample takes both from the same rows.
+    The columns are paired: a resample takes the same rows from both.
 
     Parameters
     ----------
@@ -159,7 +166,7 @@ def log_ratio_intervals(top: ArrayLike, bottom: ArrayLike, level: float = LEVEL)
     Returns
     -------
     Intervals
-        Infinite where one of the means is 0; NaN where both are, or there is no pair.
+        Infinite where one of the means is 0; NaN where both are, or where there is no pair.
     """
     return log_ratio_intervals_at(top, bottom, [level])[0]
 
@@ -167,7 +174,7 @@ def log_ratio_intervals(top: ArrayLike, bottom: ArrayLike, level: float = LEVEL)
 def log_ratio_intervals_at(
     top: ArrayLike, bottom: ArrayLike, levels: Sequence[float]
 ) -> list[Intervals]:
-    """Return what `log_ratio_intervals` does, for several nominal coverages."""
+    """Return the result of `log_ratio_intervals` at several levels."""
     both = np.stack([_table(top), _table(bottom)])
     both[:, ~np.isfinite(both).all(axis=0)] = np.nan
     count = np.isfinite(both[0]).sum(axis=0)
@@ -188,27 +195,34 @@ def _table(values: ArrayLike) -> Floats:
 
 
 def _bounds(first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]) -> Floats:
-    """Return the bounds, [levels, 2, columns], of two tables [n, columns] with the same gaps."""
+    """Return bounds, [levels, 2, columns], for two tables [n, columns] with the same gaps."""
     finite = np.isfinite(first)
     count = finite.sum(axis=0)
-    found = np.full((len(levels), 2, len(count)), np.nan)
+    bounds = np.full((len(levels), 2, len(count)), np.nan)
     for n in np.unique(count[count >= statistic.least]):
-        columns = np.flatnonzero(count == n)
+        columns, resamples = np.flatnonzero(count == n), Resamples(int(n))
         for block in np.split(columns, range(_BLOCK, len(columns), _BLOCK)):
-            chosen = finite[:, block].T
-            samples = [each[:, block].T[chosen].reshape(len(block), n) for each in (first, second)]
+            present = finite[:, block].T
+            samples = [
+                table[:, block].T[present].reshape(len(block), n) for table in (first, second)
+            ]
             order = np.lexsort((samples[1], samples[0]), axis=1)
-            packed, other = (np.take_along_axis(each, order, axis=1) for each in samples)
+            packed, other = (np.take_along_axis(table, order, axis=1) for table in samples)
             other = packed if second is first else other
-            found[:, :, block] = _outermost(packed, other, statistic, levels)
-    return found
+            bounds[:, :, block] = _outermost(packed, other, statistic, levels, resamples)
+    return bounds
 
 
 def _outermost(
-    first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
+    first: Floats,
+    second: Floats,
+    statistic: Statistic,
+    levels: Sequence[float],
+    resamples: Resamples,
 ) -> Floats:
-    """Return the outermost bounds, [levels, 2, columns]; those that are NaN do not count."""
-    drawn, student = (bounds(first, second, statistic, levels) for bounds in (bca_bounds, t_bounds))
+    """Return the outermost bounds, [levels, 2, columns], ignoring NaN."""
+    drawn = bca_bounds(first, second, statistic, levels, resamples)
+    student = t_bounds(first, second, statistic, levels)
     low = np.fmin(drawn[:, 0], student[:, 0])
     high = np.fmax(drawn[:, 1], student[:, 1])
     return np.stack([low, high], axis=1)

@@ -1,14 +1,15 @@
-"""The confession curve: what someone who tries k seeds and keeps the best would have claimed.
+"""The confession curve: the claim of someone who tries k seeds and reports only the best.
 
-With n values seen, the best of k drawn without replacement is the i-th smallest with probability
-C(i - 1, k - 1) / C(n, k). Its mean is the unbiased form of the expected validation performance
-of Dodge et al. (2019), which draws with replacement (see Tang et al. 2020).
+Of n values, the best of k drawn without replacement is the i-th smallest with probability
+C(i - 1, k - 1) / C(n, k). Its mean is the unbiased form of the expected validation performance of
+Dodge et al. (2019), who draw with replacement (see Tang et al. 2020).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from manyseeds.statistics.bootstrap import LEVEL, SEED, Floats
+from manyseeds.statistics.error_factors import error_factors, factor_views, reached
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
-from manyseeds.statistics.factor import error_factors, factor_views, reached
 from manyseeds.statistics.pairs import ALL, Pairs, single_cases
 from manyseeds.suite.claims import Calibration, Difference, Share
 from manyseeds.suite.suite import Suite
@@ -29,13 +30,13 @@ _CURVE = [
 ]  # fmt: skip
 _COLUMNS = ["claim", "backend", "quantity", *_CURVE]
 _ROUNDING = 1e-8
-"""Of chances, by the logarithms of large factorials."""
+"""Allowance for the rounding of chances computed from logarithms of large factorials."""
 _BLOCK = 32
-"""Points of a curve found at once: with few of them, little of what cannot be is computed."""
+"""Points of a curve computed at once: in small blocks, fewer impossible ranks are computed."""
 _RESAMPLES = 2_000
 _LEAST_RESAMPLES = 200
 _MOST_DRAWS = 4_000_000
-"""Of one curve: longer ones have fewer resamples, which bounds the memory."""
+"""Draws of one curve: longer curves have fewer resamples, which bounds the memory."""
 
 
 def best_of(values: ArrayLike) -> pd.DataFrame:
@@ -44,77 +45,94 @@ def best_of(values: ArrayLike) -> pd.DataFrame:
     Parameters
     ----------
     values
-        Larger is better; NaN is dropped, infinity allowed.
+        Larger is better; NaN is dropped, infinity is allowed.
 
     Returns
     -------
     pandas.DataFrame
         Columns `k` (1 … n; beyond 100 in steps of about 2 %) · `expected` and `median`, each with
-        the 95 % interval, `_low` and `_high`, that other values of their kind would give
-        (percentile bootstrap) · `low`, `high`: the middle 80 % of such searches.
+        the 95 % interval, `_low` and `_high`, over other samples of such values (percentile
+        bootstrap) · `low`, `high`: the middle 80 % of such searches.
     """
-    values = np.asarray(values, dtype=float)
-    seen = np.sort(values[~np.isnan(values)])
-    n = len(seen)
+    ordered = _ordered(values)
+    return _curve(ordered, _RankResamples(len(ordered)))
+
+
+@dataclass(frozen=True)
+class _RankResamples:
+    """The bootstrap's draws of n tries, as ranks: always the same for one n."""
+
+    n: int
+
+    @cached_property
+    def ranks(self) -> NDArray[np.int32]:
+        """The ranks of the values in each resample, ascending, [resamples, n]."""
+        resamples = max(_LEAST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // self.n))
+        draws = np.random.default_rng(SEED).integers(0, self.n, (resamples, self.n))
+        ranks = draws.astype(np.int32)
+        ranks.sort(axis=1)
+        return ranks
+
+
+def _ordered(values: ArrayLike) -> Floats:
+    """Return the known values in ascending order."""
+    known = np.asarray(values, dtype=float)
+    return np.sort(known[~np.isnan(known)])
+
+
+def _curve(ordered: Floats, resamples: _RankResamples) -> pd.DataFrame:
+    """Return the result of `best_of` for values in ascending order."""
+    n = len(ordered)
     if not n:
         return pd.DataFrame(columns=_CURVE, dtype=float).astype({"k": int})
-    resampled = seen[_resamples(n)]
-    told = np.array(list(_told(n)))
-    blocks = np.split(told, range(_BLOCK, len(told), _BLOCK))
-    parts = [_points(seen, resampled, block) for block in blocks]
+    resampled = ordered[resamples.ranks]
+    ks = np.array(list(_reported_ks(n)))
+    blocks = np.split(ks, range(_BLOCK, len(ks), _BLOCK))
+    parts = [_points(ordered, resampled, block) for block in blocks]
     return pd.concat(parts, ignore_index=True)
 
 
-def _points(seen: Floats, resampled: Floats, told: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the points of a curve for some k, of sorted values and resamples of them."""
-    first = _least_rank(len(seen), int(told[0]))
-    at_most = _at_most(len(seen), told, first)
+def _points(ordered: Floats, resampled: Floats, ks: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the points of a curve at some k, from sorted values and sorted resamples of them."""
+    first = _least_rank(len(ordered), int(ks[0]))
+    at_most = _at_most(len(ordered), ks, first)
     chance = np.diff(at_most, prepend=0.0, axis=1)
-    seen, resampled = seen[first:], resampled[:, first:]
+    ordered, resampled = ordered[first:], resampled[:, first:]
     ranks = {
-        name: np.minimum(_ranks(at_most, share), len(seen) - 1)
+        name: np.minimum(_ranks(at_most, share), len(ordered) - 1)
         for name, share in (("median", 0.5), ("low", _TAIL), ("high", 1 - _TAIL))
     }
     bounds = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     expected = np.quantile(_mean(resampled, chance), bounds, axis=0, method="lower")
     median = np.quantile(resampled[:, ranks["median"]], bounds, axis=0, method="lower")
     columns = {
-        "k": told,
-        "expected": _mean(seen, chance),
+        "k": ks,
+        "expected": _mean(ordered, chance),
         "expected_low": expected[0],
         "expected_high": expected[1],
-        "median": seen[ranks["median"]],
+        "median": ordered[ranks["median"]],
         "median_low": median[0],
         "median_high": median[1],
-        "low": seen[ranks["low"]],
-        "high": seen[ranks["high"]],
+        "low": ordered[ranks["low"]],
+        "high": ordered[ranks["high"]],
     }
     return pd.DataFrame(columns, columns=_CURVE)
 
 
-@lru_cache(maxsize=1)
-def _resamples(n: int) -> NDArray[np.int32]:
-    """Return the ranks of the values in each resample, ascending, [resamples, n]."""
-    resamples = max(_LEAST_RESAMPLES, min(_RESAMPLES, _MOST_DRAWS // n))
-    draws = np.random.default_rng(SEED).integers(0, n, (resamples, n)).astype(np.int32)
-    draws.sort(axis=1)
-    return draws
+def tries_for_even_chance(values: ArrayLike, figure: float) -> tuple[float, float, float]:
+    """Return how many tries give a 50 % chance of reaching a figure, with the interval.
 
-
-def needed(values: ArrayLike, figure: float) -> tuple[float, float, float]:
-    """Return how many tries give an even chance of one that reaches a figure, with its interval.
-
-    With a share p of tries that reach it, k independent ones all miss it with probability
-    (1 - p)^k. The share and its interval are those of `reached`, which takes the same values.
+    If a share p of tries reaches it, k independent tries all miss it with probability (1 - p)^k.
+    The share and its interval are those of `reached`, which takes the same values.
 
     Returns
     -------
     tuple[float, float, float]
-        k, low, high: at least 1; infinite where no try reaches it; NaN without values.
+        k, low, high: at least 1; infinite where no try reaches the figure; NaN without values.
     """
     share = reached(np.asarray(values, dtype=np.float64), figure)
-    found = [_even_chance(each) for each in (share.share, share.high, share.low)]
-    return found[0], found[1], found[2]
+    tries = [_even_chance(part) for part in (share.share, share.high, share.low)]
+    return tries[0], tries[1], tries[2]
 
 
 def _even_chance(share: float) -> float:
@@ -125,18 +143,19 @@ def _even_chance(share: float) -> float:
     return 1.0 if share >= 0.5 else float(np.log(0.5) / np.log1p(-share))
 
 
-FIGURES = (2.0, 3.0, 4.0)
+WISHED_FACTORS = (2.0, 3.0, 4.0)
 """Factors of errors that a cherry-picker would like to report."""
 
 
 def cherries_table(
     records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
 ) -> pd.DataFrame:
-    """Return how many tries a cherry-picker needs for an even chance of reporting a factor.
+    """Return how many tries a cherry-picker needs for a 50 % chance of reporting a factor.
 
-    Columns: `claim`, `backend` ("all": every backend's tries together; a seed counts once, with the
-    share of its tries that reach the figure), `figure` (2, 3 and 4, and those published), `tries`,
-    `reached` (share of them), `k`, `low`, `high` (`needed`).
+    Columns: `claim`, `backend` ("all": the tries of all backends; a seed counts once, with the
+    share of its tries that reach the figure), `figure` (2, 3, 4 and the published factors),
+    `tries`, `reached` (the share of tries that reach it), `k`, `low`, `high` (see
+    `tries_for_even_chance`).
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
     rows = []
@@ -144,15 +163,17 @@ def cherries_table(
         if not isinstance(claim, Difference) or claim.metric != "test_accuracy":
             continue
         single = single_cases(pairs[claim.name])
-        published = [one.error_factor for one in claim.references]
-        figures = sorted({*FIGURES, *(round(f, 10) for f in published if f is not None)})
+        published = [reference.error_factor for reference in claim.references]
+        figures = sorted(
+            {*WISHED_FACTORS, *(round(factor, 10) for factor in published if factor is not None)}
+        )
         names = backends_of(single)
         values = {name: factor_views(single, [name]) for name in names}
         if len(names) > 1:
             values[ALL] = factor_views(single, names)
         for backend, tried in values.items():
             for figure in figures:
-                k, low, high = needed(tried, figure)
+                k, low, high = tries_for_even_chance(tried, figure)
                 count = int((~np.isnan(tried)).sum())
                 there = reached(tried, figure).share
                 rows.append((claim.name, backend, figure, count, there, k, low, high))
@@ -165,10 +186,10 @@ def confession_table(
 ) -> pd.DataFrame:
     """Return the confession curve of every claim, per backend and averaged over backends.
 
-    Rows: `claim`, `backend` ("all": the mean of the backends' curves, as far as all of them
-    go), `quantity` ("improvement", in the metric's unit, or "factor" of errors), `k`, and the
-    columns of `best_of`. Someone who searches also tries the cases: with more than one, every
-    pair of seed and case is a try. `pairs` are those of `claim_pairs`, if at hand already.
+    Columns: `claim`, `backend` ("all": the mean of the backends' curves, as far as all of them go),
+    `quantity` ("improvement", in the metric's unit, or "factor" of errors), `k`, and the columns of
+    `best_of`. Someone who searches also tries the cases: with several, every pair of seed and case
+    is one try. `pairs` is the result of `claim_pairs`, if it is already known.
     """
     pairs = claim_pairs(records, suite) if pairs is None else pairs
     curves = [
@@ -182,19 +203,19 @@ def confession_table(
 
 
 def tries(pairs: Sequence[Pairs], backend: str, quantity: str) -> Floats:
-    """Return every try of a claim on one backend: one value a pair of trainings."""
-    views = [one for one in pairs if backend in one.backends]
+    """Return every try of a claim on one backend: one value per pair of trainings."""
+    views = [case for case in pairs if backend in case.backends]
     if quantity == "factor":
-        values = [error_factors(one, backend) for one in views]
+        values = [error_factors(case, backend) for case in views]
     else:
-        values = [one.improvement(backend) for one in views]
+        values = [case.improvement(backend) for case in views]
     flat: Floats = np.concatenate(values) if values else np.empty(0)
     return flat[~np.isnan(flat)]
 
 
 def quantities(pairs: Sequence[Pairs]) -> tuple[str, ...]:
-    """Return what can be told of these pairs: factors of errors need accuracies."""
-    has_errors = any(one.metric == "test_accuracy" for one in pairs)
+    """Return the quantities that these pairs have: factors of errors need accuracies."""
+    has_errors = any(case.metric == "test_accuracy" for case in pairs)
     return ("improvement", "factor") if has_errors else ("improvement",)
 
 
@@ -204,17 +225,21 @@ def backends_of(pairs: Sequence[Pairs]) -> tuple[str, ...]:
 
 
 def _curves(claim: str, pairs: Sequence[Pairs]) -> Iterator[pd.DataFrame]:
+    resamples = _RankResamples(0)
     for quantity in quantities(pairs):
-        each = []
+        by_backend = []
         for backend in backends_of(pairs):
-            curve = best_of(tries(pairs, backend, quantity))
-            each.append(curve)
+            ordered = _ordered(tries(pairs, backend, quantity))
+            if len(ordered) != resamples.n:
+                resamples = _RankResamples(len(ordered))
+            curve = _curve(ordered, resamples)
+            by_backend.append(curve)
             yield curve.assign(claim=claim, backend=backend, quantity=quantity)
-        yield _average(each).assign(claim=claim, backend=ALL, quantity=quantity)
+        yield _average(by_backend).assign(claim=claim, backend=ALL, quantity=quantity)
 
 
 def _average(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Average the curves as far as every backend that has one goes."""
+    """Average the curves up to the last k that every backend with a curve has."""
     curves = [curve.set_index("k") for curve in curves if len(curve)]
     if not curves:
         return best_of([])
@@ -225,8 +250,8 @@ def _average(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return frame
 
 
-def _told(n: int) -> Iterator[int]:
-    """Yield the k to tell of, so that a long curve stays readable and small."""
+def _reported_ks(n: int) -> Iterator[int]:
+    """Yield the k that a curve reports, so that a long curve stays readable and small."""
     k = 1
     while k < n:
         yield k
@@ -235,13 +260,13 @@ def _told(n: int) -> Iterator[int]:
 
 
 def _least_rank(n: int, k: int) -> int:
-    """Return a rank, from 0, below which the best of k never is: P < 1e-15."""
+    """Return a rank, from 0, below which the best of k practically never is: P < 1e-15."""
     return int(n * 1e-15 ** (1 / k))
 
 
-def _at_most(n: int, told: NDArray[np.int64], first: int = 0) -> Floats:
-    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [told, ranks from the first]."""
-    k, i = told[:, None], np.arange(first + 1, n + 1)
+def _at_most(n: int, ks: NDArray[np.int64], first: int = 0) -> Floats:
+    """Return P(best of k <= i-th smallest) = C(i, k) / C(n, k), [ks, ranks from the first]."""
+    k, i = ks[:, None], np.arange(first + 1, n + 1)
     factorial = gammaln(np.arange(1, n + 2))  # logarithms, of 0 … n
     rest = np.maximum(i - k, 0)
     of_all = factorial[n] - factorial[n - k]
@@ -251,10 +276,10 @@ def _at_most(n: int, told: NDArray[np.int64], first: int = 0) -> Floats:
 
 
 def _mean(ordered: Floats, chance: Floats) -> Floats:
-    """Return the mean of the best of k, [..., told], of sorted values [..., n]."""
+    """Return the mean of the best of k, [..., ks], of sorted values [..., n]."""
     if np.isfinite(ordered[..., [0, -1]]).all():
-        plain: Floats = ordered @ chance.T
-        return plain
+        mean: Floats = ordered @ chance.T
+        return mean
     # 0 · infinity is no contribution.
     finite = np.where(np.isfinite(ordered), ordered, 0.0) @ chance.T
     infinite = np.where(np.isinf(ordered), np.sign(ordered), 0.0) @ chance.T
@@ -262,5 +287,5 @@ def _mean(ordered: Floats, chance: Floats) -> Floats:
 
 
 def _ranks(at_most: Floats, share: float) -> NDArray[np.int64]:
-    """Return the first rank, by k, that the best of k does not exceed with this probability."""
+    """Return, for each k, the first rank that bounds the best of k with this probability."""
     return np.asarray((at_most < share - _ROUNDING).sum(axis=1), np.int64)

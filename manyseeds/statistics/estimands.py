@@ -1,4 +1,4 @@
-"""What each kind of claim comes to: pairs by seed, whose improvement is judged."""
+"""The pairs by seed that each kind of claim compares, whose improvement is judged."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from manyseeds.statistics.bootstrap import Floats, finite_mean
 from manyseeds.statistics.pairs import (
     ALL,
     TIE,
-    Compared,
     Pairs,
+    RecipeComparison,
     Scale,
     all_pairs,
-    averaged,
     paired,
     shared_cases,
+    with_average,
 )
-from manyseeds.statistics.scores import GROUP, Scores, ordinary, solo
+from manyseeds.statistics.scores import GROUP, ScoreTable, ordinary, solo
 from manyseeds.suite.claims import (
     Claim,
     ClaimMetric,
@@ -41,16 +41,16 @@ PairsByClaim = Mapping[str, list[Pairs]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a suite.
+    """The results of a suite that its claims are judged by.
 
     Attributes
     ----------
     records, curves
-        Of `Ledger`; curves are needed for times alone.
+        Tables of the `Ledger`; only claims about times need the curves.
     suite
-        What was asked.
+        The suite.
     guessing
-        Whether a lane that diverged counts as guessing; else its pair is lost.
+        Whether a lane that diverged counts as guessing; if not, its pair is lost.
     """
 
     records: pd.DataFrame
@@ -58,33 +58,33 @@ class Evidence:
     curves: pd.DataFrame | None = None
     guessing: bool = True
 
-    def scores(self, metric: ClaimMetric) -> Scores:
-        """Return the scores of a metric, computed once."""
+    def scores(self, metric: ClaimMetric) -> ScoreTable:
+        """Return the scores in a metric; computed once."""
         if metric not in self._scores:
-            self._scores[metric] = Scores.of(
+            self._scores[metric] = ScoreTable.of(
                 self.records, self.suite, metric, guessing=self.guessing
             )
         return self._scores[metric]
 
     @cached_property
-    def _scores(self) -> dict[ClaimMetric, Scores]:
+    def _scores(self) -> dict[ClaimMetric, ScoreTable]:
         return {}
 
 
 def claim_pairs(
     records: pd.DataFrame, suite: Suite, curves: pd.DataFrame | None = None
 ) -> PairsByClaim:
-    """Return the pairs of every claim, by its name, one entry a case; see `Evidence`."""
+    """Return the pairs of every claim, by its name, one entry per case; see `Evidence`."""
     return pairs_by_claim(Evidence(records, suite, curves))
 
 
 def pairs_by_claim(evidence: Evidence) -> PairsByClaim:
-    """Return the pairs of every claim, by its name, one entry a case."""
+    """Return the pairs of every claim, by its name, one entry per case."""
     return {claim.name: pairs_of(claim, evidence) for claim in evidence.suite.claims}
 
 
 def pairs_of(claim: Claim, evidence: Evidence) -> list[Pairs]:
-    """Return the pairs of a claim, one entry a case, and over all cases if there are more."""
+    """Return the pairs of a claim, one entry per case; the average of several comes last."""
     match claim:
         case Ordering():
             return _orders(claim, evidence)
@@ -96,7 +96,7 @@ def pairs_of(claim: Claim, evidence: Evidence) -> list[Pairs]:
             scores = evidence.scores(claim.metric)
             other = evidence.scores(baseline_metric(claim))
             return all_pairs(
-                Compared(
+                RecipeComparison(
                     claim.treatment, claim.baseline, claim.metric, scores, other, _scale(claim)
                 )
             )
@@ -117,7 +117,7 @@ def least_effect(claim: Claim) -> float:
 
 
 def is_equivalence(claim: Claim) -> bool:
-    """Return whether a claim is that two recipes do not differ."""
+    """Return whether a claim says that two recipes do not differ."""
     return isinstance(claim, Equivalence)
 
 
@@ -128,7 +128,7 @@ def _scale(claim: Claim) -> Scale:
 
 
 def _orders(claim: Ordering, evidence: Evidence) -> list[Pairs]:
-    """Return Kendall's tau of every seed with the order claimed, against 0."""
+    """Return Kendall's tau of every seed with the claimed order, paired with 0."""
     scores = evidence.scores(claim.metric)
     sign = -1.0 if less_is_better(claim.metric) else 1.0
 
@@ -141,22 +141,22 @@ def _orders(claim: Ordering, evidence: Evidence) -> list[Pairs]:
 
 
 def full_order(claim: Ordering, evidence: Evidence, case: str, backend: str) -> Floats:
-    """Return which seeds have the whole order claimed, [seeds]: 1 or 0, NaN where one is lost.
+    """Return 1 for each seed with the whole claimed order, else 0, [seeds]; NaN for a lost seed.
 
-    Over all backends, the share of them.
+    Over all backends, the share of backends that have it.
     """
     values = _stacked(claim.recipes, evidence.scores(claim.metric), case)
     sign = -1.0 if less_is_better(claim.metric) else 1.0
     falls = _steps(sign * (values.scores[:-1] - values.scores[1:]))
-    whole = np.where(np.isfinite(falls).all(axis=0), (falls > 0).all(axis=0), np.nan)
+    ordered = np.where(np.isfinite(falls).all(axis=0), (falls > 0).all(axis=0), np.nan)
     if backend != ALL:
-        one: Floats = whole[:, values.backends.index(backend)]
-        return one
-    return finite_mean(whole, axis=1)
+        on_backend: Floats = ordered[:, values.backends.index(backend)]
+        return on_backend
+    return finite_mean(ordered, axis=1)
 
 
 def _steps(differences: Floats) -> Floats:
-    """Return the signs of differences, those that are rounding as ties."""
+    """Return the signs of differences; differences within rounding count as ties."""
     return np.where(np.abs(differences) < TIE, 0.0, np.sign(differences))
 
 
@@ -177,7 +177,7 @@ class _Stacked:
     backends: tuple[str, ...]
 
 
-def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
+def _stacked(recipes: Sequence[str], scores: ScoreTable, case: str) -> _Stacked:
     cells = [scores.cell(recipe, case) for recipe in recipes]
     backends = tuple(dict.fromkeys(backend for cell in cells for backend in cell))
     shape = (len(scores.table), len(backends))
@@ -193,18 +193,18 @@ def _stacked(recipes: Sequence[str], scores: Scores, case: str) -> _Stacked:
 
 def _reduced(
     recipes: Sequence[str],
-    scores: Scores,
+    scores: ScoreTable,
     reduce: Callable[[Floats], Floats],
     most: float = np.inf,
 ) -> list[Pairs]:
-    """Reduce the recipes' scores to one number a seed and backend, paired with 0."""
+    """Reduce the recipes' scores to one number per seed and backend, paired with 0."""
     cases = shared_cases(scores, recipes[0], recipes[-1])
-    found = []
+    by_case = []
     for case in cases:
         stacked = _stacked(recipes, scores, case)
         number = reduce(stacked.scores)
         zero = np.where(np.isfinite(number), 0.0, np.nan)
-        found.append(
+        by_case.append(
             Pairs(
                 treatment=recipes[0],
                 baseline=recipes[-1],
@@ -218,18 +218,18 @@ def _reduced(
                 most=most,
             )
         )
-    return [*found, averaged(found)] if len(found) > 1 else found
+    return with_average(by_case)
 
 
 def _times(claim: TimeToTarget, evidence: Evidence) -> list[Pairs]:
-    """Return the times to the target, earlier being better."""
+    """Return the times to the target; earlier is better."""
     scores = _first_epochs(claim, evidence)
     if claim.clock == "seconds":
         scores = _in_seconds(scores, evidence)
-    compared = Compared(claim.treatment, claim.baseline, "test_loss", scores, scores)
+    comparison = RecipeComparison(claim.treatment, claim.baseline, "test_loss", scores, scores)
     cases = shared_cases(scores, claim.treatment, claim.baseline)
-    found = [paired(compared, case) for case in cases]
-    return [*found, averaged(found)] if len(found) > 1 else found
+    by_case = [paired(comparison, case) for case in cases]
+    return with_average(by_case)
 
 
 def horizon(claim: TimeToTarget, suite: Suite) -> int:
@@ -242,16 +242,16 @@ def horizon(claim: TimeToTarget, suite: Suite) -> int:
 
 
 _TRAINING = ["seed", "mode", "vary", *GROUP]
-"""What names a training in records and curves."""
+"""The columns that identify a training in records and curves."""
 
 
 def _in_time(claim: TimeToTarget, curves: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Return the epochs at the target, up to the last that counts."""
+    """Return the epochs at or above the target, up to the last that counts."""
     return curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
 
 
-def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
-    """Return the first epoch at the target, the horizon where there is none, as scores."""
+def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> ScoreTable:
+    """Return the first epoch at the target as scores; the horizon where it is never reached."""
     last = horizon(claim, evidence.suite)
     curves = evidence.curves
     rows = evidence.records[_TRAINING]
@@ -264,27 +264,31 @@ def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> Scores:
     value = pd.Series(time, index=evidence.records.index).where(trained)
     table = evidence.records.assign(test_loss=value)
     table["status"] = table["status"].where(table["status"] != "diverged", "ok")
-    return Scores.of(table, evidence.suite, "test_loss")
+    return ScoreTable.of(table, evidence.suite, "test_loss")
 
 
-def _in_seconds(scores: Scores, evidence: Evidence) -> Scores:
+def _in_seconds(scores: ScoreTable, evidence: Evidence) -> ScoreTable:
     """Multiply epochs by the seconds of an epoch trained alone, per recipe, case and backend."""
     alone = solo(evidence.records)
     alone = alone[alone["status"] == "ok"]
     spent = alone["seconds_train"] + alone["seconds_shared"]
-    each = (spent / alone["epochs"].astype("float64")).groupby([alone[n] for n in GROUP]).mean()
-    factors = each.reindex(scores.table.columns).to_numpy(np.float64)
-    return Scores(scores.table * factors, scores.promised, scores.columns)
+    per_epoch = (
+        (spent / alone["epochs"].astype("float64")).groupby([alone[n] for n in GROUP]).mean()
+    )
+    factors = per_epoch.reindex(scores.table.columns).to_numpy(np.float64)
+    return ScoreTable(scores.table * factors, scores.promised, scores.columns)
 
 
 def never(claim: TimeToTarget, evidence: Evidence) -> Iterator[int]:
-    """Yield of treatment and baseline how many trainings did not reach the target in time."""
+    """Yield how many trainings never reached the target: the treatment, then the baseline."""
     last = horizon(claim, evidence.suite)
     rows = ordinary(evidence.records, evidence.suite)
-    there: set[tuple[object, ...]] = set()
+    reached: set[tuple[object, ...]] = set()
     if evidence.curves is not None:
         epochs = _in_time(claim, evidence.curves, last)[_TRAINING]
-        there = set(epochs.itertuples(index=False, name=None))
+        reached = set(epochs.itertuples(index=False, name=None))
     for recipe in claim.compared():
         trained = rows[(rows["recipe"] == recipe) & rows["status"].isin(["ok", "diverged"])]
-        yield sum(row not in there for row in trained[_TRAINING].itertuples(index=False, name=None))
+        yield sum(
+            row not in reached for row in trained[_TRAINING].itertuples(index=False, name=None)
+        )

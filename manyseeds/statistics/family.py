@@ -1,9 +1,9 @@
-"""Verdicts on a family of claims, corrected for their number by Holm's step-down.
+"""Verdicts on a family of claims, corrected for their number by Holm's step-down procedure.
 
-With k claims still open, each has an interval of coverage 1 - 0.05 / k. Those that have a verdict
-are settled, which leaves fewer, and narrower intervals, for the others. A claim is settled wrongly
-only if its interval misses the truth; over a whole family that happens in 5 % of cases at most
-(Holm 1979; for decisions that have a direction Shaffer 1980, for independent claims;
+With k claims still open, each has an interval with coverage 1 - 0.05 / k. Claims that reach a
+verdict are settled; fewer remain, so the intervals of the others get narrower. A claim gets a wrong
+verdict only if its interval misses the truth, and the chance that any claim of the family does is
+at most 5 % (Holm 1979; Shaffer 1980 for directional decisions on independent claims;
 tests/statistics/test_simulation.py counts).
 """
 
@@ -15,39 +15,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyseeds.statistics.bootstrap import LEVEL
-from manyseeds.statistics.pairs import Estimate
+from manyseeds.statistics.estimates import Estimate
 from manyseeds.statistics.verdict import Verdict, equivalence, verdict
 
 
 @dataclass(frozen=True)
-class Question:
-    """A claim of a family.
+class FamilyClaim:
+    """One claim of a family.
 
     Attributes
     ----------
     estimate
-        Returns the improvement with an interval of a coverage.
+        Returns the improvement with an interval of the coverage passed to it.
     least_effect
-        What it is judged against.
+        The least effect that counts.
     equivalence
         Whether the claim is that there is no such effect: two one-sided tests (Schuirmann 1987).
-        Their interval is that of every other claim. One of 90 % would allow 5 % of wrong "holds",
-        and as many wrong "reversed" beside them.
+        Their interval has the same coverage as that of every other claim. A 90 % interval would
+        allow 5 % of wrong "holds", and as many wrong "reversed" on top.
     """
 
     estimate: Callable[[float], Estimate]
     least_effect: float
     equivalence: bool = False
 
-    def verdict(self, found: Estimate) -> Verdict:
-        """Judge it by its interval."""
+    def verdict(self, estimate: Estimate) -> Verdict:
+        """Return the verdict on an estimate."""
         rule = equivalence if self.equivalence else verdict
-        return rule(found.low, found.high, self.least_effect, found.seeds)
+        return rule(estimate.low, estimate.high, self.least_effect, estimate.seeds)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What became of a claim: its verdict, and the coverage and interval it was judged by."""
+class FamilyVerdict:
+    """The verdict on one claim of a family, with the interval it rests on and its coverage."""
 
     verdict: Verdict = "inconclusive"
     level: float = np.nan
@@ -56,22 +56,23 @@ class Judged:
 
 
 def level_among(claims: int) -> float:
-    """Return the coverage that each of so many open claims is judged by."""
+    """Return the coverage of each interval while this many claims are open."""
     return 1 - (1 - LEVEL) / claims
 
 
-def judged(questions: Sequence[Question]) -> list[Judged]:
-    """Judge claims together. One without any pair is open, and counts."""
-    found = [Judged()] * len(questions)
-    open_ = list(range(len(questions)))
-    while open_:
-        level = level_among(len(open_))
-        for place in open_:
-            question = questions[place]
-            estimate = question.estimate(level)
-            found[place] = Judged(question.verdict(estimate), level, estimate.low, estimate.high)
-        left = [place for place in open_ if found[place].verdict == "inconclusive"]
-        if len(left) == len(open_):
+def judge_family(claims: Sequence[FamilyClaim]) -> list[FamilyVerdict]:
+    """Judge claims together; a claim without any pairs stays open, and counts."""
+    verdicts = [FamilyVerdict()] * len(claims)
+    still_open = list(range(len(claims)))
+    while still_open:
+        level = level_among(len(still_open))
+        for i in still_open:
+            estimate = claims[i].estimate(level)
+            verdicts[i] = FamilyVerdict(
+                claims[i].verdict(estimate), level, estimate.low, estimate.high
+            )
+        undecided = [i for i in still_open if verdicts[i].verdict == "inconclusive"]
+        if len(undecided) == len(still_open):
             break
-        open_ = left
-    return found
+        still_open = undecided
+    return verdicts

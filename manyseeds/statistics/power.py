@@ -1,8 +1,8 @@
-"""Power: how likely so many seeds are to give a claim its verdict, and how many it takes.
+"""Power: how likely a number of seeds is to settle a claim, and how many seeds it takes.
 
-For paired differences that are normal, and Student's interval. The bounds that verdicts rest on lie
-a little farther out: of fewer than 30 seeds the power is less than told here, of 10 about 73 % for
-80 % (reports/simulation.md).
+Computed for normal paired differences and Student's interval. The bounds that verdicts rest on lie
+a little farther out, so with fewer than 30 seeds the true power is lower than computed here: with
+10 seeds about 73 % instead of 80 % (reports/simulation.md).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ def power(
 ) -> float:
     """Return the chance that a claim with this true effect holds.
 
-    The interval of the mean of so many differences must lie above the least effect: Student's t,
-    noncentral by (effect - least effect) / (sd / √seeds).
+    The interval of the mean difference must lie above the least effect: Student's t with
+    noncentrality (effect - least effect) / (sd / √seeds).
 
     Parameters
     ----------
     seeds
-        Pairs.
+        The number of pairs.
     effect, sd
         True mean and standard deviation of the paired improvements.
     least_effect
         As in `verdict`; 0 asks for the sign alone.
     level
-        Of the interval; of corrected ones the wider.
+        The coverage of the interval; the wider one if it is corrected.
     """
     if seeds < LEAST_PAIRS:
         return 0.0
@@ -47,36 +47,36 @@ def power(
 
 
 def seeds_to_detect(
-    effect: float, sd: float, least_effect: float, level: float = LEVEL, wanted: float = POWER
+    effect: float, sd: float, least_effect: float, level: float = LEVEL, required: float = POWER
 ) -> float:
-    """Return how many seeds a claim with this true effect needs to hold with the power wanted.
+    """Return how many seeds a claim with this true effect needs to hold with the required power.
 
     Parameters
     ----------
     effect, sd, least_effect, level
         As for `power`.
-    wanted
-        The power.
+    required
+        The required power.
 
     Returns
     -------
     float
-        A whole number, at least `LEAST_PAIRS`; infinity where the effect is not beyond the least
-        one, or more than a million would be needed; NaN where effect or sd is unknown.
+        A whole number, at least `LEAST_PAIRS`; infinity where the effect does not exceed the least
+        effect, or more than a million seeds would be needed; NaN where effect or sd is unknown.
     """
     if math.isnan(effect) or math.isnan(sd):
         return math.nan
     if effect <= least_effect:
         return math.inf
 
-    def missing(seeds: float) -> float:
-        return power(seeds, effect, sd, least_effect, level) - wanted
+    def shortfall(seeds: float) -> float:
+        return power(seeds, effect, sd, least_effect, level) - required
 
-    if missing(LEAST_PAIRS) >= 0:
+    if shortfall(LEAST_PAIRS) >= 0:
         return float(LEAST_PAIRS)
     # The normal approximation is low by a few seeds at most: it brackets the answer.
-    quantiles = float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(wanted))
+    quantiles = float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(required))
     most = 2 * (quantiles * sd / (effect - least_effect)) ** 2 + 10 * LEAST_PAIRS
     if most > MOST_SEEDS:
         return math.inf
-    return float(math.ceil(optimize.brentq(missing, LEAST_PAIRS, most)))
+    return float(math.ceil(optimize.brentq(shortfall, LEAST_PAIRS, most)))

@@ -1,4 +1,4 @@
-"""Performance profiles: on what share of problems a recipe is within a factor of the best one.
+"""Performance profiles: the share of problems on which a recipe is within a factor of the best one.
 
 Dolan and Moré (2002), "Benchmarking optimization software with performance profiles".
 """
@@ -10,25 +10,25 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from manyseeds.statistics.bootstrap import Floats
-from manyseeds.statistics.scores import Scores, ordinary
+from manyseeds.statistics.scores import ScoreTable, ordinary
 from manyseeds.suite.claims import less_is_better
 from manyseeds.suite.suite import Suite
 
 
 def performance_ratios(costs: ArrayLike) -> Floats:
-    """Return each recipe's cost over the least of any recipe, per problem.
+    """Return each recipe's cost over the least cost of any recipe, per problem.
 
     Parameters
     ----------
     costs
-        Times, epochs or errors, not negative: [problems, recipes]. NaN and infinity are problems
+        Times, epochs or errors, not negative: [problems, recipes]. NaN and infinity mark problems
         that a recipe does not solve.
 
     Returns
     -------
     numpy.ndarray
         [problems, recipes], at least 1; infinity where a recipe does not solve a problem; NaN where
-        none does. A cost of 0 is the best there is, and infinitely better than any other.
+        no recipe does. A cost of 0 is the best possible, and infinitely better than any other.
     """
     table = np.asarray(costs, dtype=np.float64)
     solved = np.isfinite(table)
@@ -42,7 +42,7 @@ def performance_ratios(costs: ArrayLike) -> Floats:
 def performance_profile(costs: ArrayLike, factors: ArrayLike) -> Floats:
     """Return the share of problems on which each recipe's ratio is at most each factor.
 
-    Problems that no recipe solves count: nobody is within any factor there.
+    Problems that no recipe solves count: no recipe is within any factor there.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def error_costs(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return every recipe's test error, or test loss, on every problem.
 
     A problem is a seed in a case on a backend: all recipes meet the same streams there. A training
-    that diverged does not solve it. Compared are the recipes scored on the task that most of them
-    end with; a problem that one of them lacks (failed, timed out or missing) is left out.
+    that diverged does not solve it. The recipes compared are those scored on the task that most
+    recipes end with; a problem that one of them lacks (failed, timed out or missing) is left out.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def error_costs(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
         [problems, recipes], by case, backend and seed; infinity where a training diverged.
     """
     metric = suite.primary
-    values = Scores.of(records, suite, metric)
+    values = ScoreTable.of(records, suite, metric)
     costs = values.table if less_is_better(metric) else 1 - values.table
     costs = costs.mask(_diverged(records, suite).reindex_like(costs).eq(1.0), np.inf)
     cases = [case for case in suite.cases() if case] or [""]

@@ -1,4 +1,4 @@
-"""Range tests: the rates they suggest, seed by seed, and the losses they saw on the way."""
+"""Learning-rate range tests: the suggested rates and the losses along the way, seed by seed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 
 def range_tests_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return what each rule suggests for each recipe with a range test, on each backend.
+    """Return each rule's suggestion for each recipe with a range test, on each backend.
 
-    Columns: `rule` (as `techniques.range_test.Suggestion` names them), `seeds`, `median`, and `low`
-    and `high`, between which the rates of the middle 80 % of the seeds lie.
+    Columns: `rule` (named as in `techniques.range_test.Suggestion`), `seeds`, `median`, and `low`
+    and `high`, which enclose the rates of the middle 80 % of the seeds.
     """
     steps = range_test_steps(diagnostics, suite)
-    found = [
-        dict(zip(_SEED, key, strict=True)) | {rule: getattr(found, rule) for rule in RULES}
+    suggestions = [
+        dict(zip(_SEED, key, strict=True)) | {rule: getattr(suggestions, rule) for rule in RULES}
         for key, rows in steps.groupby(_SEED, sort=False)
-        for found in [suggestion(rows["rate"].to_numpy(), rows["loss"].to_numpy())]
+        for suggestions in [suggestion(rows["rate"].to_numpy(), rows["loss"].to_numpy())]
     ]
     columns = [*GROUP, "rule", "seeds", *_QUANTILES]
-    if not found:
+    if not suggestions:
         return pd.DataFrame(columns=columns)
-    long = pd.DataFrame(found).melt(_SEED, RULES, "rule", "rate")
+    long = pd.DataFrame(suggestions).melt(_SEED, RULES, "rule", "rate")
     groups = long.groupby([*GROUP, "rule"], sort=False)["rate"]
     table = pd.DataFrame({name: groups.quantile(share) for name, share in _QUANTILES.items()})
     return table.assign(seeds=groups.size()).reset_index()[columns]
@@ -38,7 +38,7 @@ def range_tests_table(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 def range_test_steps(diagnostics: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return rate, loss and smoothed loss of every step of every seed's range test, in order.
 
-    A loss that is not finite is recorded as missing, and stays so.
+    A loss that is not finite is recorded as missing, and stays missing.
     """
     rows = ordinary(diagnostics, suite)
     rows = rows[rows["step"].notna() & rows["quantity"].isin(["rate", "loss"])]

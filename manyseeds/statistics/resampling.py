@@ -1,16 +1,16 @@
-"""BCa bootstrap bounds of many samples of one size, which share their draws.
+"""BCa bootstrap bounds for many samples of one size, which share their draws.
 
 `scipy.stats.bootstrap` gathers every resample of every sample. Here a resampled mean is a row of
 counts times the sample: one matrix product for a whole table. Draws and formula are SciPy's, and so
 are the numbers for a sample in ascending order (tests/statistics/test_bootstrap.py). Samples are
-put in that order first, because seeds have none.
+sorted first, because seeds have no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,13 +20,13 @@ Floats = NDArray[np.float64]
 
 RESAMPLES = 10_000
 SEED = 0
-"""Of the fixed generator: the same values have the same interval, always."""
+"""Seed of the generator: the same values always have the same interval."""
 
 DRAWN = 1_000
-"""Larger samples are not drawn from: see `abc_bounds`."""
+"""Largest sample that is resampled; larger ones use `abc_bounds`."""
 
 _STEP = 1e-5
-"""Of numerical derivatives, in a value's weight."""
+"""Step of numerical derivatives, in a value's weight."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,15 @@ class Statistic:
     Attributes
     ----------
     least
-        Values that an interval needs.
+        The number of values that an interval needs.
     of
-        The function, of both means and the number of values.
+        The function: takes both means and the number of values.
     influence
-        What each value of two samples, [columns, n], adds to the statistic or, if `logarithmic`, to
-        its logarithm: with mean 0, n times as much as it moves it to first order.
+        The influence of each value of two samples, [columns, n], on the statistic or, if
+        `logarithmic`, on its logarithm: mean 0, and n times the first-order change the value
+        causes.
     logarithmic
-        Whether the logarithm's distribution is the more symmetric one.
+        Whether the distribution of the logarithm is the more symmetric one.
     """
 
     least: int
@@ -52,39 +53,70 @@ class Statistic:
     logarithmic: bool = False
 
 
+@dataclass(frozen=True)
+class Resamples:
+    """The bootstrap's draws for samples of n values: always the same for one n."""
+
+    n: int
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The weight of each value in every resample, [RESAMPLES, n]."""
+        n = self.n
+        draws = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
+        draws += n * np.arange(RESAMPLES)[:, None]
+        counts = np.bincount(draws.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
+        del draws
+        shares: Floats = counts / n
+        return shares
+
+
 def bca_bounds(
-    first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
+    first: Floats,
+    second: Floats,
+    statistic: Statistic,
+    levels: Sequence[float],
+    resamples: Resamples,
 ) -> Floats:
-    """Return the bounds of BCa intervals (Efron 1987), drawn or, of large samples, expanded.
+    """Return the bounds of BCa intervals (Efron 1987): resampled, or expanded for large samples.
 
     Parameters
     ----------
     first, second
         Samples, [columns, n], without gaps, in ascending order.
     statistic
-        Of the means of both.
+        The statistic of both means.
     levels
         Nominal coverages.
+    resamples
+        The draws for n values; they are made when a sample first needs them.
 
     Returns
     -------
     numpy.ndarray
         [levels, 2, columns].
     """
-    bounds = drawn_bounds if first.shape[1] <= DRAWN else abc_bounds
-    return bounds(first, second, statistic, levels)
+    if resamples.n <= DRAWN:
+        return drawn_bounds(first, second, statistic, levels, resamples)
+    return abc_bounds(first, second, statistic, levels)
 
 
 def drawn_bounds(
-    first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
+    first: Floats,
+    second: Floats,
+    statistic: Statistic,
+    levels: Sequence[float],
+    resamples: Resamples,
 ) -> Floats:
-    """Efron and Tibshirani 1993, eq. 14.9-14.15; parameters as of `bca_bounds`."""
+    """Return BCa bounds from resamples (Efron and Tibshirani 1993, eq. 14.9-14.15).
+
+    The parameters are those of `bca_bounds`.
+    """
     n = first.shape[1]
     point = statistic.of(first.mean(axis=1), second.mean(axis=1), n)
     spread = np.maximum(np.ptp(first, axis=1), np.ptp(second, axis=1))
-    shares = _shares(n)
-    of_first = first @ shares.T
-    of_second = of_first if second is first else second @ shares.T
+    of_first = first @ resamples.shares.T
+    of_second = of_first if second is first else second @ resamples.shares.T
     resampled = np.sort(statistic.of(of_first, of_second, n), axis=1)
     bias = ndtri(_share_below(resampled, point, 1e-12 * spread))
     acceleration = _acceleration(first, second, statistic)
@@ -99,11 +131,11 @@ def drawn_bounds(
 def abc_bounds(
     first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
 ) -> Floats:
-    """Return what BCa bounds come to with ever more draws, to second order.
+    """Return the limit of BCa bounds for ever more draws, to second order.
 
     DiCiccio and Efron (1992), "More accurate confidence intervals in exponential families": ABC.
-    From a thousand values on, it differs from the drawn bounds by less than 10,000 draws do from
-    10,000 others, and needs no memory. Parameters as of `bca_bounds`.
+    From a thousand values on, it differs from resampled bounds by less than 10,000 draws differ
+    from 10,000 others, and needs no memory. The parameters are those of `bca_bounds`.
     """
     n = first.shape[1]
     means = first.mean(axis=1), second.mean(axis=1)
@@ -111,8 +143,8 @@ def abc_bounds(
     parts = first - means[0][:, None], second - means[1][:, None]
 
     def moved(by: Sequence[Floats]) -> Floats:
-        found: Floats = statistic.of(means[0][:, None] + by[0], means[1][:, None] + by[1], n)
-        return found
+        shifted: Floats = statistic.of(means[0][:, None] + by[0], means[1][:, None] + by[1], n)
+        return shifted
 
     with np.errstate(divide="ignore", invalid="ignore"):
         up, down = (moved([sign * _STEP * part for part in parts]) for sign in (1, -1))
@@ -128,30 +160,16 @@ def abc_bounds(
         bias = ndtri(2 * ndtr(acceleration) * ndtr(curve - bend / (2 * n**2 * error)))
         shifted = bias + ndtri(_tails(levels))
         length = shifted / (1 - acceleration * shifted) ** 2
-        found = statistic.of(
+        bounds = statistic.of(
             means[0] + length * along[0][:, 0], means[1] + length * along[1][:, 0], n
         )
-    return np.where(np.isfinite(found), found, point)
+    return np.where(np.isfinite(bounds), bounds, point)
 
 
 def _tails(levels: Sequence[float]) -> Floats:
-    """Return the tails of intervals, [levels, 2, 1]."""
+    """Return the tail probabilities of intervals, [levels, 2, 1]."""
     level = np.asarray(levels, dtype=np.float64)
     return np.stack([(1 - level) / 2, (1 + level) / 2], axis=1)[:, :, None]
-
-
-@lru_cache(maxsize=1)
-def _shares(n: int) -> Floats:
-    """Return the weight of each of n values in every resample, [RESAMPLES, n].
-
-    The draws are always the same, and the samples of a report mostly of one size.
-    """
-    draws = np.random.default_rng(SEED).integers(0, n, (RESAMPLES, n))
-    draws += n * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(draws.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
-    del draws
-    shares: Floats = counts / n
-    return shares
 
 
 def _share_below(resampled: Floats, point: Floats, tolerance: Floats) -> Floats:
@@ -163,10 +181,12 @@ def _share_below(resampled: Floats, point: Floats, tolerance: Floats) -> Floats:
 
 
 def _acceleration(first: Floats, second: Floats, statistic: Statistic) -> Floats:
-    """Return the jackknife's skewness, eq. 14.15."""
+    """Return the acceleration from the jackknife's skewness, eq. 14.15."""
     n = first.shape[1]
-    less = [(each.sum(axis=1, keepdims=True) - each) / (n - 1) for each in (first, second)]
-    without = statistic.of(less[0], less[1], n - 1)
+    means_without_one = [
+        (sample.sum(axis=1, keepdims=True) - sample) / (n - 1) for sample in (first, second)
+    ]
+    without = statistic.of(means_without_one[0], means_without_one[1], n - 1)
     with np.errstate(invalid="ignore"):  # of infinities: then there is no acceleration
         deviation = without.mean(axis=1, keepdims=True) - without
     cubes, squares = (deviation**3).sum(axis=1), (deviation**2).sum(axis=1)
@@ -174,16 +194,16 @@ def _acceleration(first: Floats, second: Floats, statistic: Statistic) -> Floats
 
 
 def _quantiles(ordered: Floats, rank: Floats) -> Floats:
-    """Return each row's own quantiles, [..., rows], of sorted rows, linearly interpolated."""
-    place = np.nan_to_num(rank) * (ordered.shape[1] - 1)
-    below = np.floor(place).astype(np.int64)
+    """Return quantiles of each row, [..., rows], of sorted rows, linearly interpolated."""
+    position = np.nan_to_num(rank) * (ordered.shape[1] - 1)
+    below = np.floor(position).astype(np.int64)
     above = np.minimum(below + 1, ordered.shape[1] - 1)
     rows = np.arange(len(ordered))
     start, end = ordered[rows, below], ordered[rows, above]
     # Two infinities are as far apart as two equal numbers.
     step = np.subtract(end, start, out=np.zeros_like(start), where=start != end)
-    found: Floats = start + (place - below) * step
-    return found
+    quantiles: Floats = start + (position - below) * step
+    return quantiles
 
 
 def ratio(top: ArrayLike, bottom: ArrayLike, otherwise: float = np.nan) -> Floats:

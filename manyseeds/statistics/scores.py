@@ -1,7 +1,7 @@
-"""Records as a wide table: one row a seed, one column a recipe, case and backend.
+"""Records as a wide table: one row per seed, one column per recipe, case and backend.
 
-Three kinds of rows are kept apart. *Ordinary* rows vary every stream the suite says and are what
-claims are about; *solo* rows are there for their seconds; rows that vary a single stream belong
+Three kinds of rows are kept apart. *Ordinary* rows vary every stream that the suite varies, and are
+the evidence for claims. *Solo* rows exist for their seconds. Rows that vary a single stream belong
 to the variance study.
 """
 
@@ -21,10 +21,11 @@ from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
 
 GROUP = ["recipe", "case", "backend"]
+"""The columns that identify a group of seeds."""
 
 
 def ordinary_vary(suite: Suite) -> str:
-    """Return what `vary` says in the suite's ordinary rows."""
+    """Return the value of `vary` in the suite's ordinary rows."""
     return "+".join(suite.varied)
 
 
@@ -38,30 +39,26 @@ def solo(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["mode"] == "solo"]
 
 
-def one_stream(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return the rows of the variance study, which vary a single stream."""
-    other = records["vary"] != ordinary_vary(suite)
-    return records[(records["mode"] == "cohort") & other]
-
-
 def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
-    """Return the recipes, cases and backends of some rows: as the suite and the plan have them."""
+    """Return the recipes, cases and backends of rows, in the order of the suite and the plan."""
     backends = list(rows["backend"].unique())
     order = {"recipe": suite.recipes(), "case": ("", *suite.cases()), "backend": backends}
-    found = rows[GROUP].drop_duplicates()
-    found = found.sort_values(GROUP, key=lambda column: column.map(order[str(column.name)].index))
-    return pd.MultiIndex.from_frame(found)
+    present = rows[GROUP].drop_duplicates()
+    present = present.sort_values(
+        GROUP, key=lambda column: column.map(order[str(column.name)].index)
+    )
+    return pd.MultiIndex.from_frame(present)
 
 
 def measured(records: pd.DataFrame, metric: ClaimMetric) -> pd.Series[float]:
-    """Return a metric of records, one that is made of others included."""
+    """Return a metric of records; `generalisation_gap` is computed from two of them."""
     if metric == "generalisation_gap":
         return records["test_loss"] - records["fitted_loss"]
     return records[metric]
 
 
 def _guesses(suite: Suite, metric: ClaimMetric) -> dict[str, float]:
-    """Return what a network scores that gives all classes of its task the same probability."""
+    """Return, by recipe, the score of a network that gives all classes the same probability."""
     return {cell.recipe.name: _guess(cell.recipe, metric) for cell in suite.cells}
 
 
@@ -76,7 +73,7 @@ def _guess(recipe: Recipe, metric: ClaimMetric) -> float:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ScoreTable:
     """A metric of the ordinary rows.
 
     Attributes
@@ -87,7 +84,7 @@ class Scores:
     promised
         The same shape: whether the plan promises the row.
     columns
-        Where each recipe and case has its backends in the table.
+        The columns of each recipe and case, by backend.
     """
 
     table: pd.DataFrame
@@ -97,11 +94,11 @@ class Scores:
     @classmethod
     def of(
         cls, records: pd.DataFrame, suite: Suite, metric: ClaimMetric, *, guessing: bool = False
-    ) -> Scores:
-        """Spread the ordinary rows out.
+    ) -> ScoreTable:
+        """Return the ordinary rows as a table.
 
-        A row that diverged is NaN, or, where it counts as `guessing`, what a network that knows
-        nothing scores, if that is defined for the metric. A score that is infinite is none.
+        A row that diverged is NaN or, with `guessing`, the score of a network that knows nothing,
+        if the metric has one. An infinite score counts as none.
         """
         rows = records[[*GROUP, "mode", "vary", "seed", "status"]]
         rows = ordinary(rows.assign(**{metric: measured(records, metric)}), suite)
@@ -131,13 +128,13 @@ class Scores:
         return self.table.to_numpy(np.float64)
 
     def cell(self, recipe: str, case: str) -> Mapping[str, int]:
-        """Return the columns of a recipe's backends.
+        """Return the columns of a recipe's backends in a case.
 
-        A recipe that does not depend on the suite's parameter has the case "" and stands for
-        every case.
+        A recipe that does not depend on the suite's parameter has the case "" and stands for every
+        case.
         """
         return self.columns.get((recipe, case)) or self.columns.get((recipe, "")) or {}
 
     def cases(self, recipe: str) -> tuple[str, ...]:
-        """Return the cases a recipe was promised in, in order."""
+        """Return the cases in which a recipe was promised, in order."""
         return tuple(case for name, case in self.columns if name == recipe)

@@ -1,9 +1,9 @@
-"""Bounds of Student's t, as they are and corrected for skewness.
+"""Bounds by Student's t, plain and corrected for skewness.
 
 The bootstrap of few values is too narrow: resampled means vary with the variance over n instead of
-n - 1, their quantiles are a normal's instead of a t's, and none lies beyond the values there are
-(Hesterberg 2015, "What teachers should know about the bootstrap"). Bounds of t are exact for normal
-values, and those of Hall's transformation close to it for skewed ones.
+n - 1, their quantiles are a normal's instead of a t's, and none lies beyond the observed values
+(Hesterberg 2015, "What teachers should know about the bootstrap"). Bounds by t are exact for normal
+values, and those of Hall's transformation nearly so for skewed ones.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from scipy import stats
 from manyseeds.statistics.resampling import Floats, Statistic, ratio
 
 _STRAIGHT = 1e-6
-"""Less skewness than this bends nothing, and would only be divided by."""
+"""Skewness below this bends nothing, and dividing by it would only add noise."""
 
 
 def t_bounds(
     first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
 ) -> Floats:
-    """Return the outer ones of Student's bounds and Hall's; parameters as of `bca_bounds`.
+    """Return the outer ones of Student's bounds and Hall's.
 
-    Of statistics that are no means, the influence of the values stands for them.
+    The parameters are those of `bca_bounds`. For statistics other than means, the influence of the
+    values takes their place.
 
     Returns
     -------
@@ -42,15 +43,15 @@ def t_bounds(
     low = np.maximum(t, skewed(t, skewness, n))
     high = np.minimum(-t, skewed(-t, skewness, n))
     moved = error * -np.stack([low, high], axis=1)
-    found: Floats = point * np.exp(moved) if statistic.logarithmic else point + moved
-    return found
+    bounds: Floats = point * np.exp(moved) if statistic.logarithmic else point + moved
+    return bounds
 
 
 def skewed(t: Floats, skewness: Floats, n: int) -> Floats:
-    """Return the quantile of a studentised mean of skewed values where a symmetric one's is t.
+    """Return the quantile of a studentised mean of skewed values, from the quantile t without skew.
 
-    Hall (1992), "On the removal of skewness by transformation": the cubic that removes the skewness
-    of the studentised mean increases everywhere, and is undone here.
+    Hall (1992), "On the removal of skewness by transformation": his cubic, which removes the
+    skewness of the studentised mean, increases everywhere and is inverted here.
 
     Parameters
     ----------
@@ -59,11 +60,11 @@ def skewed(t: Floats, skewness: Floats, n: int) -> Floats:
     skewness
         Of the values: their third central moment over the 3/2 power of the second.
     n
-        Number of values.
+        The number of values.
     """
     bend = skewness / np.sqrt(n)
     straight = np.abs(bend) < _STRAIGHT
     divisor = np.where(straight, 1.0, bend)
     bent = 3 / divisor * (np.cbrt(1 + bend * (t - bend / 6)) - 1)
-    found: Floats = np.where(straight, t, bent)
-    return found
+    quantile: Floats = np.where(straight, t, bent)
+    return quantile

@@ -1,7 +1,7 @@
 """Variance by stream: how much each source of randomness moves the result on its own.
 
-Each stream is varied alone, the others pinned (Bouthillier et al. 2021). On identical streams
-only the backend differs: what is left between backends is the frameworks' own noise.
+Each stream is varied alone while the others are pinned (Bouthillier et al. 2021). On identical
+streams only the backend differs: the variance left between backends is the frameworks' own noise.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _COLUMNS = [*_CELL, "backend", "promised", "ok", "sd", "low", "high"]
 def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return the standard deviation of the suite's metric by recipe, case, stream and backend.
 
-    Columns: `stream` (one varied alone; "together": the suite's ordinary rows; "between backends":
-    what is left on identical streams, with `backend` "all") · `promised`, `ok` (rows; for "between
-    backends" seeds, and seeds that two backends have) · `sd`, `low`, `high` (its interval), in the
-    metric's unit. Only the recipes of the suite's variance study.
+    Columns: `stream` (the one varied alone; "together": the suite's ordinary rows; "between
+    backends": the spread left on identical streams, with `backend` "all") · `promised`, `ok` (rows;
+    for "between backends" seeds, and seeds on two backends or more) · `sd`, `low`, `high` (its
+    interval), in the metric's unit. Only the recipes of the suite's variance study are included.
     """
     rows = _studied(records, suite)
     if rows.empty:
@@ -38,7 +38,7 @@ def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 
 def _studied(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Return cohort rows of the recipes under study, with the name of what was varied."""
+    """Return the cohort rows of the recipes under study, with the name of the stream varied."""
     cohort = records[records["mode"] == "cohort"]
     every = cohort["vary"] == ordinary_vary(suite)
     studied = set(cohort.loc[~every, "recipe"])
@@ -55,45 +55,45 @@ def _spread(rows: pd.DataFrame) -> pd.DataFrame:
     columns = pd.MultiIndex.from_frame(rows[keys].drop_duplicates())
     wide = rows.set_index(["seed", *keys])["value"].astype("float64").unstack(keys)
     wide = wide.reindex(columns=columns)
-    found = sd_intervals(wide.to_numpy(float))
+    intervals = sd_intervals(wide.to_numpy(float))
     promised = rows.groupby(keys).size().reindex(columns)
     return pd.DataFrame(
         {
             "promised": promised.to_numpy(),
-            "ok": found.n,
-            "sd": found.estimate,
-            "low": found.low,
-            "high": found.high,
+            "ok": intervals.n,
+            "sd": intervals.estimate,
+            "low": intervals.low,
+            "high": intervals.high,
         },
         index=columns,
     ).reset_index()
 
 
 def _between(rows: pd.DataFrame) -> pd.DataFrame:
-    """Pool the variance between backends over seeds: its mean, and the root of that."""
+    """Return the root of the mean over seeds of the variance between backends."""
     together = rows[rows["stream"] == TOGETHER]
     cells = together.groupby(["recipe", "case", "seed"])["value"]
     within = cells.var().astype("float64").unstack("seed")
     several = together.groupby(["recipe", "case"])["backend"].nunique() > 1
     within = within[several.reindex(within.index)]
-    found = mean_intervals(within.to_numpy(float).T)
+    intervals = mean_intervals(within.to_numpy(float).T)
     seeds = together.groupby(["recipe", "case"])["seed"].nunique().reindex(within.index)
     return pd.DataFrame(
         {
             "stream": BETWEEN,
             "backend": ALL,
             "promised": seeds.to_numpy(),
-            "ok": found.n,
-            "sd": np.sqrt(found.estimate),
-            "low": np.sqrt(np.maximum(found.low, 0.0)),
-            "high": np.sqrt(found.high),
+            "ok": intervals.n,
+            "sd": np.sqrt(intervals.estimate),
+            "low": np.sqrt(np.maximum(intervals.low, 0.0)),
+            "high": np.sqrt(intervals.high),
         },
         index=within.index,
     ).reset_index()
 
 
 def _ordered(table: pd.DataFrame, suite: Suite) -> pd.DataFrame:
-    """Sort by recipe, case and stream as the suite has them; single streams before the whole."""
+    """Sort by recipe, case and stream in the suite's order; single streams before all together."""
     recipes, cases = list(suite.recipes()), ["", *suite.cases()]
     streams = list(_streams(table))
 

@@ -1,4 +1,4 @@
-"""The verdict on a claim: its interval against the least effect that counts."""
+"""The verdict on a claim: its interval compared with the least effect that counts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from manyseeds.statistics.bootstrap import LEVEL
 Verdict = Literal["holds", "reversed", "negligible", "inconclusive"]
 
 LEAST_PAIRS = 5
-"""A bootstrap of fewer pairs says next to nothing: the verdict is `inconclusive` whatever it says.
+"""With fewer pairs the verdict is always `inconclusive`: a bootstrap of so few says very little.
 
-Two seeds that happen to agree have an interval of width 0, not a proof.
+Two seeds that happen to agree have an interval of width 0, which proves nothing.
 """
 
 
@@ -24,19 +24,23 @@ def verdict(low: float, high: float, least_effect: float, pairs: int) -> Verdict
     Parameters
     ----------
     low, high
-        The interval of the mean improvement; positive is what the claim says.
+        The interval of the mean improvement; positive is in favour of the claim.
     least_effect
         The least improvement that counts, positive, in the same unit.
     pairs
-        Pairs the interval comes from; with fewer than `LEAST_PAIRS`, or with no interval (NaN),
-        nothing is concluded.
+        The number of pairs behind the interval.
 
     Returns
     -------
     Verdict
-        The first that is true: "holds", the interval lies wholly above the least effect ·
-        "reversed", wholly below 0 · "negligible", wholly within ± the least effect ·
-        "inconclusive".
+        The first that applies: "inconclusive" with fewer than `LEAST_PAIRS` pairs or without an
+        interval (NaN) · "holds", the interval lies wholly above the least effect · "reversed",
+        wholly below 0 · "negligible", wholly within ± the least effect · "inconclusive".
+
+    Examples
+    --------
+    >>> verdict(0.012, 0.020, least_effect=0.01, pairs=30)
+    'holds'
     """
     if pairs < LEAST_PAIRS or math.isnan(low) or math.isnan(high):
         return "inconclusive"
@@ -73,26 +77,26 @@ def equivalence(low: float, high: float, margin: float, pairs: int) -> Verdict:
 
 
 def seeds_to_settle(mean: float, sd: float, least_effect: float, level: float = LEVEL) -> float:
-    """Return about how many seeds would settle the claim if mean and sd stayed as they are.
+    """Return about how many seeds would settle the claim if mean and sd stayed the same.
 
-    The half width of the interval, z · sd / √n, must fall below the distance from the mean to
-    the nearest bound of the verdict that the mean points to; where it points to two, to the one
-    that is settled first.
+    The half width of the interval, z · sd / √n, must fall below the distance from the mean to the
+    nearest bound of the verdict that the mean points to. If it points to two verdicts, the one
+    settled first counts.
 
     Parameters
     ----------
     mean, sd
-        Of the paired improvements.
+        Mean and standard deviation of the paired improvements.
     least_effect
         As in `verdict`.
     level
-        Of the interval that the verdict rests on.
+        The coverage of the interval that the verdict rests on.
 
     Returns
     -------
     float
-        A whole number, at least `LEAST_PAIRS`; infinity where the mean lies on a bound; NaN
-        where mean or sd is unknown.
+        A whole number, at least `LEAST_PAIRS`; infinity where the mean lies on a bound; NaN where
+        mean or sd is unknown.
     """
     if math.isnan(mean) or math.isnan(sd):
         return math.nan

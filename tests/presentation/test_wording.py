@@ -11,26 +11,26 @@ from manyseeds.presentation.markdown import markdown_escaped
 from manyseeds.presentation.theme import spread
 from manyseeds.presentation.wording import (
     duration,
+    metric_unit,
     number,
     ordinal,
     p_value,
     percent,
     seconds,
     signed,
-    unit,
 )
-from manyseeds.report.amended import changes
-from manyseeds.report.drawings import file_names
+from manyseeds.report.figures.suite_figures import file_names
+from manyseeds.report.suite_changes import changes
 
 
 def test_accuracies_are_shown_in_per_cent_and_differences_in_points():
-    assert unit("test_accuracy").value(0.96534) == "96.53\u00a0%"
-    assert unit("test_accuracy").gain(0.0196) == "+1.96"
-    assert unit("test_accuracy").gain(-0.0105) == "\u22121.05"
-    assert unit("test_accuracy").points(0.01) == "1 point"
-    assert unit("test_accuracy").points(0.0025) == "0.25 points"
-    assert unit("test_accuracy").interval(-0.001, 0.002) == "\u22120.10 to 0.20"
-    assert unit("test_loss").value(0.25) == "0.2500"
+    assert metric_unit("test_accuracy").value(0.96534) == "96.53\u00a0%"
+    assert metric_unit("test_accuracy").gain(0.0196) == "+1.96"
+    assert metric_unit("test_accuracy").gain(-0.0105) == "\u22121.05"
+    assert metric_unit("test_accuracy").points(0.01) == "1 point"
+    assert metric_unit("test_accuracy").points(0.0025) == "0.25 points"
+    assert metric_unit("test_accuracy").interval(-0.001, 0.002) == "\u22120.10 to 0.20"
+    assert metric_unit("test_loss").value(0.25) == "0.2500"
 
 
 @pytest.mark.parametrize(

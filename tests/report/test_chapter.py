@@ -9,7 +9,7 @@ import synthetic
 from pydantic import ValidationError
 
 from manyseeds.report import render
-from manyseeds.report.chapter import chapter_page
+from manyseeds.report.pages.chapter_page import chapter_page
 from manyseeds.suite.chapter import ChapterClaim, chapter_claims
 from manyseeds.suite.files import read_suite, suite_names
 

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import unit
-from manyseeds.report.figures.claims import claims_figure
-from manyseeds.report.figures.confession import confession_figure, told, whole
+from manyseeds.presentation.wording import metric_unit
+from manyseeds.report.figures.all_claims import claims_figure
+from manyseeds.report.figures.confession import confession_figure, headline_column, pooled_rows
+from manyseeds.report.figures.label_placement import LabelPlacer
 from manyseeds.report.figures.layers import layers_figure
-from manyseeds.report.figures.placement import Labels
 from manyseeds.report.figures.profile import profile_figure
 from manyseeds.report.figures.raincloud import raincloud_figure
 from manyseeds.report.figures.specification import specification_figure
@@ -25,7 +25,7 @@ from manyseeds.report.figures.tradeoff import pareto, tradeoff_figure
 from manyseeds.statistics import cherries_table, confession_table, published_table
 from manyseeds.suite.claims import Difference, Ratio
 
-ACCURACY = unit("test_accuracy")
+ACCURACY = metric_unit("test_accuracy")
 BACKENDS = ("jax", "pytorch", "tensorflow")
 HOSTILE = r"<script>$\frac{--></svg>"
 
@@ -123,7 +123,7 @@ FIGURES = tuple(every_figure("x"))
 @pytest.mark.parametrize("figure", FIGURES)
 def test_no_text_leaves_the_figure(monkeypatch, figure):
     found = []
-    original = theme.drawn
+    original = theme.rendered
 
     def spy(drawing, *rest):
         made = original(drawing, *rest)
@@ -133,7 +133,7 @@ def test_no_text_leaves_the_figure(monkeypatch, figure):
         found.append(("figure", drawing.bbox))
         return made
 
-    monkeypatch.setattr(theme, "drawn", spy)
+    monkeypatch.setattr(theme, "rendered", spy)
     every_figure("a_recipe_with_a_rather_long_name")[figure]()
     *texts, (_, whole_figure) = found
     assert len(texts) > 10
@@ -197,9 +197,9 @@ def test_rainclouds_of_few_tied_and_no_scores(seeds):
     assert "3 diverged of 12" in words(drawn)
     assert (
         "kernel density"
-        in raincloud_figure(scores(["a"], 12), lost(["a"]), ["a"], ACCURACY, "f").reading
+        in raincloud_figure(scores(["a"], 12), lost(["a"]), ["a"], ACCURACY, "f").caption
     )
-    assert ("kernel density" in drawn.reading) == (seeds >= 10)
+    assert ("kernel density" in drawn.caption) == (seeds >= 10)
 
 
 def test_every_claim_is_there_with_its_verdict():
@@ -244,7 +244,7 @@ def test_one_backend_is_drawn_once():
 def test_135_specifications_are_told_apart():
     drawn = specification_figure(specifications(135), ACCURACY, "f")
     width = max(float(w) for w in re.findall(r"stroke-width: ([\d.]+)", drawn.svg.decode()))
-    assert "135 columns" in drawn.reading
+    assert "135 columns" in drawn.caption
     marks = re.findall(
         r'd="([^"]*)"[^>]*stroke-width: ([\d.]+)[^>]*stroke-linecap: round', drawn.svg.decode()
     )
@@ -283,7 +283,7 @@ def test_labels_overlap_neither_each_other_nor_the_points():
     figure = Figure(figsize=(7, 4), dpi=144)
     axes = figure.add_axes((0.1, 0.1, 0.85, 0.85))
     places = np.random.default_rng(4).random((60, 2))
-    labels = Labels(axes, places, 7.5)
+    labels = LabelPlacer(axes, places, 7.5)
     own = np.eye(20, dtype=bool).repeat(3, axis=1)
     assert all(labels.place(str(number), own[number]) for number in range(20))
     figure.canvas.draw()
@@ -304,7 +304,7 @@ def test_many_recipes_are_numbered_and_listed():
 def test_seconds_are_said_to_be_of_what_they_are():
     for solo, said in ((True, "one network trained alone"), (False, "a seed's share")):
         drawn = tradeoff_figure(points(["a", "b"]), ACCURACY, solo=solo, name="f")
-        assert said in drawn.reading
+        assert said in drawn.caption
 
 
 def layer_rows(recipe, quantity, epochs):
@@ -351,7 +351,7 @@ def confession(tmp_path_factory):
 def test_the_confession_says_from_which_k_a_factor_has_an_even_chance(confession):
     one, curves, published, cherries = confession
     text = words(confession_figure(one, curves, published, cherries, "f"))
-    rows = whole(cherries).set_index("figure")
+    rows = pooled_rows(cherries).set_index("figure")
     assert set(rows["tries"]) == {36}
     for figure in (2.0, 3.0, 4.0):
         k = rows.loc[figure, "k"]
@@ -373,5 +373,5 @@ def test_a_factor_that_no_try_reaches_is_said_to_be_so(confession):
 
 def test_factors_are_told_by_the_median(confession):
     _, curves, *_ = confession
-    assert told(curves[curves["quantity"] == "factor"]) == "median"
-    assert told(curves[curves["quantity"] == "improvement"]) == "expected"
+    assert headline_column(curves[curves["quantity"] == "factor"]) == "median"
+    assert headline_column(curves[curves["quantity"] == "improvement"]) == "expected"

@@ -15,7 +15,7 @@ from conftest import OVER_ALL
 from synthetic import SMALL, World
 
 from manyseeds.errors import RequestError, RunError
-from manyseeds.presentation.wording import unit
+from manyseeds.presentation.wording import metric_unit
 from manyseeds.report import claims_table, render, summary_table, variance_table
 from manyseeds.report.figures.forest import forest_figure
 
@@ -132,7 +132,12 @@ def test_drawing_leaves_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     rows = [{"name": "a", "backend": "all", "improvement": 0.1, "low": 0.0, "high": 0.2}]
     forest_figure(
-        [("one", pd.DataFrame(rows))], "name", unit("test_accuracy"), 0.01, "forest", "Forest"
+        [("one", pd.DataFrame(rows))],
+        "name",
+        metric_unit("test_accuracy"),
+        0.01,
+        "forest",
+        "Forest",
     )
     assert dict(mpl.rcParams) == before
     assert mpl.pyplot.get_fignums() == []
@@ -162,7 +167,7 @@ def test_missing_and_failed_rows_raise_a_banner_and_stay_in_the_table(rendered, 
     assert "This table is incomplete" in page.text
     assert "75 of 84 promised rows were delivered: 6 failed and 3 missing" in page.text
     assert "one_rate in JAX: 2 failed and 1 missing (it broke)" in page.text
-    assert "3 promised pairs of 12 could not be used" in page.text
+    assert "3 of 12 promised pairs could not be used" in page.text
     assert "incomplete" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
 
 
@@ -179,16 +184,25 @@ def test_divergence_that_a_recipe_expects_is_no_gap(rendered):
     world = replace(WORLD, text=text, change=without(*range(12), status="diverged"))
     page = Elements(rendered(world))
     assert "incomplete" not in page.text
-    assert "Of 12 pairs a training diverged; it counts as guessing" in page.text
+    assert "In 12 pairs a training diverged, which counts as guessing" in page.text
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without(*range(12), status="diverged"), "it counts as guessing. No pair is left without"),
+        (
+            without(*range(12), status="diverged"),
+            "which counts as guessing. No pair is left without",
+        ),
         (without(*range(12)), "there is nothing to judge"),
-        (lambda key: {"test_accuracy": 0.9}, "left the mean test accuracy of scratch as it was"),
-        (lambda key: {"test_accuracy": None}, "none has one_rate"),
+        (
+            lambda key: {"test_accuracy": 0.9},
+            "one_rate and scratch have the same mean test accuracy",
+        ),
+        (
+            lambda key: {"test_accuracy": None},
+            "None of the 12 seeds has a score for one_rate and scratch",
+        ),
         (lambda key: {"test_accuracy": 1.0 if key.recipe == "one_rate" else 0.9}, "no error at"),
     ],
     ids=["all diverged", "all missing", "ties", "no numbers", "no errors"],

@@ -206,9 +206,15 @@ def test_seeds_have_no_order(counts, random):
 @settings(max_examples=30, deadline=None)
 def test_shifts_and_units_shift_and_scale_the_interval(counts, shift, unit):
     values = np.array(counts) / 2000
-    here, moved = bounds(mean_intervals(values)), bounds(mean_intervals(values * unit + shift))
+    here, moved = (
+        bounds(mean_intervals(values)),
+        bounds(mean_intervals(values * unit + shift)),
+    )
     assert moved == pytest.approx([unit * bound + shift for bound in here], abs=1e-7 * unit + 1e-9)
-    spread, scaled = bounds(sd_intervals(values)), bounds(sd_intervals(values * unit + shift))
+    spread, scaled = (
+        bounds(sd_intervals(values)),
+        bounds(sd_intervals(values * unit + shift)),
+    )
     assert scaled == pytest.approx([unit * b for b in spread], abs=1e-6 * unit, nan_ok=True)
 
 

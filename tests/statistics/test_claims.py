@@ -10,7 +10,7 @@ from scipy import stats
 from manyseeds.ledger.schemas import METRICS
 from manyseeds.statistics import claims_table, comparisons_table, published_table
 from manyseeds.statistics.comparisons import against
-from manyseeds.statistics.factor import reached
+from manyseeds.statistics.error_factors import reached
 from manyseeds.suite.claims import ClaimMetric, less_is_better
 
 

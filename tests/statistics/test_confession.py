@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from manyseeds.statistics import best_of, confession_table
-from manyseeds.statistics.confession import _at_most, needed
+from manyseeds.statistics.confession import _at_most, tries_for_even_chance
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=7))
@@ -78,7 +78,7 @@ def test_the_curve_over_all_backends_is_their_mean_and_no_longer(suite, records)
 @pytest.mark.parametrize(("reached", "n"), [(1, 20), (3, 40), (9, 30)])
 def test_the_tries_needed_are_the_median_of_a_geometric_distribution(reached, n):
     values = np.array([5.0] * reached + [1.0] * (n - reached))
-    k, low, high = needed(values, 4.0)
+    k, low, high = tries_for_even_chance(values, 4.0)
     exact = stats.binomtest(reached, n).proportion_ci(method="exact")
     for found, share in ((k, reached / n), (low, exact.high), (high, exact.low)):
         # The whole number of tries by which half of all searchers have found one.
@@ -88,17 +88,17 @@ def test_the_tries_needed_are_the_median_of_a_geometric_distribution(reached, n)
 
 
 def test_what_every_other_try_reaches_takes_one_and_what_none_does_takes_for_ever():
-    assert needed([1.0, 5.0], 5.0)[0] == 1
-    k, low, high = needed([1.0] * 30, 5.0)
+    assert tries_for_even_chance([1.0, 5.0], 5.0)[0] == 1
+    k, low, high = tries_for_even_chance([1.0] * 30, 5.0)
     assert (k, high) == (np.inf, np.inf)
     assert np.isfinite(low)  # 30 misses do not say that it cannot be
-    assert np.isnan(needed([], 2.0)).all()
+    assert np.isnan(tries_for_even_chance([], 2.0)).all()
 
 
 def test_searchers_find_it_as_often_as_told():
     rng = np.random.default_rng(0)
     chance = 0.07
-    k = needed(rng.random(200_000) < chance, 1.0)[0]
+    k = tries_for_even_chance(rng.random(200_000) < chance, 1.0)[0]
     tried = rng.random((20_000, round(k))) < chance
     expected = 1 - (1 - chance) ** round(k)
     assert tried.any(axis=1).mean() == pytest.approx(expected, abs=0.015)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyseeds.statistics import mean_intervals, verdict
-from manyseeds.statistics.family import Question, judged
-from manyseeds.statistics.pairs import Estimate
+from manyseeds.statistics.estimates import Estimate
+from manyseeds.statistics.family import FamilyClaim, judge_family
 
 
 def question(column, least, **kind):
@@ -15,11 +15,13 @@ def question(column, least, **kind):
         found = mean_intervals(column, level)
         return Estimate(*(field[0] for field in (found.n, found.estimate, found.low, found.high)))
 
-    return Question(estimate, least, **kind)
+    return FamilyClaim(estimate, least, **kind)
 
 
 def family(table, least):
-    return judged([question(column, each) for column, each in zip(table.T, least, strict=True)])
+    return judge_family(
+        [question(column, each) for column, each in zip(table.T, least, strict=True)]
+    )
 
 
 def verdicts(found):
@@ -90,7 +92,7 @@ def test_no_corrected_interval_is_narrower_than_the_plain_one(bounds):
 
 def test_equivalence_is_judged_by_the_interval_of_every_other_claim():
     same, other = improvements([0.0002], sd=0.002)[:, 0], improvements([0.02], sd=0.002)[:, 0]
-    alike, apart, open_ = judged(
+    alike, apart, open_ = judge_family(
         [
             question(same, 0.002, equivalence=True),
             question(other, 0.002, equivalence=True),
@@ -110,5 +112,5 @@ def test_two_one_sided_tests_agree_with_statsmodels(mean):
     for margin in np.linspace(0.001, 0.006, 26):
         p, *_ = weightstats.DescrStatsW(values).ttost_mean(-margin, margin)
         if abs(np.log(p / 0.025)) > 0.2:  # the bounds of t and BCa are not quite the same
-            (found,) = judged([question(values, margin, equivalence=True)])
+            (found,) = judge_family([question(values, margin, equivalence=True)])
             assert (found.verdict == "holds") == (p < 0.025)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals_at
-from manyseeds.statistics.pairs import Estimate, side_by_side
+from manyseeds.statistics.estimates import Estimate, side_by_side
 from manyseeds.statistics.power import MOST_SEEDS, POWER, seeds_to_detect
 from manyseeds.statistics.shares import shares_at
 from manyseeds.statistics.verdict import LEAST_PAIRS, equivalence

@@ -17,7 +17,7 @@ from manyseeds.check.store import Entry
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import METRICS
-from manyseeds.statistics.scores import GROUP, Scores, groups, ordinary
+from manyseeds.statistics.scores import GROUP, ScoreTable, groups, ordinary
 from manyseeds.statistics.summary import STATUSES
 from manyseeds.suite.claims import Calibration, ClaimMetric, Difference, Share
 from manyseeds.suite.recipe import Recipe
@@ -65,7 +65,7 @@ def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) ->
     if rows.empty:
         return []
     scores = {
-        metric: Scores.of(records, suite, cast(ClaimMetric, metric), guessing=True).table
+        metric: ScoreTable.of(records, suite, cast(ClaimMetric, metric), guessing=True).table
         for metric in METRICS
         if np.isfinite(rows[metric].astype("float64")).any()
     }

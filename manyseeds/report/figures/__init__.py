@@ -1,4 +1,5 @@
-"""The figures of a report: each module makes one, from frames alone.
+"""The figures of a report: each module draws one, from frames alone.
 
-A figure is a `Figure` of matplotlib's object interface: no pyplot, no state between figures.
+Figures use matplotlib's object interface: no pyplot, no state between figures. `suite_figures`
+decides which of them a page has.
 """

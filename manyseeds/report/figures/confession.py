@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, backend_name, claim_unit
 from manyseeds.report.figures.distribution import axis_label, published_label
-from manyseeds.report.rows import rows_of
+from manyseeds.report.frame_rows import rows_of
 from manyseeds.statistics.pairs import ALL
 from manyseeds.suite.claims import Claim
 
@@ -27,7 +27,7 @@ def confession_figure(
     published: pd.DataFrame,
     cherries: pd.DataFrame,
     name: str,
-) -> theme.Drawn:
+) -> theme.RenderedFigure:
     """Draw a claim's rows of `confession_table`, `published_table` and `cherries_table`."""
     kinds = list(dict.fromkeys(curves["quantity"]))
     with theme.style():
@@ -36,36 +36,36 @@ def confession_figure(
         for axes, quantity in zip(panels, kinds, strict=True):
             part = curves[curves["quantity"] == quantity]
             known = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
-            shown = claim_unit(claim)
-            _curves(axes, part, 1.0 if quantity == "factor" else shown.factor)
+            unit = claim_unit(claim)
+            _curves(axes, part, 1.0 if quantity == "factor" else unit.factor)
             if quantity == "factor":
-                marks = _factors(axes, part, known, whole(cherries), shown)
+                marks = _factors(axes, part, known, pooled_rows(cherries), unit)
             else:
-                marks = _figures(axes, part, known, shown)
-            _limits(axes, part, marks, 1.0 if quantity == "factor" else shown.factor)
-            _words(axes, part, shown)
+                marks = _figures(axes, part, known, unit)
+            _limits(axes, part, marks, 1.0 if quantity == "factor" else unit.factor)
+            _words(axes, part, unit)
         _legend(figure, panels)
-        return theme.drawn(figure, name, "The confession curve: the best of k seeds", _READING)
+        return theme.rendered(figure, name, "The confession curve: the best of k seeds", _CAPTION)
 
 
-def told(curve: pd.DataFrame) -> str:
-    """Return which column stands for a search.
+def headline_column(curve: pd.DataFrame) -> str:
+    """Return the column that stands for a search.
 
-    The expected best of improvements. The median of factors, which have no mean where a training
-    makes no error: at its k there is an even chance of such a figure.
+    For improvements it is the expected best. For factors, which have no mean where a training makes
+    no error, it is the median: at its k there is a 50 % chance of such a figure.
     """
     factors = (curve["quantity"] == "factor").any()
     return "expected" if not factors and np.isfinite(curve["expected"]).all() else "median"
 
 
 def tries_needed(curve: pd.DataFrame, column: str, figure: float) -> int | None:
-    """Return the least k whose best reaches a figure; None if not even all seeds do."""
+    """Return the least k whose best reaches a figure; None if not even all seeds reach it."""
     reaching = curve.loc[curve[column] >= figure - 1e-12, "k"]
     return int(reaching.min()) if len(reaching) else None
 
 
-def whole(cherries: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of all backends together, or those of the only one."""
+def pooled_rows(cherries: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows over all backends, or those of the only backend."""
     backends = set(cherries["backend"])
     return cherries[cherries["backend"] == ALL] if ALL in backends else cherries
 
@@ -73,7 +73,7 @@ def whole(cherries: pd.DataFrame) -> pd.DataFrame:
 def _curves(axes: Axes, curves: pd.DataFrame, scale: float) -> None:
     """Draw each backend's curve, and their mean with its interval and the spread of searches."""
     together = curves[curves["backend"] == ALL]
-    column = told(curves)
+    column = headline_column(curves)
     backends = [name for name in dict.fromkeys(curves["backend"]) if name != ALL]
     tones = theme.colours(backends)
     for low, high, alpha, label in (
@@ -95,19 +95,19 @@ def _curves(axes: Axes, curves: pd.DataFrame, scale: float) -> None:
 
 
 Mark = tuple[float, str]
-"""A height in the axes' unit, and what to write at it."""
+"""A height in the axes' unit, and the text to write at it."""
 
 
-def _figures(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, shown: Unit) -> list[Mark]:
-    """Draw the published improvements, and return what to write at them."""
-    together, column = curves[curves["backend"] == ALL], told(curves)
+def _figures(axes: Axes, curves: pd.DataFrame, published: pd.DataFrame, unit: Unit) -> list[Mark]:
+    """Draw the published improvements, and return the texts to write at them."""
+    together, column = curves[curves["backend"] == ALL], headline_column(curves)
     marks = []
     for row in rows_of(published):
         figure = float(row["figure"])
-        axes.axhline(shown.factor * figure, color=theme.INK, lw=1.0, ls="--")
-        needed = tries_needed(together, column, figure)
-        reach = f"k = {needed}" if needed else f"beyond k = {together['k'].max()}"
-        marks.append((shown.factor * figure, published_label(row, shown, reach)))
+        axes.axhline(unit.factor * figure, color=theme.INK, lw=1.0, ls="--")
+        k = tries_needed(together, column, figure)
+        reach = f"k = {k}" if k else f"beyond k = {together['k'].max()}"
+        marks.append((unit.factor * figure, published_label(row, unit, reach)))
     return marks
 
 
@@ -116,9 +116,9 @@ def _factors(
     curves: pd.DataFrame,
     published: pd.DataFrame,
     cherries: pd.DataFrame,
-    shown: Unit,
+    unit: Unit,
 ) -> list[Mark]:
-    """Draw from which k on a factor has an even chance, and return what to write at it."""
+    """Draw the k at which each factor reaches a 50 % chance; return the texts to write there."""
     last = curves["k"].max()
     known = {round(float(row["figure"]), 10): row for row in rows_of(published)}
     marks = []
@@ -129,7 +129,7 @@ def _factors(
             continue
         axes.axhline(figure, color=theme.INK, lw=1.0 if row else 0.6, ls="--" if row else ":")
         reach = _even_chance(k, low, high, int(cherry["tries"]))
-        text = published_label(row, shown, reach) if row else f"{figure:g}× ({reach})"
+        text = published_label(row, unit, reach) if row else f"{figure:g}× ({reach})"
         marks.append((figure, text))
         if 1 < k <= last:
             axes.plot([low, min(high, last)], [figure, figure], color=theme.INK, lw=1.5)
@@ -138,7 +138,7 @@ def _factors(
 
 
 def _even_chance(k: float, low: float, high: float, tries: int) -> str:
-    """Say after how many tries there is an even chance, with the interval."""
+    """Return the number of tries that give a 50 % chance, with the interval."""
     if not np.isfinite(k):
         return f"none of {tries}"
     first, last = math.ceil(low), math.ceil(high) if np.isfinite(high) else "∞"
@@ -147,7 +147,7 @@ def _even_chance(k: float, low: float, high: float, tries: int) -> str:
 
 def _limits(axes: Axes, curves: pd.DataFrame, marks: list[Mark], scale: float) -> None:
     together = curves[curves["backend"] == ALL]
-    values = [*together["low"], *together["high"], *curves[told(curves)]]
+    values = [*together["low"], *together["high"], *curves[headline_column(curves)]]
     heights = [scale * value for value in values]
     theme.margin_labels(axes, marks, *theme.padded([*heights, *(place for place, _ in marks)]))
     last = max(int(curves["k"].max()), 2)
@@ -158,11 +158,11 @@ def _limits(axes: Axes, curves: pd.DataFrame, marks: list[Mark], scale: float) -
     axes.set_xlim(1, last)
 
 
-def _words(axes: Axes, curves: pd.DataFrame, shown: Unit) -> None:
+def _words(axes: Axes, curves: pd.DataFrame, unit: Unit) -> None:
     quantity = str(curves["quantity"].iloc[0])
-    middle = "Median best" if told(curves) == "median" else "Expected best"
+    middle = "Median best" if headline_column(curves) == "median" else "Expected best"
     axes.set_xlabel("k: seeds tried, the best one reported")
-    axes.set_ylabel(axis_label(quantity, shown))
+    axes.set_ylabel(axis_label(quantity, unit))
     axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
 
 
@@ -171,17 +171,17 @@ def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
     handles, names = first.get_legend_handles_labels()
     if others:
         handles.append(Line2D([], [], color=theme.INK, lw=1.5, marker="D", ms=5, mfc=theme.PAPER))
-        names.append("even chance from this k, 95 %")
+        names.append("50 % chance at this k, 95 % interval")
     figure.legend(handles, names, loc="outside lower center", ncols=3)
 
 
-_READING = (
-    "How to read this figure: someone who trains k seeds and reports only the best one would, on "
-    "average, report the height of the curve at k; of factors, whose mean may be infinite, with an "
-    "even chance. At k = 1 nothing is selected. The stronger band is the 95 % interval of the "
-    "curve, the fainter one holds the middle 80 % of such searches. A dashed line is a published "
-    "figure, a dotted one a factor that looks well; after its name the k that reaches it. A "
-    "diamond is the k from which a factor has an even chance, with its 95 % interval; factors of "
-    "2, 3 and 4 that no try reaches are left out. Towards the right every search finds the best of "
-    "our seeds, so that the fainter band closes."
+_CAPTION = (
+    "How to read this figure: someone who trains k seeds and reports only the best one would "
+    "report the height of the curve at k on average; for factors, whose mean may be infinite, with "
+    "a 50 % chance. At k = 1 nothing is selected. The darker band is the 95 % interval of the "
+    "curve; the lighter one holds the middle 80 % of such searches. A dashed line is a published "
+    "figure, a dotted line a factor that would look impressive; each is labelled with the k that "
+    "reaches it. A diamond marks the k at which the chance of a factor reaches 50 %, with its 95 % "
+    "interval; factors of 2, 3 and 4 that no try reaches are left out. Towards the right every "
+    "search finds the best of our seeds, so the lighter band closes."
 )

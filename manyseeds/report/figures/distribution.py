@@ -1,4 +1,4 @@
-"""The distribution of a claim's improvement and factor, with the published figures in it."""
+"""The distribution of a claim's improvement and factor, with the published figures marked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, claim_unit, ordinal
-from manyseeds.report.rows import Row, rows_of
+from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
 from manyseeds.statistics.pairs import ALL, Pairs
@@ -21,8 +21,8 @@ _BINS = 30
 
 def distribution_figure(
     claim: Claim, pairs: Sequence[Pairs], published: pd.DataFrame, name: str
-) -> theme.Drawn:
-    """Draw one panel a quantity; `published` are the claim's rows of `published_table`."""
+) -> theme.RenderedFigure:
+    """Draw one panel per quantity; `published` holds the claim's rows of `published_table`."""
     kinds = quantities(pairs)
     with theme.style():
         figure = theme.blank(2.9 * len(kinds))
@@ -31,28 +31,28 @@ def distribution_figure(
             rows = published[(published["quantity"] == quantity) & (published["backend"] == ALL)]
             values = [tries(pairs, backend, quantity) for backend in backends_of(pairs)]
             _panel(axes, [v for v in values if len(v)], rows, quantity, claim_unit(claim))
-        return theme.drawn(figure, name, "How the improvement is spread", _reading(values))
+        return theme.rendered(figure, name, "Distribution of the improvement", _caption(values))
 
 
-def axis_label(quantity: str, shown: Unit) -> str:
+def axis_label(quantity: str, unit: Unit) -> str:
     """Return the label of an axis of improvements or factors."""
     if quantity == "factor":
         return "Factor of errors"
-    return "Improvement, points" if shown.factor > 1 else f"Improvement of {shown.metric}"
+    return "Improvement, points" if unit.factor > 1 else f"Improvement of {unit.metric}"
 
 
-def published_label(row: Row, shown: Unit, note: str) -> str:
-    """Return "+2.05  book, 2nd edition (note)"; a label that ends in the figure says it once."""
+def published_label(row: Row, unit: Unit, note: str) -> str:
+    """Return "+2.05  book, 2nd edition (note)", without the figure if the label ends in it."""
     is_factor, label = row["quantity"] == "factor", str(row["label"])
-    value = f"{row['figure']:.3g}" if is_factor else shown.gain(row["figure"])
+    value = f"{row['figure']:.3g}" if is_factor else unit.gain(row["figure"])
     said = label.endswith(value)
     return (label if said else f"{value}  {label}") + (f" ({note})" if note else "")
 
 
 def _panel(
-    axes: Axes, values: list[Floats], published: pd.DataFrame, quantity: str, shown: Unit
+    axes: Axes, values: list[Floats], published: pd.DataFrame, quantity: str, unit: Unit
 ) -> None:
-    scale = 1.0 if quantity == "factor" else shown.factor
+    scale = 1.0 if quantity == "factor" else unit.factor
     figures = [scale * figure for figure in published["figure"]]
     finite = [scale * one[np.isfinite(one)] for one in values]
     flat = np.concatenate(finite) if finite else np.empty(0)
@@ -69,11 +69,11 @@ def _panel(
     for figure in figures:
         axes.axhline(figure, color=theme.INK, lw=1.0, ls="--")
     labels = [
-        (figure, published_label(row, shown, _place(row["percentile"])))
+        (figure, published_label(row, unit, _place(row["percentile"])))
         for figure, row in zip(figures, rows_of(published), strict=True)
     ]
     theme.margin_labels(axes, labels, bottom, top)
-    axes.set_ylabel(axis_label(quantity, shown))
+    axes.set_ylabel(axis_label(quantity, unit))
     axes.set_xlabel("Share of seeds, % (mean over backends)")
     axes.yaxis.grid(visible=False)
 
@@ -96,17 +96,16 @@ def _place(percentile: float) -> str:
     return "" if np.isnan(percentile) else f"{ordinal(percentile)} pct."
 
 
-def _reading(values: Sequence[Floats]) -> str:
+def _caption(values: Sequence[Floats]) -> str:
     endless = sum(int(np.isinf(one).sum()) for one in values)
     text = (
-        "How to read this figure: the bars show how often trainings came out that way; a dashed "
-        "line is a published figure, with the percentage of our seeds that stayed below it (its "
-        "percentile). A figure at the 50th percentile is typical, one near the 100th is what the "
-        "luckiest seeds give."
+        "How to read this figure: the bars show how often each result occurred; a dashed line is a "
+        "published figure, with the percentage of our seeds below it (its percentile). A figure at "
+        "the 50th percentile is typical; only the luckiest seeds reach one near the 100th."
     )
     if endless:
         text += (
-            f" {endless} trainings made no error at all: their factor is infinite and they are "
-            "drawn in the uppermost bar."
+            f" {endless} trainings made no error at all: their factor is infinite, and they are "
+            "drawn in the topmost bar."
         )
     return text

@@ -16,21 +16,25 @@ from manyseeds.statistics.pairs import ALL
 def forest_figure(
     groups: Sequence[tuple[str, pd.DataFrame]],
     by: str,
-    shown: Unit,
+    unit: Unit,
     least_effect: float | None,
     name: str,
     title: str,
-) -> theme.Drawn:
-    """Draw one panel a group, above each other.
+) -> theme.RenderedFigure:
+    """Draw one panel per group, one above the other.
 
     Parameters
     ----------
     groups
-        Title of the panel, and rows with `improvement`, `low`, `high` and `backend`.
+        The title of each panel, and rows with `improvement`, `low`, `high` and `backend`.
     by
         The column that names the lines.
+    unit
+        The unit of the improvement.
     least_effect
         Shaded around zero, in the metric's unit.
+    name, title
+        Of the figure.
     """
     lines = [rows[by].nunique() for _, rows in groups]
     with theme.style():
@@ -39,30 +43,28 @@ def forest_figure(
             len(groups), 1, sharex=True, squeeze=False, height_ratios=[n + 0.6 for n in lines]
         )[:, 0]
         for axes, (heading, rows) in zip(panels, groups, strict=True):
-            _panel(axes, rows, by, shown, least_effect)
+            _panel(axes, rows, by, unit, least_effect)
             axes.set_title(heading)
-        units = ", points" if shown.factor > 1 else ""
-        panels[-1].set_xlabel(f"Improvement of {shown.metric}{units}")
+        units = ", points" if unit.factor > 1 else ""
+        panels[-1].set_xlabel(f"Improvement of {unit.metric}{units}")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=5)
-        return theme.drawn(figure, name, title, _reading(least_effect, shown))
+        return theme.rendered(figure, name, title, _caption(least_effect, unit))
 
 
-def _panel(
-    axes: Axes, rows: pd.DataFrame, by: str, shown: Unit, least_effect: float | None
-) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, by: str, unit: Unit, least_effect: float | None) -> None:
     names = list(dict.fromkeys(rows[by]))
     backends = [name for name in dict.fromkeys(rows["backend"]) if name != ALL]
     tones, marks = theme.colours(backends), theme.markers(backends) | {ALL: "o"}
     if least_effect:
-        edge = shown.factor * least_effect
+        edge = unit.factor * least_effect
         axes.axvspan(-edge, edge, color=theme.MUTED, alpha=0.13, lw=0)
     axes.axvline(0, color=theme.MUTED, lw=1.2)
     for number, backend in enumerate([*backends, ALL]):
         part = rows[rows["backend"] == backend]
         offset = (number - len(backends) / 2) * 0.7 / (len(backends) + 1)
         heights = np.array([names.index(name) + offset for name in part[by]])
-        values = shown.factor * part[["improvement", "low", "high"]].to_numpy(float)
+        values = unit.factor * part[["improvement", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         axes.errorbar(
             values[:, 0], heights, xerr=errors, fmt=marks[backend], color=tones[backend],
@@ -74,11 +76,11 @@ def _panel(
     axes.yaxis.grid(visible=False)
 
 
-def _reading(least_effect: float | None, shown: Unit) -> str:
+def _caption(least_effect: float | None, unit: Unit) -> str:
     band = ""
     if least_effect:
-        band = f" The band is ±{shown.points(least_effect)}, below which an effect does not count."
+        band = f" The band is ±{unit.points(least_effect)}, below which an effect does not count."
     return (
-        "How to read this figure: right of the line at 0 is better than the baseline. Each mark "
-        f"is a mean over the pairs, its line the 95 % interval.{band}"
+        "How to read this figure: marks right of the line at 0 are better than the baseline. Each "
+        f"mark is a mean over the pairs, its line the 95 % interval.{band}"
     )

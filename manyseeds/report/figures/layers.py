@@ -1,4 +1,4 @@
-"""Inside the networks: a quantity by layer, before training and after it."""
+"""Inside the networks: a quantity by layer, before and after training."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _QUANTITIES = {
 }
 _LOGARITHMIC = {"gradient_norm"}
 _WIDE = 15
-"""Letters."""
+"""Letters in a line of a heading."""
 _MANY = 50
-"""Layers."""
+"""Layers beyond which lines are drawn thin."""
 _OF_OUTPUTS = {"gradient_norm"}
-"""Drawn of the output layer, too: what leaves it is of another kind than what leaves the others."""
+"""Quantities drawn for the output layer too: its outputs are of another kind than the others'."""
 
 
-def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.Drawn:
+def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> theme.RenderedFigure:
     """Draw a row for each quantity recorded and a column for each recipe.
 
-    `table` is `manyseeds.statistics.layers_table` of these recipes, in one case.
+    `table` is `manyseeds.statistics.layers_table` of these recipes, in one case each.
     """
     output = table["depth"] == table.groupby(["recipe", "backend"])["depth"].transform("max")
     table = table[~output | table["quantity"].isin(_OF_OUTPUTS)]
@@ -65,11 +65,11 @@ def layers_figure(table: pd.DataFrame, recipes: Sequence[str], name: str) -> the
                 theme.logarithmic(axes.yaxis, each=True)
         figure.align_ylabels(grid[:, 0])
         figure.legend(handles=_keys(backends, trained=trained), loc="outside lower center", ncols=5)
-        return theme.drawn(figure, name, "Inside the networks", _READING)
+        return theme.rendered(figure, name, "Inside the networks", _CAPTION)
 
 
 def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str], *, trained: bool) -> None:
-    """Draw a line a backend; dotted is before training, where any network was trained."""
+    """Draw a line per backend; dotted is before training, if any network was trained."""
     tones = theme.colours(backends)
     thin = 0.5 if part["depth"].max() > _MANY else 1.0
     for number, backend in enumerate(backends):
@@ -86,7 +86,7 @@ def _panel(axes: Axes, part: pd.DataFrame, backends: Sequence[str], *, trained: 
 
 
 def _empty(axes: Axes) -> None:
-    """Say that a recipe has none of a quantity, instead of an empty panel."""
+    """Say that a recipe lacks a quantity, instead of an empty panel."""
     axes.text(
         0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", va="center", fontsize=8,
         color=theme.MUTED,
@@ -102,14 +102,14 @@ def _keys(backends: Sequence[str], *, trained: bool) -> list[Line2D]:
     keys = [Line2D([], [], color=tones[name], lw=2, label=backend_name(name)) for name in backends]
     if trained:
         keys.append(Line2D([], [], color=theme.MUTED, ls=":", label="before training"))
-        keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after it"))
+        keys.append(Line2D([], [], color=theme.MUTED, ls="-", label="after training"))
     return keys
 
 
-_READING = (
-    "How to read this figure: each line is the median seed, layer by layer from the input; dotted "
-    "before training, solid after the last epoch (all solid where no network was trained, none "
-    "where every training diverged); the output layer is drawn for gradients alone. Means and "
-    "standard deviations are those over the training rows, averaged over the layer's units; a dead "
-    "unit is 0 for every training row."
+_CAPTION = (
+    "How to read this figure: each line is the median seed, layer by layer from the input: dotted "
+    "before training, solid after the last epoch (all solid if no network was trained, no solid "
+    "line if every training diverged). The output layer is drawn for gradients only. Means and "
+    "standard deviations are taken over the training rows and averaged over the layer's units; a "
+    "dead unit is 0 for every training row."
 )

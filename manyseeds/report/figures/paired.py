@@ -1,4 +1,4 @@
-"""Every seed as a line from the baseline to the treatment, one panel a backend."""
+"""Every seed as a line from the baseline to the treatment, one panel per backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import Unit, backend_name, unit
+from manyseeds.presentation.wording import Unit, backend_name, metric_unit
 from manyseeds.statistics.bootstrap import Floats, mean_intervals
 from manyseeds.statistics.pairs import Pairs
 from manyseeds.suite.claims import Claim, Reference, references
@@ -17,30 +17,30 @@ _LINES = 200
 _PUBLISHED = ("--", ":", "-.")
 
 
-def paired_figure(claim: Claim, pairs: Pairs, name: str) -> theme.Drawn:
+def paired_figure(claim: Claim, pairs: Pairs, name: str) -> theme.RenderedFigure:
     """Draw the pairs of one case, with the published pairs of accuracies."""
     with theme.style():
         figure = theme.blank(4.3)
         panels = figure.subplots(1, len(pairs.backends), sharey=True, squeeze=False)[0]
-        shown = unit(pairs.metric)
+        unit = metric_unit(pairs.metric)
         published = [one for one in references(claim) if one.improvement is not None]
         for axes, backend in zip(panels, pairs.backends, strict=True):
-            _panel(axes, pairs, backend, shown, published)
+            _panel(axes, pairs, backend, unit, published)
             axes.set_title(backend_name(backend))
-        panels[0].set_ylabel(shown.metric.capitalize() + (", %" if shown.factor > 1 else ""))
+        panels[0].set_ylabel(unit.metric.capitalize() + (", %" if unit.factor > 1 else ""))
         figure.legend(handles=_legend(published), loc="outside lower center", ncols=3)
-        return theme.drawn(figure, name, "Seed by seed", _reading(pairs))
+        return theme.rendered(figure, name, "Seed by seed", _caption(pairs))
 
 
-def _panel(axes: Axes, pairs: Pairs, backend: str, shown: Unit, published: list[Reference]) -> None:
-    treatment, baseline = shown.factor * pairs.view(backend)
+def _panel(axes: Axes, pairs: Pairs, backend: str, unit: Unit, published: list[Reference]) -> None:
+    treatment, baseline = unit.factor * pairs.view(backend)
     better = pairs.improvement(backend) > 0
     worse = pairs.improvement(backend) < 0
     for chosen, colour in ((~worse & ~better, theme.MUTED), (better, theme.BETTER)):
         axes.add_collection(_lines(baseline, treatment, chosen, colour, 0.30))
     axes.add_collection(_lines(baseline, treatment, worse, theme.WORSE, 0.75))
     for one, dashes in zip(published, _cycle(len(published)), strict=True):
-        ends = [shown.factor * float(value or 0) for value in (one.baseline, one.treatment)]
+        ends = [unit.factor * float(value or 0) for value in (one.baseline, one.treatment)]
         axes.plot([0, 1], ends, color=theme.INK, lw=1.3, ls=dashes)
     means = mean_intervals(np.stack([baseline, treatment], axis=1))
     errors = np.abs([means.estimate - means.low, means.high - means.estimate])
@@ -86,10 +86,10 @@ def _legend(published: list[Reference]) -> list[Line2D]:
     return ours + theirs
 
 
-def _reading(pairs: Pairs) -> str:
+def _caption(pairs: Pairs) -> str:
     cut = f" The first {_LINES} of each kind are drawn." if len(pairs.seeds) > _LINES else ""
     return (
         f"How to read this figure: each line is one seed, from {pairs.baseline} on the left to "
         f"{pairs.treatment} on the right, with the same random streams at both ends. A line that "
-        f"rises is a seed whose {unit(pairs.metric).metric} went up.{cut}"
+        f"rises is a seed whose {metric_unit(pairs.metric).metric} went up.{cut}"
     )

@@ -22,22 +22,24 @@ _FURTHEST = 10.0
 _STEPS = 240
 
 MOST = len(_TONES)
-"""Recipes that can be told apart."""
+"""Recipes that can be told apart in one figure."""
 
 
 def profile_figure(
-    costs: pd.DataFrame, recipes: Sequence[str], shown: Unit, name: str
-) -> theme.Drawn:
+    costs: pd.DataFrame, recipes: Sequence[str], unit: Unit, name: str
+) -> theme.RenderedFigure:
     """Draw the profiles of some recipes.
 
     Parameters
     ----------
     costs
-        `error_costs`, of all recipes: any may be the best on a problem.
+        The result of `error_costs`, for all recipes: any may be the best on a problem.
     recipes
-        Those to draw, at most `MOST`.
-    shown
+        The recipes to draw, at most `MOST`.
+    unit
         The unit of the suite's metric.
+    name
+        Of the figure.
     """
     ratios = performance_ratios(costs.to_numpy(float))
     factors = _factors(ratios[:, costs.columns.isin(recipes)])
@@ -45,7 +47,7 @@ def profile_figure(
         100 * performance_profile(costs.to_numpy(float), factors), columns=costs.columns
     )
     order = sorted(recipes, key=lambda recipe: (-shares[recipe].iloc[0], -shares[recipe].sum()))
-    cost = "error" if shown.factor > 1 else "loss"
+    cost = "error" if unit.factor > 1 else "loss"
     with theme.style():
         figure = theme.blank(max(3.4, 0.36 * len(recipes) + 1.2))
         axes = figure.subplots()
@@ -58,28 +60,30 @@ def profile_figure(
         axes.set_xlim(1, factors[-1])
         theme.logarithmic(axes.xaxis, each=True)
         axes.set_ylim(-2, 102)
-        axes.set_xlabel(f"At most so many times the least test {cost} on the same problem")
+        axes.set_xlabel(
+            f"Factor: at most this many times the least test {cost} on the same problem"
+        )
         axes.set_ylabel("Share of problems, %")
         handles = dict(zip(recipes, axes.get_legend_handles_labels()[0], strict=True))
         figure.legend(handles=[handles[recipe] for recipe in order], loc="outside right upper")
-        return theme.drawn(figure, name, "Performance profile", _reading(costs, recipes, cost))
+        return theme.rendered(figure, name, "Performance profile", _caption(costs, recipes, cost))
 
 
 def _factors(ratios: Floats) -> Floats:
     """Return the factors to draw: as far as any ratio goes, but not beyond the furthest."""
     finite = ratios[np.isfinite(ratios)]
     last = min(max(float(finite.max(initial=1.0)) * 1.02, 1.2), _FURTHEST)
-    found: Floats = np.geomspace(1, last, _STEPS)
-    return found
+    factors: Floats = np.geomspace(1, last, _STEPS)
+    return factors
 
 
-def _reading(costs: pd.DataFrame, recipes: Sequence[str], cost: str) -> str:
+def _caption(costs: pd.DataFrame, recipes: Sequence[str], cost: str) -> str:
     others = costs.shape[1] - len(recipes)
     text = (
         f"How to read this figure: a problem is a seed on a backend (in a case), {len(costs)} of "
-        f"them; the best is whichever of the {costs.shape[1]} recipes has the least test {cost} "
-        "there. A line tells on what share of the problems a recipe stays within the factor below. "
-        "At 1 that is how often it is the best, ties included; a line that never comes to 100 % "
-        f"is of a recipe that diverges, or that is sometimes more than the last factor away"
+        f"them; the best of the {costs.shape[1]} recipes is the one with the least test {cost} "
+        "there. A line shows the share of problems on which a recipe stays within the factor on "
+        "the horizontal axis. At 1 this is how often it is the best, ties included. The line stays "
+        "below 100 % if the recipe diverges, or is sometimes beyond the last factor"
     )
     return f"{text}. {others} recipes are not drawn." if others else f"{text}."

@@ -20,17 +20,17 @@ from manyseeds.presentation.wording import Unit, backend_name
 from manyseeds.statistics.bootstrap import Floats, Intervals, mean_intervals
 
 _LEAST = 10
-"""Seeds: a density of fewer would be of the kernel, not of the seeds."""
+"""Seeds that a density needs: with fewer it would show the kernel, not the seeds."""
 _DROPS = 150
-"""Drawn of one recipe on one backend, so that files stay small."""
+"""Drops drawn for one recipe on one backend, so that files stay small."""
 _STEPS = 60
-"""Of a density."""
+"""Points of a density."""
 _GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Where the parts of a recipe's row lie, in rows down from its middle.
+    """The layout of a recipe's row, in rows down from its middle.
 
     Attributes
     ----------
@@ -55,20 +55,22 @@ class _Row:
 
 
 def raincloud_figure(
-    scores: pd.DataFrame, lost: pd.DataFrame, recipes: Sequence[str], shown: Unit, name: str
-) -> theme.Drawn:
+    scores: pd.DataFrame, lost: pd.DataFrame, recipes: Sequence[str], unit: Unit, name: str
+) -> theme.RenderedFigure:
     """Draw a row for each recipe.
 
     Parameters
     ----------
     scores, lost
-        `seed_scores` and `lost_rows` of `manyseeds.statistics.spread`.
+        The results of `seed_scores` and `lost_rows` of `manyseeds.statistics.seed_scores`.
     recipes
-        Those to draw, from above.
-    shown
+        The recipes to draw, from the top.
+    unit
         The unit of the scores.
+    name
+        Of the figure.
     """
-    scores = shown.factor * scores
+    scores = unit.factor * scores
     backends = list(dict.fromkeys(scores.columns.get_level_values("backend")))
     clouds = int(scores.notna().sum().max()) >= _LEAST
     with theme.style():
@@ -86,13 +88,13 @@ def raincloud_figure(
             _cloud(axes, values, place, row, tone)
             _rain(axes, values, place + row.rain[number], row, tone)
             _mean(axes, means, column, place + row.rain[number], tone)
-        _label(axes, recipes, lost, shown)
+        _label(axes, recipes, lost, unit)
         figure.legend(handles=_keys(backends), loc="outside lower center", ncols=5)
-        return theme.drawn(figure, name, "Every seed of every recipe", _reading(scores, clouds))
+        return theme.rendered(figure, name, "Every seed of every recipe", _caption(scores, clouds))
 
 
 def _cloud(axes: Axes, values: Floats, place: int, row: _Row, tone: str) -> None:
-    """Draw a density above the strips, cut where the values end."""
+    """Draw a density above the strips, cut off at the least and the largest value."""
     if row.cloud is None or len(values) < _LEAST or np.ptp(values) < 1e-9:
         return
     grid = np.linspace(values.min(), values.max(), _STEPS)
@@ -122,7 +124,7 @@ def _mean(axes: Axes, means: Intervals, column: int, height: float, tone: str) -
         )  # fmt: skip
 
 
-def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, shown: Unit) -> None:
+def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, unit: Unit) -> None:
     axes.set_yticks(range(len(recipes)), [theme.wrapped(name, 22) for name in recipes])
     axes.tick_params(axis="y", length=0, labelsize=8.5)
     axes.set_ylim(len(recipes) - 0.45, -0.55)
@@ -135,11 +137,11 @@ def _label(axes: Axes, recipes: Sequence[str], lost: pd.DataFrame, shown: Unit) 
                 1.0, place - 0.47, note, transform=axes.get_yaxis_transform(), ha="right", va="top",
                 fontsize=7.5, color=theme.WORSE,
             )  # fmt: skip
-    axes.set_xlabel(shown.metric.capitalize() + (", %" if shown.factor > 1 else ""))
+    axes.set_xlabel(unit.metric.capitalize() + (", %" if unit.factor > 1 else ""))
 
 
 def _note(lost: pd.DataFrame, recipe: str) -> str:
-    """Say how many trainings of a recipe are not drawn because they have no score."""
+    """Return how many trainings of a recipe are not drawn because they have no score."""
     row = lost.loc[recipe]
     parts = [f"{row[kind]} {kind}" for kind in ("diverged", "lost") if row[kind]]
     return f"{' and '.join(parts)} of {row['promised']}" if parts else ""
@@ -157,14 +159,14 @@ def _keys(backends: Sequence[str]) -> list[Line2D]:
     ]  # fmt: skip
 
 
-def _reading(scores: pd.DataFrame, clouds: bool) -> str:
+def _caption(scores: pd.DataFrame, clouds: bool) -> str:
     text = "How to read this figure: each dot is one seed, a strip for each backend"
     if len(scores) > _DROPS:
         text += f" (the first {_DROPS} seeds)"
     text += "; the ringed dot is the mean over all seeds with its 95 % interval"
     if clouds:
         text += (
-            "; the cloud above is a kernel density of all seeds, as high as the others whatever "
-            "its width"
+            "; the cloud above is a kernel density of all seeds, scaled to the same height as the "
+            "others"
         )
-    return f"{text}. A seed of a recipe with several cases is its mean over them."
+    return f"{text}. For a recipe with several cases, each seed is its mean over them."

@@ -1,4 +1,4 @@
-"""Range tests: the loss against the rate that grew with every step, and what that suggests."""
+"""Range tests: the loss against the growing learning rate, and the rates it suggests."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _RULE_NAMES = {
     "half": "half of that",
 }
 _CEILING = 1.6
-"""Losses are drawn up to so many times the first."""
+"""Losses are drawn up to this many times the first."""
 
 
 def range_tests_figure(
     steps: pd.DataFrame, table: pd.DataFrame, recipes: Sequence[str], name: str
-) -> theme.Drawn:
+) -> theme.RenderedFigure:
     """Draw the losses of each recipe's range test, and below them the rates of each rule.
 
     `steps` and `table` are `range_test_steps` and `range_tests_table` of these recipes.
@@ -42,7 +42,7 @@ def range_tests_figure(
         grid[0][0].set_ylabel("Training loss, smoothed")
         handles, names = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Learning-rate range tests", _READING)
+        return theme.rendered(figure, name, "Learning-rate range tests", _CAPTION)
 
 
 def _losses(axes: Axes, steps: pd.DataFrame, backends: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ def _losses(axes: Axes, steps: pd.DataFrame, backends: Sequence[str]) -> None:
 
 
 def _rates(axes: Axes, table: pd.DataFrame, backends: Sequence[str]) -> None:
-    """Draw each rule's rate, a row each: the median seed and the middle 80 %."""
+    """Draw each rule's rate in a row of its own: the median seed and the middle 80 %."""
     tones, marks = theme.colours(backends), theme.markers(backends)
     for place, rule in enumerate(RULES):
         for number, backend in enumerate(backends):
@@ -72,9 +72,9 @@ def _rates(axes: Axes, table: pd.DataFrame, backends: Sequence[str]) -> None:
     axes.set_ylim(len(RULES) - 0.5, -0.5)
 
 
-_READING = (
+_CAPTION = (
     "How to read this figure: the rate grows a little with every step of one training; above, the "
     "smoothed loss of the median seed, with a band for the middle 80 % of the seeds; a line ends "
-    "where the loss is no number. Below, the rates that the book's two rules suggest, and what "
-    "they start from: the marker is the median seed, the line the middle 80 %."
+    "where the loss is not a number. Below, the rates that the book's two rules suggest, and the "
+    "rates they start from: the marker is the median seed, the line the middle 80 %."
 )

@@ -1,4 +1,4 @@
-"""The specification curve: a claim's effect in every way the suite tries, from least to most.
+"""The specification curve: a claim's effect in every way the suite tries it, from least to most.
 
 Simonsohn, Simmons and Nelson (2020), "Specification curve analysis".
 """
@@ -18,15 +18,15 @@ from manyseeds.presentation.wording import NONE, Unit, backend_name
 from manyseeds.statistics.specification import choices
 
 _LINE = 0.155
-"""Inches of a line of the matrix."""
+"""Height of a line of the matrix, in inches."""
 _MOST = 24
-"""Values of a choice that are drawn: more would be a matrix that nobody reads."""
+"""Values of a choice that are drawn: a larger matrix would be unreadable."""
 _KINDS = ("worse", "undecided", "better")
 _TONES = dict(zip(_KINDS, (theme.WORSE, theme.MUTED, theme.BETTER), strict=True))
 
 
-def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.Drawn:
-    """Draw `specification_table`: the effects above, what was chosen for each below."""
+def specification_figure(table: pd.DataFrame, unit: Unit, name: str) -> theme.RenderedFigure:
+    """Draw `specification_table`: the effects above, the choices behind each below."""
     rows = {choice: values for choice, values in _chosen(table).items() if len(values) <= _MOST}
     lines = sum(map(len, rows.values())) + len(rows)
     with theme.style():
@@ -34,20 +34,20 @@ def specification_figure(table: pd.DataFrame, shown: Unit, name: str) -> theme.D
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.3, _LINE * lines])
         lower.set_xlim(0.4, len(table) + 0.6)
         kinds = _kinds(table)
-        _effects(upper, table, kinds, shown)
+        _effects(upper, table, kinds, unit)
         _matrix(lower, table, rows, kinds)
         figure.legend(handles=_keys(kinds), loc="outside lower center", ncols=3)
-        return theme.drawn(figure, name, "The specification curve", _reading(table, kinds))
+        return theme.rendered(figure, name, "The specification curve", _caption(table, kinds))
 
 
 def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
-    """Return the choices; recipes themselves, too, where the others do not tell them apart."""
-    found = choices(table)
-    others = [name for name in found if name not in ("backend", "case")]
+    """Return the choices, and the recipes themselves where the choices do not tell them apart."""
+    by_choice = choices(table)
+    others = [name for name in by_choice if name not in ("backend", "case")]
     recipes = table[["recipe", *others]].drop_duplicates()
     if not others or recipes.duplicated(others).any():
-        found["recipe"] = list(dict.fromkeys(table["recipe"]))
-    return found
+        by_choice["recipe"] = list(dict.fromkeys(table["recipe"]))
+    return by_choice
 
 
 def _kinds(table: pd.DataFrame) -> pd.Series[str]:
@@ -56,19 +56,19 @@ def _kinds(table: pd.DataFrame) -> pd.Series[str]:
     return kinds.mask(table["low"] > 0, "better").mask(table["high"] < 0, "worse")
 
 
-def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], shown: Unit) -> None:
+def _effects(axes: Axes, table: pd.DataFrame, kinds: pd.Series[str], unit: Unit) -> None:
     axes.axhline(0, color=theme.MUTED, lw=1.2)
     for kind in _KINDS:
         part = table[kinds == kind]
         low, high, middle = (
-            shown.factor * part[column].to_numpy(float) for column in ("low", "high", "improvement")
+            unit.factor * part[column].to_numpy(float) for column in ("low", "high", "improvement")
         )
         theme.strokes(axes, part["rank"], low, high, _TONES[kind], 1.1, alpha=0.6)
         theme.dots(axes, part["rank"], middle, _TONES[kind], _size(len(table)))
-    values = shown.factor * table[["low", "high", "improvement"]].to_numpy(float)
+    values = unit.factor * table[["low", "high", "improvement"]].to_numpy(float)
     axes.set_ylim(*theme.padded([0.0, *values.ravel()]))
-    units = ", points" if shown.factor > 1 else ""
-    axes.set_ylabel(f"Improvement of\n{shown.metric}{units}")
+    units = ", points" if unit.factor > 1 else ""
+    axes.set_ylabel(f"Improvement of\n{unit.metric}{units}")
     axes.xaxis.grid(visible=False)
     axes.tick_params(axis="x", labelbottom=False)
 
@@ -105,7 +105,7 @@ def _matrix(
 
 
 def _size(specifications: int) -> float:
-    """Return how thick a mark is, in points, so that neighbours stay apart."""
+    """Return the width of a mark in points, such that neighbours stay apart."""
     return float(np.clip(330 / specifications, 1.4, 5.0))
 
 
@@ -124,12 +124,12 @@ def _keys(kinds: pd.Series[str]) -> list[Line2D]:
     ]  # fmt: skip
 
 
-def _reading(table: pd.DataFrame, kinds: pd.Series[str]) -> str:
+def _caption(table: pd.DataFrame, kinds: pd.Series[str]) -> str:
     above = int((kinds == "better").sum())
     return (
-        f"How to read this figure: each of the {len(table)} columns is one way to ask the "
-        "question, a recipe in a case on a backend against its baseline; above, the mean "
-        "improvement with its 95 % interval, not corrected for their number; below, what was "
-        f"chosen. {above} of {len(table)} intervals lie above 0. Whoever may choose "
-        "freely can report any column; a choice whose marks crowd at one end decides the result."
+        f"How to read this figure: each of the {len(table)} columns is one way to test the "
+        "question: a recipe in a case on a backend, against its baseline. Above, the mean "
+        "improvement with its 95 % interval, not corrected for the number of columns; below, the "
+        f"choices made. {above} of {len(table)} intervals lie above 0. Someone free to choose can "
+        "report any column; a choice whose marks crowd at one end decides the result."
     )

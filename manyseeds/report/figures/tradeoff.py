@@ -1,4 +1,4 @@
-"""Accuracy against seconds: what each recipe buys, and which are worth their time."""
+"""Accuracy against seconds: what each recipe costs and gains, and which are worth their time."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import Unit, backend_name
-from manyseeds.report.figures.placement import Labels
+from manyseeds.report.figures.label_placement import LabelPlacer
 from manyseeds.statistics.bootstrap import Floats
 
 _HEIGHT = 3.7
-"""Inches, of the axes."""
+"""Height of the axes in inches."""
 _NAMED = 8
-"""Recipes that are labelled with their names; more are numbered, and listed below."""
+"""Recipes labelled with their names; more than these are numbered, and listed below."""
 _COLUMNS = 3
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where the axes stand on the page, in inches from its left and top edge."""
+    """The position of the axes on the page, in inches from its left and top edge."""
 
     left: float = 0.75
     right: float = theme.WIDTH - 0.15
@@ -34,29 +34,33 @@ class _Frame:
     bottom: float = 0.15 + _HEIGHT
 
 
-def tradeoff_figure(points: pd.DataFrame, shown: Unit, *, solo: bool, name: str) -> theme.Drawn:
+def tradeoff_figure(
+    points: pd.DataFrame, unit: Unit, *, solo: bool, name: str
+) -> theme.RenderedFigure:
     """Draw a point for each recipe on each backend, and the front of those worth their time.
 
     Parameters
     ----------
     points
         `recipe`, `backend`, `score` with `low` and `high` (in the metric's unit), `seconds`.
-    shown
+    unit
         The unit of the scores.
     solo
-        Whether the seconds are those of a training alone; else of a seed's share in a cohort.
+        Whether the seconds are those of a training alone; else of a seed's share of a cohort.
+    name
+        Of the figure.
     """
     recipes = list(dict.fromkeys(points["recipe"]))
     with theme.style():
         named = len(recipes) <= _NAMED
-        figure, whole = _figure(points, recipes, shown, solo=solo, numbered=not named)
+        figure, whole = _figure(points, recipes, unit, solo=solo, numbered=not named)
         if named and not whole:
-            figure, _ = _figure(points, recipes, shown, solo=solo, numbered=True)
-        return theme.drawn(figure, name, _title(shown), _reading(shown, solo=solo))
+            figure, _ = _figure(points, recipes, unit, solo=solo, numbered=True)
+        return theme.rendered(figure, name, _title(unit), _caption(unit, solo=solo))
 
 
 def _figure(
-    points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, solo: bool, numbered: bool
+    points: pd.DataFrame, recipes: Sequence[str], unit: Unit, *, solo: bool, numbered: bool
 ) -> tuple[Figure, bool]:
     """Return the figure, and whether every label found room."""
     backends = list(dict.fromkeys(points["backend"]))
@@ -65,10 +69,10 @@ def _figure(
     figure = theme.blank(height)
     figure.set_layout_engine(None)  # labels are placed where they are drawn
     axes = _axes(figure, height)
-    _points(axes, points, backends, shown)
-    _front(axes, points, shown)
-    _scales(axes, points, shown, solo=solo)
-    whole = _name(axes, points, recipes, shown, numbered=numbered)
+    _points(axes, points, backends, unit)
+    _front(axes, points, unit)
+    _scales(axes, points, unit, solo=solo)
+    whole = _name(axes, points, recipes, unit, numbered=numbered)
     if numbered:
         _list(figure, recipes, height)
     figure.legend(
@@ -79,7 +83,7 @@ def _figure(
 
 
 def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
-    """Return which points no other beats: none costs as little and gains more, or the reverse.
+    """Return which points no other point beats, in cost or gain without a loss in the other.
 
     Parameters
     ----------
@@ -89,7 +93,7 @@ def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray
-        Whether each is on the front, [points].
+        Whether each point is on the front, [points].
     """
     cheaper = (costs[:, None] >= costs) & (gains[:, None] <= gains)
     strictly = (costs[:, None] > costs) | (gains[:, None] < gains)
@@ -106,13 +110,13 @@ def _axes(figure: Figure, height: float) -> Axes:
     ))  # fmt: skip
 
 
-def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], shown: Unit) -> None:
+def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], unit: Unit) -> None:
     tones, marks = theme.colours(backends), theme.markers(backends)
     for _, one in points.groupby("recipe", sort=False):
-        axes.plot(one["seconds"], shown.factor * one["score"], color=theme.MUTED, lw=0.6, alpha=0.6)
+        axes.plot(one["seconds"], unit.factor * one["score"], color=theme.MUTED, lw=0.6, alpha=0.6)
     for backend in backends:
         one = points[points["backend"] == backend]
-        values = shown.factor * one[["score", "low", "high"]].to_numpy(float)
+        values = unit.factor * one[["score", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         axes.errorbar(
             one["seconds"], values[:, 0], yerr=errors, fmt=marks[backend], color=tones[backend],
@@ -120,46 +124,46 @@ def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], shown: Un
         )  # fmt: skip
 
 
-def _front(axes: Axes, points: pd.DataFrame, shown: Unit) -> None:
-    """Draw the best score to be had within so many seconds."""
-    gains = points["score"] if shown.factor > 1 else -points["score"]
+def _front(axes: Axes, points: pd.DataFrame, unit: Unit) -> None:
+    """Draw the best score attainable within each number of seconds."""
+    gains = points["score"] if unit.factor > 1 else -points["score"]
     best = pareto(points["seconds"].to_numpy(float), gains.to_numpy(float))
     front = points[best].sort_values("seconds", kind="stable")
     axes.step(
-        front["seconds"], shown.factor * front["score"], where="post", color=theme.INK, lw=1.3,
+        front["seconds"], unit.factor * front["score"], where="post", color=theme.INK, lw=1.3,
         ls="--", zorder=1.5,
     )  # fmt: skip
 
 
-def _scales(axes: Axes, points: pd.DataFrame, shown: Unit, *, solo: bool) -> None:
+def _scales(axes: Axes, points: pd.DataFrame, unit: Unit, *, solo: bool) -> None:
     axes.set_xscale("log")
     low, high = theme.padded(list(np.log10(points["seconds"])), 0.08)
     axes.set_xlim(10**low, 10**high)
-    values = shown.factor * points[["score", "low", "high"]].to_numpy(float)
+    values = unit.factor * points[["score", "low", "high"]].to_numpy(float)
     axes.set_ylim(*theme.padded(list(values.ravel()), 0.08))
     theme.logarithmic(axes.xaxis, each=True)
     axes.set_xlabel(
         "Seconds of one training alone" if solo else "Seconds of a seed: its share of a cohort"
     )
-    mean = f"Mean {shown.metric}"
-    axes.set_ylabel(f"{mean}, %" if shown.factor > 1 else mean)
+    mean = f"Mean {unit.metric}"
+    axes.set_ylabel(f"{mean}, %" if unit.factor > 1 else mean)
 
 
 def _name(
-    axes: Axes, points: pd.DataFrame, recipes: Sequence[str], shown: Unit, *, numbered: bool
+    axes: Axes, points: pd.DataFrame, recipes: Sequence[str], unit: Unit, *, numbered: bool
 ) -> bool:
-    """Label each recipe once, next to whichever of its points has room; return if all had."""
-    heights = shown.factor * points["score"]
+    """Label each recipe once, next to one of its points that has room; return whether all had."""
+    heights = unit.factor * points["score"]
     places = np.column_stack([points["seconds"], heights])
-    labels = Labels(axes, places, 7.5 if numbered else 8.5)
-    found = [
+    labels = LabelPlacer(axes, places, 7.5 if numbered else 8.5)
+    had_room = [
         labels.place(
             f"{number}" if numbered else theme.shortened(recipe, 30),
             (points["recipe"] == recipe).to_numpy(),
         )
         for number, recipe in enumerate(recipes, start=1)
     ]
-    return all(found)
+    return all(had_room)
 
 
 def _list(figure: Figure, recipes: Sequence[str], height: float) -> None:
@@ -183,21 +187,21 @@ def _keys(backends: Sequence[str]) -> Iterator[Line2D]:
     yield Line2D([], [], color=theme.INK, lw=1.3, ls="--", label="nothing better in less time")
 
 
-def _title(shown: Unit) -> str:
-    return "Accuracy against seconds" if shown.factor > 1 else "Loss against seconds"
+def _title(unit: Unit) -> str:
+    return "Accuracy against seconds" if unit.factor > 1 else "Loss against seconds"
 
 
-def _reading(shown: Unit, *, solo: bool) -> str:
+def _caption(unit: Unit, *, solo: bool) -> str:
     seconds = (
         "one network trained alone, compiling not counted"
         if solo
         else "a seed's share of the cohort it was trained in, which is far less than a training "
         "alone takes; compiling not counted"
     )
-    better = "up" if shown.factor > 1 else "down"
+    better = "up" if unit.factor > 1 else "down"
     return (
         f"How to read this figure: {better} and to the left is better. Each mark is a recipe on a "
         f"backend, its mean over the seeds with a 95 % interval; seconds are those of {seconds}. A "
-        "thin line joins a recipe's backends. The dashed line is the Pareto front: no mark beats "
-        "those on it in both respects."
+        "thin line joins a recipe's backends. The dashed line is the Pareto front: no mark is both "
+        "better and faster than those on it."
     )

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import Unit, backend_name, unit
+from manyseeds.presentation.wording import Unit, backend_name, metric_unit
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.variance import BETWEEN, TOGETHER
@@ -18,15 +18,15 @@ from manyseeds.suite.suite import Suite
 
 _PANELS = 4
 _GAP = 0.35
-"""Above what is between backends, in rows."""
+"""Space above the variance between backends, in rows."""
 
 
-def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn:
-    """Draw `variance_table`, one panel a recipe and case; the first four where there are more."""
+def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.RenderedFigure:
+    """Draw `variance_table`, one panel per recipe and case, at most four."""
     cells = list(dict.fromkeys(zip(table["recipe"], table["case"], strict=True)))
     panels = cells[:_PANELS]
     backends = [one for one in dict.fromkeys(table["backend"]) if one != ALL]
-    shown = unit(suite.primary)
+    unit = metric_unit(suite.primary)
     streams = list(dict.fromkeys(table["stream"]))
     with theme.style():
         columns = min(2, len(panels))
@@ -38,28 +38,28 @@ def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Drawn
             axes.set_visible(False)
         for axes, (recipe, case) in zip(grid, panels, strict=False):
             part = table[(table["recipe"] == recipe) & (table["case"] == case)]
-            _panel(axes, part, streams, backends, shown)
+            _panel(axes, part, streams, backends, unit)
             axes.set_title(f"{recipe}  {case}".strip())
-        units = ", points" if shown.factor > 1 else ""
+        units = ", points" if unit.factor > 1 else ""
         for axes in grid[len(panels) - columns : len(panels)]:
-            axes.set_xlabel(f"Standard deviation of {shown.metric}{units}")
+            axes.set_xlabel(f"Standard deviation of {unit.metric}{units}")
         handles, names = _handles(list(grid[: len(panels)]))
         figure.legend(handles, names, loc="outside lower center", ncols=4)
-        return theme.drawn(figure, name, "Variance by stream", _reading(suite, len(cells)))
+        return theme.rendered(figure, name, "Variance by stream", _caption(suite, len(cells)))
 
 
-def _reading(suite: Suite, cells: int) -> str:
+def _caption(suite: Suite, cells: int) -> str:
     rest = f" The other {cells - _PANELS} panels are in the CSV." if cells > _PANELS else ""
     return (
-        "How to read this figure: each bar is how much results scatter when a seed drives only "
-        "that stream and all others are pinned; “together” is the suite's own seeds, which drive "
-        f"{', '.join(suite.varied)}. “Between backends” is what still differs when seed and "
-        f"streams are identical: the frameworks' own noise. Lines are 95 % intervals.{rest}"
+        "How to read this figure: each bar is the spread of results when a seed drives only that "
+        "stream and all others are pinned; “together” is the suite's own seeds, which drive "
+        f"{', '.join(suite.varied)}. “Between backends” is the difference that remains when seed "
+        f"and streams are identical: the frameworks' own noise. Lines are 95 % intervals.{rest}"
     )
 
 
 def _panel(
-    axes: Axes, part: pd.DataFrame, streams: list[str], backends: list[str], shown: Unit
+    axes: Axes, part: pd.DataFrame, streams: list[str], backends: list[str], unit: Unit
 ) -> None:
     tones = theme.colours(backends)
     thick = 0.8 / max(1, len(backends))
@@ -68,7 +68,7 @@ def _panel(
         if backend != ALL:
             place = (backends.index(str(backend)) - (len(backends) - 1) / 2) * thick
         heights = np.array([_height(streams, stream) + place for stream in rows["stream"]])
-        values = shown.factor * rows[["sd", "low", "high"]].to_numpy(float)
+        values = unit.factor * rows[["sd", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         tone = theme.MUTED if backend == ALL else tones[str(backend)]
         name = "all backends" if backend == ALL else backend_name(str(backend))
@@ -89,7 +89,7 @@ def _panel(
 
 
 def _height(streams: Sequence[str], stream: str) -> float:
-    """Return where a stream stands: what is between backends a little apart from the others."""
+    """Return the position of a stream, the variance between backends a little apart."""
     return streams.index(stream) + (_GAP if stream == BETWEEN else 0.0)
 
 
@@ -104,11 +104,11 @@ def _say(axes: Axes, height: float, values: Floats) -> None:
 
 
 def _handles(grid: Sequence[Axes]) -> tuple[list[Artist], list[str]]:
-    found: dict[str, Artist] = {}
+    by_name: dict[str, Artist] = {}
     for axes in grid:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(name, handle)
-    return list(found.values()), list(found)
+            by_name.setdefault(name, handle)
+    return list(by_name.values()), list(by_name)
 
 
 def _stream_name(stream: str) -> str:

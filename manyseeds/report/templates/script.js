@@ -1,4 +1,4 @@
-// What the pages can do beyond being read: sort and choose rows, switch metric, try k seeds, go dark.
+// Sorting, choosing rows, switching the metric, the best-of-k slider, and the dark page.
 (() => {
   "use strict";
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -26,7 +26,7 @@
     button.hidden = false;
   };
 
-  // Sorting: by the number a cell begins with, or by its text; cells that say nothing come last.
+  // Sorting: by the number a cell begins with, or by its text; empty cells come last.
   const number = (text) => {
     if (/^[\u2212-]?∞/.test(text)) return text.startsWith("∞") ? Infinity : -Infinity;
     const found = text.replace(/\u2212/g, "-").replace(/,/g, "")
@@ -141,7 +141,7 @@
     apply();
   };
 
-  // The cherry-picker: what the best of k seeds would be reported as.
+  // The cherry-picker: the figure that the best of k seeds would be reported as.
   const setUpPicker = (picker) => {
     const series = JSON.parse(picker.querySelector("script").textContent);
     const slider = picker.querySelector('input[type="range"]');
@@ -177,7 +177,7 @@
     draw();
   };
 
-  // On paper nothing can be opened: all is, but for the provenance.
+  // Nothing can be unfolded on paper: open everything but the provenance before printing.
   const closed = all("details:not([open])").filter((one) => !one.closest("#provenance"));
   addEventListener("beforeprint", () => closed.forEach((one) => {
     one.dataset.was = one.open ? "open" : "";

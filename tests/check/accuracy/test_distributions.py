@@ -18,7 +18,7 @@ from manyseeds.check.accuracy.distributions import (
     level_among,
     seeds_to_tell,
 )
-from manyseeds.statistics.pairs import Estimate
+from manyseeds.statistics.estimates import Estimate
 
 pytestmark = pytest.mark.filterwarnings("error")
 

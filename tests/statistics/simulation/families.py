@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyseeds.statistics.bootstrap import mean_intervals_at
-from manyseeds.statistics.family import Question, judged, level_among
-from manyseeds.statistics.pairs import Estimate
+from manyseeds.statistics.estimates import Estimate
+from manyseeds.statistics.family import FamilyClaim, judge_family, level_among
 
 from .counting import Rate
 from .populations import NORMAL
@@ -76,10 +76,10 @@ def error_rate(family, n, trials, rng, correlation=0.0, population=NORMAL):
             at = found[level]
             return Estimate(n, at.estimate[column], at.low[column], at.high[column])
 
-        return Question(estimate, LEAST, family.equivalence)
+        return FamilyClaim(estimate, LEAST, family.equivalence)
 
     def wrong(trial):
-        verdicts = judged([question(trial * k + claim) for claim in range(k)])
+        verdicts = judge_family([question(trial * k + claim) for claim in range(k)])
         return any(one.verdict not in fine for one, fine in zip(verdicts, allowed, strict=True))
 
     return Rate.of([wrong(trial) for trial in range(trials)])

@@ -1,0 +1,208 @@
+"""The index page: every claim of every suite, and the time each suite took."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import pandas as pd
+
+from manyseeds.presentation.wording import NONE, duration
+from manyseeds.report.content.protocol import TrainedProtocol, seeds
+from manyseeds.report.content.wall_time import computing_seconds
+from manyseeds.report.pages.suite_page import ClaimView, SuitePage
+from manyseeds.report.pages.techniques_page import TechniqueUse
+from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.reported_suites import ReportedSuite
+from manyseeds.statistics.verdict import Verdict
+
+VERDICTS: tuple[str, ...] = get_args(Verdict)
+
+
+@dataclass(frozen=True)
+class ClaimLine:
+    """A claim on the index page.
+
+    Attributes
+    ----------
+    anchor
+        The claim's anchor on the suite's page.
+    verdicts
+        By the backend's name in the ledger; backends that the suite has not run on are absent.
+    """
+
+    anchor: str
+    name: str
+    sentence: str
+    verdict: str
+    improvement: str
+    interval: str
+    verdicts: Mapping[str, str]
+    pairs: str
+
+
+@dataclass(frozen=True)
+class SuiteEntry:
+    """A suite on the index page, with its uses of techniques for the page of the techniques.
+
+    Attributes
+    ----------
+    label
+        The suite's name, with its form where both forms have a page.
+    page
+        The name of the suite's page, without its suffix.
+    seconds
+        The wall time; NaN if unknown.
+    delivered
+        Rows that are ok, of those promised.
+    """
+
+    suite: str
+    label: str
+    title: str
+    page: str
+    protocol: TrainedProtocol
+    seeds: int
+    seconds: float
+    delivered: str
+    complete: bool
+    device: str
+    backends: Mapping[str, str]
+    claims: tuple[ClaimLine, ...]
+    uses: tuple[TechniqueUse, ...]
+
+    @property
+    def wall_time(self) -> str:
+        """The wall time in words."""
+        return duration(self.seconds)
+
+    @property
+    def counts(self) -> str:
+        """The number of claims with each verdict."""
+        return counted(claim.verdict for claim in self.claims)
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """The index page.
+
+    Attributes
+    ----------
+    table
+        The CSV file with the same table, if there is one.
+    chapter
+        Whether there is a page of the chapter's claims.
+    """
+
+    entries: tuple[SuiteEntry, ...]
+    backends: Mapping[str, str]
+    verdicts: tuple[str, ...]
+    kind: str
+    table: str | None
+    chapter: bool
+
+    @property
+    def claims(self) -> int:
+        """The number of claims."""
+        return sum(len(entry.claims) for entry in self.entries)
+
+    @property
+    def counts(self) -> str:
+        """The number of claims with each verdict, over all backends."""
+        return counted(claim.verdict for entry in self.entries for claim in entry.claims)
+
+    @property
+    def quick(self) -> int:
+        """The number of suites that were not run in their full protocol."""
+        return sum(entry.protocol.form != "full protocol" for entry in self.entries)
+
+    @property
+    def wall_time(self) -> str:
+        """The wall time of all suites together."""
+        known = [entry.seconds for entry in self.entries if not math.isnan(entry.seconds)]
+        return duration(sum(known)) if known else NONE
+
+
+def entry(
+    reported: ReportedSuite, view: SuitePage, name: str, uses: Sequence[TechniqueUse]
+) -> SuiteEntry:
+    """Return a suite's entry on the index page."""
+    records = reported.records
+    ok = int((records["status"] == "ok").sum())
+    return SuiteEntry(
+        suite=reported.suite.name,
+        label=reported.label,
+        title=reported.suite.title,
+        page=name,
+        protocol=view.protocol,
+        seeds=seeds(reported),
+        seconds=computing_seconds(records),
+        delivered=f"{ok:,} of {len(records):,}",
+        complete=not view.incomplete,
+        device=", ".join(reported.devices()) or reported.plan.device,
+        backends=view.backends,
+        claims=tuple(_line(claim) for claim in view.claims),
+        uses=tuple(uses),
+    )
+
+
+def overview(
+    entries: Sequence[SuiteEntry], kind: str, table: str | None, chapter: bool
+) -> IndexPage:
+    """Return the index page; its links go to pages of a kind, "html" or "md"."""
+    backends = {key: name for one in entries for key, name in one.backends.items()}
+    return IndexPage(tuple(entries), backends, VERDICTS, kind, table, chapter)
+
+
+def html_overview(view: IndexPage) -> str:
+    """Return the index page as one HTML file."""
+    return html("index.html", page=view)
+
+
+def markdown_overview(view: IndexPage) -> str:
+    """Return the index page as Markdown."""
+    return markdown("index.md", page=view)
+
+
+def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:
+    """Return one row per claim, as on the index page, with a column of verdicts per backend."""
+    rows = [
+        {
+            "suite": suite.label,
+            "form": suite.protocol.form,
+            "claim": claim.name,
+            "sentence": claim.sentence,
+            "verdict": claim.verdict,
+            "improvement": claim.improvement,
+            "interval": claim.interval,
+            **{f"verdict_{name}": claim.verdicts.get(name) for name in suite.backends},
+            "pairs": claim.pairs,
+            "seconds": suite.seconds,
+        }
+        for suite in entries
+        for claim in suite.claims
+    ]
+    return pd.DataFrame(rows)
+
+
+def counted(verdicts: object) -> str:
+    """Return "holds 3, negligible 1"; nothing for no claims."""
+    counts = Counter(verdicts)  # type: ignore[call-overload]
+    return ", ".join(f"{name} {counts[name]}" for name in VERDICTS if counts[name])
+
+
+def _line(claim: ClaimView) -> ClaimLine:
+    pooled = next(row for row in claim.headline.rows if row.pooled)
+    return ClaimLine(
+        anchor=claim.anchor,
+        name=claim.name,
+        sentence=claim.sentence,
+        verdict=pooled.verdict,
+        improvement=claim.headline.improvement,
+        interval=pooled.interval,
+        verdicts={row.backend: row.verdict for row in claim.headline.rows if not row.pooled},
+        pairs=pooled.pairs,
+    )

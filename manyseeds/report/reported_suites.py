@@ -1,0 +1,160 @@
+"""The runs that a page is about.
+
+A page is about one suite in one form, full or quick, and shows the run of that form whose name
+sorts last. Other runs with the same suite text (SHA-256), form and settings are joined to it: if
+several of them recorded a row, the record of the last run counts, whatever its status, as with
+attempts within a run. The rule sees names and settings, never results. All other runs of the suite
+are listed with their differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from manyseeds.backend.settings import Settings
+from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.plan import Plan
+from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.report.suite_changes import changes
+from manyseeds.suite.suite import Suite
+
+SETTINGS = tuple(field.name for field in fields(Settings))
+"""The settings that must agree for runs to be joined."""
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """One run of a suite.
+
+    Attributes
+    ----------
+    plan, records
+        The rows promised, and one record for each.
+    provenance
+        One entry for each time the run was started.
+    used
+        Whether the page shows the run.
+    differences
+        How it differs from the run that the page shows; empty for runs that are joined.
+    """
+
+    plan: Plan
+    records: pd.DataFrame
+    provenance: Sequence[Mapping[str, Any]]
+    used: bool
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportedSuite:
+    """One suite in one form, with the runs that its page shows.
+
+    Attributes
+    ----------
+    label
+        The suite's name, followed by "-quick" for the quick form of a suite whose full form has
+        been run too.
+    plan, suite
+        The plan and suite of the run whose name sorts last.
+    records
+        The records of all joined runs: one per promised row.
+    runs
+        Every run of the suite, by name.
+    ledgers
+        The ledgers of the joined runs, by the run's name.
+    """
+
+    label: str
+    plan: Plan
+    suite: Suite
+    records: pd.DataFrame
+    runs: tuple[SuiteRun, ...]
+    ledgers: Mapping[str, Ledger]
+
+    def curves(self) -> pd.DataFrame:
+        """Read the curves that belong to the records that count."""
+        return self._counted({run: ledger.curves() for run, ledger in self.ledgers.items()})
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Read the diagnostics that belong to the records that count."""
+        return self._counted({run: ledger.diagnostics() for run, ledger in self.ledgers.items()})
+
+    def _counted(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        parts = [table.assign(run=run) for run, table in tables.items()]
+        if len(parts) == 1:
+            return parts[0]
+        counted = self.records[[*ROW_KEY, "run"]]
+        return pd.concat(parts).merge(counted, on=list(counted)).reset_index(drop=True)
+
+    def devices(self) -> list[str]:
+        """Return the devices that the rows were trained on, as recorded."""
+        return sorted(self.records["device"].dropna().unique())
+
+
+def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
+    """Return one entry per suite and form, by the suite's name, the full form first."""
+    suites: dict[str, list[tuple[Plan, Ledger]]] = {}
+    for ledger in ledgers:
+        plan = ledger.plan
+        suites.setdefault(plan.suite, []).append((plan, ledger))
+    return [form for name in sorted(suites) for form in _forms(name, suites[name])]
+
+
+def _forms(name: str, plans: list[tuple[Plan, Ledger]]) -> Iterator[ReportedSuite]:
+    plans = sorted(plans, key=lambda pair: pair[0].run)
+    full = [plan for plan, _ in plans if not plan.quick]
+    quick = [plan for plan, _ in plans if plan.quick]
+    if full:
+        yield _suite_form(name, full[-1], plans)
+    if quick:
+        yield _suite_form(f"{name}-quick" if full else name, quick[-1], plans)
+
+
+def _suite_form(label: str, chosen: Plan, plans: list[tuple[Plan, Ledger]]) -> ReportedSuite:
+    """Return the suite in the form of the chosen run; `plans` are all of its runs, by name."""
+    runs = tuple(_run(plan, ledger, chosen) for plan, ledger in plans)
+    joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, plans, strict=True) if run.used}
+    return ReportedSuite(
+        label=label,
+        plan=chosen,
+        suite=next(ledger.suite for plan, ledger in plans if plan is chosen),
+        records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
+        runs=runs,
+        ledgers=joined,
+    )
+
+
+def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> SuiteRun:
+    differences = tuple(_differences(plan, chosen))
+    return SuiteRun(plan, ledger.records(), ledger.provenance, not differences, differences)
+
+
+def _differences(plan: Plan, chosen: Plan) -> list[str]:
+    differences = [
+        f"{name}: {getattr(plan, name)}, here {getattr(chosen, name)}"
+        for name in SETTINGS
+        if getattr(plan, name) != getattr(chosen, name)
+    ]
+    if plan.quick != chosen.quick:
+        differences.insert(0, "quick form" if plan.quick else "full form")
+    if plan.suite_sha256 != chosen.suite_sha256:
+        differences += [
+            f"suite amended: {change}" for change in changes(plan.suite_text, chosen.suite_text)
+        ]
+    return differences
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join records in the order of the runs: a row's last record counts; missing ones do not."""
+    if len(tables) == 1:
+        return tables[0]
+    stacked = pd.concat(tables, ignore_index=True)
+    stacked["_recorded"] = stacked["status"] != "missing"
+    stacked["_place"] = stacked.groupby(ROW_KEY, sort=False).ngroup()
+    last = stacked.sort_values(["_place", "_recorded"], kind="stable")
+    last = last.drop_duplicates(ROW_KEY, keep="last")
+    return last.drop(columns=["_recorded", "_place"]).reset_index(drop=True)
