@@ -30,7 +30,7 @@ from manyseeds.suite.claims import (
     Ordering,
     ProbabilityOfImprovement,
     Ratio,
-    Threshold,
+    ThresholdClaim,
     TimeToTarget,
     less_is_better,
 )
@@ -88,7 +88,7 @@ def pairs_of(claim: Claim, evidence: Evidence) -> list[Pairs]:
     match claim:
         case Ordering():
             return _orders(claim, evidence)
-        case Threshold():
+        case ThresholdClaim():
             return _against_number(claim, evidence)
         case TimeToTarget():
             return _times(claim, evidence)
@@ -106,7 +106,7 @@ def baseline_metric(claim: Claim) -> ClaimMetric:
     """Return the metric of a claim's baseline, or of all its recipes."""
     if isinstance(claim, TimeToTarget):
         return "test_accuracy"
-    if isinstance(claim, Ordering | Threshold):
+    if isinstance(claim, Ordering | ThresholdClaim):
         return claim.metric
     return claim.baseline_metric or claim.metric
 
@@ -160,7 +160,7 @@ def _steps(differences: Floats) -> Floats:
     return np.where(np.abs(differences) < TIE, 0.0, np.sign(differences))
 
 
-def _against_number(claim: Threshold, evidence: Evidence) -> list[Pairs]:
+def _against_number(claim: ThresholdClaim, evidence: Evidence) -> list[Pairs]:
     def excess(values: Floats) -> Floats:
         by: Floats = values[0] - claim.threshold
         return -by if less_is_better(claim.metric) else by

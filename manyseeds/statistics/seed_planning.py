@@ -9,7 +9,7 @@ import pandas as pd
 
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.power import POWER, seeds_to_detect
-from manyseeds.suite.claims import Claim, Difference, Threshold, metric_of
+from manyseeds.suite.claims import Claim, Difference, ThresholdClaim, metric_of
 from manyseeds.suite.suite import Suite
 
 COLUMNS = ["claim", "metric", "sd", "least_effect", "seeds_for_sign", "seeds_to_hold"]
@@ -57,4 +57,4 @@ def detection_table(
 
 def planned_for(claim: Claim) -> bool:
     """Return whether a claim is about a difference in a metric's own unit."""
-    return isinstance(claim, Difference | Threshold)
+    return isinstance(claim, Difference | ThresholdClaim)

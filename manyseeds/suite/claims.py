@@ -207,7 +207,7 @@ class Ordering(_Claim):
         return self
 
 
-class Threshold(_Claim):
+class ThresholdClaim(_Claim):
     """The amount by which a recipe's metric is better than a fixed number."""
 
     estimand: Literal["threshold"]
@@ -253,7 +253,7 @@ Claim = Annotated[
     | ProbabilityOfImprovement
     | Equivalence
     | Ordering
-    | Threshold
+    | ThresholdClaim
     | TimeToTarget,
     Field(discriminator="estimand"),
 ]

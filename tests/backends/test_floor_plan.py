@@ -1,4 +1,4 @@
-"""The three wings stand on one floor plan: the same core files, the same names for the same things."""
+"""The three wings stand on one floor plan: the same core files and the same names in each."""
 
 import ast
 from pathlib import Path

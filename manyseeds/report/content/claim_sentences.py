@@ -33,7 +33,7 @@ from manyseeds.suite.claims import (
     ProbabilityOfImprovement,
     Ratio,
     Share,
-    Threshold,
+    ThresholdClaim,
     TimeToTarget,
 )
 from manyseeds.suite.suite import Suite
@@ -100,7 +100,7 @@ def _effect(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
             )
         case Ordering():
             return _ordered(claim, row, over)
-        case Threshold():
+        case ThresholdClaim():
             return _against_number(claim, row, over)
         case TimeToTarget():
             return _sooner(claim, row, over)
@@ -148,7 +148,7 @@ def _ordered(claim: Ordering, row: Row, over: str) -> str:
     )
 
 
-def _against_number(claim: Threshold, row: Row, over: str) -> str:
+def _against_number(claim: ThresholdClaim, row: Row, over: str) -> str:
     unit = metric_unit(claim.metric)
     side = "better" if row["improvement"] >= 0 else "worse"
     return (

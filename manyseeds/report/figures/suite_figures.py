@@ -38,7 +38,7 @@ from manyseeds.suite.claims import (
     Difference,
     Ordering,
     Share,
-    Threshold,
+    ThresholdClaim,
     TimeToTarget,
 )
 
@@ -113,7 +113,7 @@ def _of_claim(claim: Claim, results: ResultTables, name: str) -> Iterator[Render
     published = results.published[results.published["claim"] == claim.name]
     curves = results.confession[results.confession["claim"] == claim.name]
     whole = [one for one in pairs if one.case == ALL and _any(one)] or single
-    if not isinstance(claim, Ordering | Threshold | TimeToTarget):
+    if not isinstance(claim, Ordering | ThresholdClaim | TimeToTarget):
         yield paired_figure(claim, whole[0], f"{name}-paired")
     if len(single) > 1:
         yield _cases(claim, results, f"{name}-cases")

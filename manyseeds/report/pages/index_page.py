@@ -13,7 +13,7 @@ import pandas as pd
 from manyseeds.presentation.wording import NONE, duration
 from manyseeds.report.content.protocol import TrainedProtocol, seeds
 from manyseeds.report.content.wall_time import computing_seconds
-from manyseeds.report.pages.suite_page import ClaimView, SuitePage
+from manyseeds.report.pages.suite_page import ClaimSection, SuitePage
 from manyseeds.report.pages.techniques_page import TechniqueUse
 from manyseeds.report.pages.templating import html, markdown
 from manyseeds.report.reported_suites import ReportedSuite
@@ -194,7 +194,7 @@ def counted(verdicts: object) -> str:
     return ", ".join(f"{name} {counts[name]}" for name in VERDICTS if counts[name])
 
 
-def _line(claim: ClaimView) -> ClaimLine:
+def _line(claim: ClaimSection) -> ClaimLine:
     pooled = next(row for row in claim.headline.rows if row.pooled)
     return ClaimLine(
         anchor=claim.anchor,
