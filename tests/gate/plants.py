@@ -312,7 +312,8 @@ _IN_JAX = (
         "penalties",
         'terms.append(jnp.sum(factors["l2"] * sums(kernel * kernel)))',
         'bias = weights[layer.label].get("bias", 0.0 * kernel)\n'
-        '            terms.append(factors["l2"] * (jnp.sum(kernel * kernel) + jnp.sum(bias * bias)))',
+        "            squares = jnp.sum(kernel * kernel) + jnp.sum(bias * bias)\n"
+        '            terms.append(factors["l2"] * squares)',
         "l2",
         "l1_l2",
     ),
