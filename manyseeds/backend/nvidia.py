@@ -29,7 +29,7 @@ def nvidia_versions(*packages: str) -> dict[str, str]:
 def free_memory(device: Device) -> int | None:
     """Return the bytes that are free on the first GPU, or None for the CPU and without a GPU.
 
-    `nvidia-smi` is asked: a framework would keep part of the memory to itself.
+    Read from `nvidia-smi`: a framework would take part of the memory for itself.
     """
     if device == "cpu" or not (tool := shutil.which("nvidia-smi")):
         return None

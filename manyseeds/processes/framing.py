@@ -1,4 +1,4 @@
-"""Messages on a pipe: JSON objects, each behind its length.
+"""Messages on a pipe: JSON objects, preceded by their length.
 
 A reader sees a message whole or not at all, whatever it holds and wherever the writer died.
 """

@@ -169,7 +169,7 @@ class Worker:
         return Death(status, self._log_tail())
 
     def kill(self) -> None:
-        """End the process; whoever waits for its answers is told. From any thread."""
+        """End the process, from any thread; a thread that waits for its answers sees it die."""
         if self.alive:
             self._process.kill()
 

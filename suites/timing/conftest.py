@@ -16,7 +16,7 @@ _ROWS: list[tuple[str, ...]] = []
 
 
 class TimedSubject:
-    """A worker that does one kind of work, as often as it is asked."""
+    """A worker that does one kind of work, on request."""
 
     def __init__(self, *arguments: str) -> None:
         self._worker = Worker.start("subjects", *arguments)
@@ -56,7 +56,7 @@ def tell() -> Callable[..., None]:
 
     def add(*cells: str) -> None:
         _ROWS.append(cells)
-        print("  " + " | ".join(cell for cell in cells if cell))  # kept if the rest is stopped
+        print("  " + " | ".join(cell for cell in cells if cell))  # in case the rest is interrupted
 
     return add
 

@@ -50,7 +50,7 @@ def answers(
     at_once: int,
     program: Sequence[str] = PROGRAM,
 ) -> dict[str, list[Answer]]:
-    """Return the measurements of each backend, from so many processes of each.
+    """Time subjects on each backend, in `processes` processes of each.
 
     A backend's first process ends before the others start: it may compile programs, which they
     load.
