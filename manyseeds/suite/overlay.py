@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from manyseeds.errors import RequestError, unknown
-
-Table = Mapping[str, Any]
+from manyseeds.suite.document import Table
 
 
 def overlaid(base: Table, overlay: Table) -> dict[str, Any]:
