@@ -33,7 +33,8 @@ from manyseeds.report.pages.index_page import (
     overview_table,
 )
 from manyseeds.report.pages.latex import claims_tex, summary_tex
-from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, markdown_page, page
+from manyseeds.report.pages.markdown_page import markdown_page
+from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, page
 from manyseeds.report.pages.techniques_page import (
     html_techniques,
     markdown_techniques,

@@ -64,7 +64,7 @@ def test_the_page_has_every_claim_its_answers_and_what_was_not_run(tmp_path):
     answered = table[table["verdict"].notna() & (table["verdict"] != "not run")]
     assert answered["number"].tolist() == [27]
     assert set(table["unasked"].dropna()) == {c.unasked for c in chapter_claims() if c.unasked}
-    assert "| 27 |" in (tmp_path / "out" / "chapter.md").read_text(encoding="utf-8")
+    assert re.search(r"\| +27 \|", (tmp_path / "out" / "chapter.md").read_text(encoding="utf-8"))
 
 
 def test_the_full_form_answers_where_it_was_asked_and_the_quick_form_elsewhere():

@@ -249,7 +249,7 @@ def test_hostile_names_cannot_inject_markup_or_leave_the_folder(rendered, tmp_pa
 
 
 def _summary_table(text):
-    return re.search(r"\n(\| Recipe \|.*?)\n\n", text, re.DOTALL)[1].splitlines()
+    return re.search(r"\n(\| Recipe +\|.*?)\n\n", text, re.DOTALL)[1].splitlines()
 
 
 def test_runs_of_other_backends_are_joined(rendered):

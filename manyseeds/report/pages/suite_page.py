@@ -29,12 +29,12 @@ from manyseeds.report.content.recipe_tables import SummaryRow, summary_rows
 from manyseeds.report.content.run_provenance import RunView, provenance, run_views
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.figures.suite_figures import SuiteFigures
-from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.pages.templating import html
 from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.report.result_tables import ResultTables
 from manyseeds.suite.claims import Claim
 
-__all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "markdown_page", "page"]
+__all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "page"]
 
 
 @dataclass(frozen=True)
@@ -169,11 +169,6 @@ def page(
 def html_page(view: SuitePage) -> str:
     """Return a page as one self-contained HTML file."""
     return html("page.html", page=view)
-
-
-def markdown_page(view: SuitePage) -> str:
-    """Return a page as Markdown that links to the figures."""
-    return markdown("page.md", page=view)
 
 
 _TITLES = {

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from manyseeds.presentation.markdown import markdown_table
 from manyseeds.presentation.wording import backend_name, metric_unit, number
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.report.pages.templating import html, markdown
@@ -167,7 +168,17 @@ def html_techniques(view: TechniquesPage) -> str:
 
 def markdown_techniques(view: TechniquesPage) -> str:
     """Return the page as Markdown."""
-    return markdown("techniques.md", page=view)
+    names = view.backends.values()
+    heads = ["Technique", "Kind", "Where"]
+    heads += [head for name in names for head in (f"{name}: parity", "speed", "spread")]
+    rows = [
+        [row.technique, row.kind, row.place]
+        + [text for cell in row.cells for text in (cell.parity, cell.speed, cell.spread)]
+        for row in view.rows
+    ]
+    table = pd.DataFrame(rows, columns=heads, dtype=object)
+    techniques = markdown_table(table, ("speed", "spread"))
+    return markdown("techniques.md", page=view, techniques=techniques)
 
 
 def uses_table(uses: Iterable[TechniqueUse]) -> pd.DataFrame:
