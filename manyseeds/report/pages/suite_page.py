@@ -106,7 +106,7 @@ class SuitePage:
     recipes_shown: tuple[str, ...]
     summary: tuple[SummaryRow, ...]
     metrics: tuple[MetricView, ...]
-    metric_unit: Unit
+    unit: Unit
     varied: str
     sections: tuple[FigureSection, ...]
     runs: tuple[RunView, ...]
@@ -157,7 +157,7 @@ def page(
         recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
         summary=summary,
         metrics=metric_views(metrics),
-        metric_unit=metric_unit(suite.primary),
+        unit=metric_unit(suite.primary),
         varied=varied(suite),
         sections=tuple(_sections(drawings)),
         runs=run_views(reported),
