@@ -42,7 +42,7 @@ from manyseeds.report.pages.techniques_page import (
     uses,
     uses_table,
 )
-from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import ReportedSuite, reported_suites
 from manyseeds.report.result_tables import results
 
@@ -58,7 +58,7 @@ def render(
     ledgers: Sequence[Ledger],
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
-    parity: ParityReport | None = None,
+    parity: ParityMatrix | None = None,
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
@@ -181,7 +181,7 @@ def _pages(name: str, view: SuitePage, formats: Sequence[str]) -> dict[str, byte
 
 
 def _over_all(
-    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityReport | None
+    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityMatrix | None
 ) -> dict[str, bytes]:
     """Return the pages over all suites: index, techniques, and the chapter if it has answers."""
     all_uses = [use for suite in entries for use in suite.uses]

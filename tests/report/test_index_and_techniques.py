@@ -17,7 +17,7 @@ from manyseeds.report.content.protocol import protocol, quick_changes, seeds
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.pages.latex import _table as latex_table
 from manyseeds.report.pages.techniques_page import techniques_page, uses
-from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import reported_suites
 from manyseeds.statistics import summary_table
 from manyseeds.suite.reader import parse_suite
@@ -141,7 +141,7 @@ def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
     assert (nadam.recipe, nadam.baseline, nadam.others) == ("one_rate", "scratch", 0)
     assert nadam.relative_seconds == pytest.approx(1.5)
     assert told["activation", "relu"].baseline == ""
-    page = techniques_page(found, ParityReport.model_validate(PARITY), ["jax"], None)
+    page = techniques_page(found, ParityMatrix.model_validate(PARITY), ["jax"], None)
     rows = {(row.kind, row.technique): row for row in page.rows}
     assert rows["optimizer", "nadam"].cells[0].speed == "×1.50"
     assert rows["optimizer", "nadam"].place == "small: one_rate against scratch"

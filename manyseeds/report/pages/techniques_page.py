@@ -12,7 +12,7 @@ from manyseeds.presentation.markdown import markdown_table
 from manyseeds.presentation.wording import backend_name, metric_unit, number
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.report.pages.templating import html, markdown
-from manyseeds.report.parity_report import ParityReport
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.statistics.comparisons import against
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
@@ -139,7 +139,7 @@ def _shown(suite: Suite) -> Iterator[_Shown]:
 
 def techniques_page(
     uses: Iterable[TechniqueUse],
-    parity: ParityReport | None,
+    parity: ParityMatrix | None,
     backends: Sequence[str],
     table: str | None,
 ) -> TechniquesPage:
@@ -228,7 +228,7 @@ def _epochs(recipe: Recipe) -> int:
 def _row(
     key: tuple[str, str],
     uses: Sequence[TechniqueUse],
-    parity: ParityReport | None,
+    parity: ParityMatrix | None,
     backends: Sequence[str],
 ) -> TechniqueRow:
     """Return the row of a technique from the comparison in which the least else differs.
@@ -271,7 +271,7 @@ def _place(use: TechniqueUse | None, places: int) -> str:
     return f"{use.suite}: {use.recipe} against {use.baseline}{others}{more}"
 
 
-def _parity(parity: ParityReport | None, key: tuple[str, str], backend: str) -> str:
+def _parity(parity: ParityMatrix | None, key: tuple[str, str], backend: str) -> str:
     if parity is None:
         return NOT_RUN
     cell = parity.cell(*key, backend)
