@@ -1,4 +1,4 @@
-"""Numbers, sentences and changes as people read them."""
+"""Numbers, names, changes of suites and Markdown as people read them."""
 
 import math
 

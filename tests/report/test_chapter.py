@@ -1,4 +1,4 @@
-"""The chapter's claims: every one is asked by a suite that comes along, or says why not."""
+"""The chapter's claims: a bundled suite tests every one, or the chapter's file says why not."""
 
 import re
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def test_a_claim_that_is_asked_nowhere_must_say_why():
         ChapterClaim(number=1, sentence="Something.")
 
 
-def test_the_page_has_every_claim_its_answers_and_what_was_not_run(tmp_path):
+def test_the_page_has_every_claim_with_its_answers_and_the_suites_not_run(tmp_path):
     text = synthetic.SMALL.replace('"small"', '"sparsity"').replace('"better"', '"l1_sparse"')
     ledger = synthetic.write(tmp_path / "results", synthetic.World(text=text, curves=False))
     render([ledger], tmp_path / "out", ["html", "csv", "md"])
