@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
+import pandas as pd
 from markupsafe import Markup
 
 
@@ -15,3 +17,37 @@ def markdown_escaped(value: object) -> object:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*|\[\]#~!])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+
+
+def markdown_link(text: str, target: str) -> Markup:
+    """Return a link as markup; its text is escaped."""
+    return Markup(f"[{markdown_escaped(text)}]({target})")
+
+
+def markdown_table(table: pd.DataFrame, right: Collection[str] = ()) -> Markup:
+    r"""Return a frame of texts as a Markdown table, as markup that is not escaped again.
+
+    Parameters
+    ----------
+    table
+        The cells; texts are escaped unless they are markup.
+    right
+        Names of the columns that are aligned to the right.
+
+    Examples
+    --------
+    >>> print(markdown_table(pd.DataFrame({"recipe": ["a|b"], "mean": ["0.98"]}), ["mean"]))
+    | recipe   |   mean |
+    |:---------|-------:|
+    | a\|b     |   0.98 |
+    """
+    heads = [str(markdown_escaped(str(name))) for name in table.columns]
+    cells = [[str(markdown_escaped(cell)) for cell in row] for row in table.to_numpy(dtype=object)]
+    return Markup(
+        pd.DataFrame(cells, columns=heads).to_markdown(
+            index=False,
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=["right" if name in right else "left" for name in table.columns],
+        )
+    )

@@ -138,7 +138,7 @@ _LONG = re.compile(rb"\d+\.\d{3,}")
 def _rounded(svg: bytes) -> bytes:
     """Round coordinates to hundredths of a point, which is invisible and makes files smaller."""
     return _COORDINATES.sub(
-        lambda found: _LONG.sub(lambda number: b"%.2f" % float(number[0]), found[0]), svg
+        lambda match: _LONG.sub(lambda number: b"%.2f" % float(number[0]), match[0]), svg
     )
 
 

@@ -5,13 +5,13 @@ Statistics are computed in `manyseeds.statistics`; a report only arranges and wo
 """
 
 from manyseeds.report.frames import claims_table, summary_table, variance_table
-from manyseeds.report.parity_report import ParityResults, read_parity
+from manyseeds.report.parity_report import ParityMatrix, read_parity
 from manyseeds.report.render import DEFAULT_FORMATS, FORMATS, render
 
 __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
-    "ParityResults",
+    "ParityMatrix",
     "claims_table",
     "read_parity",
     "render",

@@ -34,7 +34,7 @@ class ParityCell(BaseModel):
         return f"{self.state} {max(known):.0e}" if whole else f"{self.state}, not finite"
 
 
-class ParityResults(BaseModel):
+class ParityMatrix(BaseModel):
     """The matrix of techniques and backends."""
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class ParityResults(BaseModel):
         return next((c for c in self.cells if (c.kind, c.technique, c.backend) == key), None)
 
 
-def read_parity(path: Path) -> ParityResults:
+def read_parity(path: Path) -> ParityMatrix:
     """Read the file.
 
     Raises
@@ -58,7 +58,7 @@ def read_parity(path: Path) -> ParityResults:
         The file cannot be read; the message says how to make one.
     """
     try:
-        return ParityResults.model_validate_json(path.read_bytes())
+        return ParityMatrix.model_validate_json(path.read_bytes())
     except OSError as error:
         why = error.strerror or str(error)
     except ValidationError as error:

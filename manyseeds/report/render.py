@@ -33,7 +33,8 @@ from manyseeds.report.pages.index_page import (
     overview_table,
 )
 from manyseeds.report.pages.latex import claims_tex, summary_tex
-from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, markdown_page, page
+from manyseeds.report.pages.markdown_page import markdown_page
+from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, page
 from manyseeds.report.pages.techniques_page import (
     html_techniques,
     markdown_techniques,
@@ -41,7 +42,7 @@ from manyseeds.report.pages.techniques_page import (
     uses,
     uses_table,
 )
-from manyseeds.report.parity_report import ParityResults
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import ReportedSuite, reported_suites
 from manyseeds.report.result_tables import results
 
@@ -57,7 +58,7 @@ def render(
     ledgers: Sequence[Ledger],
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
-    parity: ParityResults | None = None,
+    parity: ParityMatrix | None = None,
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
@@ -180,7 +181,7 @@ def _pages(name: str, view: SuitePage, formats: Sequence[str]) -> dict[str, byte
 
 
 def _over_all(
-    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityResults | None
+    entries: Sequence[SuiteEntry], formats: Sequence[str], parity: ParityMatrix | None
 ) -> dict[str, bytes]:
     """Return the pages over all suites: index, techniques, and the chapter if it has answers."""
     all_uses = [use for suite in entries for use in suite.uses]

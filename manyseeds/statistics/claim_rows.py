@@ -57,7 +57,7 @@ COLUMNS = [
 
 
 @dataclass(frozen=True)
-class ClaimView:
+class ClaimCase:
     """A claim in one case, seen on one backend or pooled over all of them.
 
     Attributes
@@ -104,7 +104,7 @@ class ClaimEstimates:
 
 
 def claim_row(
-    view: ClaimView, estimated: ClaimEstimates, evidence: Evidence, all_cases: Sequence[Pairs]
+    view: ClaimCase, estimated: ClaimEstimates, evidence: Evidence, all_cases: Sequence[Pairs]
 ) -> dict[str, Any]:
     """Return a row of `claims_table` by column name, without `p_holm`, which needs all rows.
 
@@ -183,7 +183,7 @@ def _outcomes(improvement: Floats) -> dict[str, int]:
     }
 
 
-def _verdict(estimated: ClaimEstimates, sd: float, view: ClaimView) -> dict[str, Any]:
+def _verdict(estimated: ClaimEstimates, sd: float, view: ClaimCase) -> dict[str, Any]:
     verdict, least = estimated.verdict, least_effect(view.claim)
     seeds = np.nan
     if verdict.verdict == "inconclusive":
@@ -218,7 +218,7 @@ def _factors(singles: Sequence[Pairs], backend: str, claim: Claim) -> dict[str, 
     }
 
 
-def _full_order(view: ClaimView, evidence: Evidence) -> dict[str, float]:
+def _full_order(view: ClaimCase, evidence: Evidence) -> dict[str, float]:
     if not isinstance(view.claim, Ordering) or view.pairs.case == ALL:
         return {}
     whole = share_of(full_order(view.claim, evidence, view.pairs.case, view.backend))
@@ -227,7 +227,7 @@ def _full_order(view: ClaimView, evidence: Evidence) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _never(view: ClaimView, evidence: Evidence) -> dict[str, int]:
+def _never(view: ClaimCase, evidence: Evidence) -> dict[str, int]:
     if not isinstance(view.claim, TimeToTarget) or view.backend != ALL or not view.headline:
         return {}
     treatment, baseline = never(view.claim, evidence)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import LEVEL
-from manyseeds.statistics.claim_rows import COLUMNS, ClaimEstimates, ClaimView, claim_row
+from manyseeds.statistics.claim_rows import COLUMNS, ClaimCase, ClaimEstimates, claim_row
 from manyseeds.statistics.estimands import (
     Evidence,
     PairsByClaim,
@@ -62,15 +62,15 @@ def claims_table(
     return table
 
 
-def _views(evidence: Evidence, pairs: PairsByClaim) -> Iterator[ClaimView]:
+def _views(evidence: Evidence, pairs: PairsByClaim) -> Iterator[ClaimCase]:
     for claim in evidence.suite.claims:
         cases = pairs[claim.name]
         for case in cases:
             for backend in case.views():
-                yield ClaimView(claim, case, backend, headline=case is cases[-1])
+                yield ClaimCase(claim, case, backend, headline=case is cases[-1])
 
 
-def _estimated(views: Sequence[ClaimView], evidence: Evidence) -> list[ClaimEstimates]:
+def _estimated(views: Sequence[ClaimCase], evidence: Evidence) -> list[ClaimEstimates]:
     """Estimate and judge all views at once: they share the bootstrap's draws."""
     sizes = Counter(view.family() for view in views)
     largest = max(sizes.values(), default=0)
@@ -92,7 +92,7 @@ def _estimated(views: Sequence[ClaimView], evidence: Evidence) -> list[ClaimEsti
 
 
 def _verdicts(
-    views: Sequence[ClaimView], by_level: Sequence[Mapping[float, Estimate]]
+    views: Sequence[ClaimCase], by_level: Sequence[Mapping[float, Estimate]]
 ) -> dict[int, FamilyVerdict]:
     """Judge every view together with its family; return the verdicts by the view's index."""
     families: dict[tuple[str, bool], list[int]] = {}
@@ -105,12 +105,12 @@ def _verdicts(
     return verdicts
 
 
-def _family_claim(view: ClaimView, by_level: Mapping[float, Estimate]) -> FamilyClaim:
+def _family_claim(view: ClaimCase, by_level: Mapping[float, Estimate]) -> FamilyClaim:
     return FamilyClaim(by_level.__getitem__, least_effect(view.claim), is_equivalence(view.claim))
 
 
 def _without_divergence(
-    views: Sequence[ClaimView], estimated: Sequence[Estimate], evidence: Evidence
+    views: Sequence[ClaimCase], estimated: Sequence[Estimate], evidence: Evidence
 ) -> list[Estimate]:
     """Return the estimates without the pairs in which a lane diverged."""
     if not (evidence.records["status"] == "diverged").any():

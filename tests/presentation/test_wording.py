@@ -1,13 +1,15 @@
-"""Numbers, sentences and changes as people read them."""
+"""Numbers, names, changes of suites and Markdown as people read them."""
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
-from manyseeds.presentation.markdown import markdown_escaped
+from manyseeds.presentation.markdown import markdown_escaped, markdown_table
 from manyseeds.presentation.theme import spread
 from manyseeds.presentation.wording import (
     duration,
@@ -103,3 +105,16 @@ def test_markdown_leaves_names_readable_and_harmless():
     assert markdown_escaped("one_rate") == "one_rate"
     assert markdown_escaped("a|b\n<i>*c*") == "a\\|b &lt;i&gt;\\*c\\*"
     assert markdown_escaped(3) == 3
+
+
+def test_a_markdown_table_aligns_numbers_and_escapes_names_but_not_markup():
+    table = pd.DataFrame({"recipe": ["a|b", Markup("**c**")], "mean": ["0.98", "1"]}, dtype=object)
+    lines = markdown_table(table, ["mean"]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["|", "recipe", "|", "mean", "|"], ["|:---------|-------:|"],
+        ["|", "a\\|b", "|", "0.98", "|"], ["|", "**c**", "|", "1", "|"],
+    ]  # fmt: skip
+
+
+def test_a_markdown_table_without_rows_has_its_heads():
+    assert markdown_table(pd.DataFrame(columns=["a", "b"]), ["b"]).startswith("| a")

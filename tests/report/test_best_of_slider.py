@@ -1,4 +1,4 @@
-"""The slider's data: what each k says, what is infinite, and how much there is of it."""
+"""The slider's data: the sentence at each k, infinite factors, and the amount of data."""
 
 import json
 
@@ -46,7 +46,7 @@ def test_the_curve_lies_in_its_frame_and_rises():
     assert (np.diff(places[:, 1]) <= 0).all()  # upwards on a screen
 
 
-def test_an_infinite_factor_is_told_by_its_median_and_nothing_infinite_reaches_the_page():
+def test_an_infinite_mean_factor_is_replaced_by_the_median_and_no_infinity_reaches_the_page():
     found = picker(curves([0.0, 0.01, 0.02], [1.0, 2.0, np.inf]), SHOWN)
     assert "divided by 2.00, in the median search" in found.series[0]["points"][0][-1]
     assert json.dumps(found.series, allow_nan=False)
@@ -62,7 +62,7 @@ def test_a_long_curve_adds_little_to_a_page_and_keeps_its_ends():
     assert (points[0][0], points[-1][0], found.last) == (1, 3000, 3000)
 
 
-def test_a_factor_that_no_try_reaches_has_no_end():
+def test_a_factor_that_no_try_reaches_has_an_open_interval():
     columns = ["claim", "backend", "figure", "tries", "reached", "k", "low", "high"]
     rows = [
         ("n", "all", 2.0, 10, 0.5, 1.0, 1.0, 3.2),

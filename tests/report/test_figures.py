@@ -241,7 +241,7 @@ def test_one_backend_is_drawn_once():
     assert "all, by seed" not in text
 
 
-def test_135_specifications_are_told_apart():
+def test_135_specifications_do_not_overlap():
     drawn = specification_figure(specifications(135), ACCURACY, "f")
     width = max(float(w) for w in re.findall(r"stroke-width: ([\d.]+)", drawn.svg.decode()))
     assert "135 columns" in drawn.caption
@@ -257,7 +257,7 @@ def test_135_specifications_are_told_apart():
     assert width < 6
 
 
-def test_recipes_are_told_where_the_choices_do_not_tell_them_apart():
+def test_recipes_are_listed_if_the_choices_do_not_distinguish_them():
     table = specifications(36)
     assert "recipe_3" in words(specification_figure(table, ACCURACY, "f"))
     table["rate"] = table["recipe"].str.removeprefix("recipe_")
@@ -301,7 +301,7 @@ def test_many_recipes_are_numbered_and_listed():
     assert text.count("17") == 2  # at its point and in the list
 
 
-def test_seconds_are_said_to_be_of_what_they_are():
+def test_the_caption_says_whether_seconds_are_solo_or_shared():
     for solo, said in ((True, "one network trained alone"), (False, "a seed's share")):
         drawn = tradeoff_figure(points(["a", "b"]), ACCURACY, solo=solo, name="f")
         assert said in drawn.caption
@@ -348,7 +348,7 @@ def confession(tmp_path_factory):
     return suite.claims[0], *tables
 
 
-def test_the_confession_says_from_which_k_a_factor_has_an_even_chance(confession):
+def test_the_confession_shows_the_k_that_gives_a_factor_a_50_per_cent_chance(confession):
     one, curves, published, cherries = confession
     text = words(confession_figure(one, curves, published, cherries, "f"))
     rows = pooled_rows(cherries).set_index("figure")
@@ -371,7 +371,7 @@ def test_a_factor_that_no_try_reaches_is_said_to_be_so(confession):
     assert not any(word.startswith("2×") for word in text)
 
 
-def test_factors_are_told_by_the_median(confession):
+def test_factors_are_summarised_by_the_median(confession):
     _, curves, *_ = confession
     assert headline_column(curves[curves["quantity"] == "factor"]) == "median"
     assert headline_column(curves[curves["quantity"] == "improvement"]) == "expected"

@@ -1,4 +1,4 @@
-"""What is told over all suites: the index, the techniques, the protocol, formats and LaTeX."""
+"""The pages over all suites: the index, the techniques, the protocol; formats, and LaTeX."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from manyseeds.report.content.protocol import protocol, quick_changes, seeds
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.pages.latex import _table as latex_table
 from manyseeds.report.pages.techniques_page import techniques_page, uses
-from manyseeds.report.parity_report import ParityResults
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import reported_suites
 from manyseeds.statistics import summary_table
 from manyseeds.suite.reader import parse_suite
@@ -49,7 +49,7 @@ PARITY = {
 }
 
 
-def test_the_index_links_every_claim_to_where_it_is_told(several):
+def test_the_index_links_every_claim_to_its_section(several):
     text = (several / "index.html").read_text(encoding="utf-8")
     links = re.findall(r'href="([a-z]+\.html)#(claim-\d+)"', text)
     assert links == [("other.html", "claim-1"), ("small.html", "claim-1")]
@@ -57,7 +57,7 @@ def test_the_index_links_every_claim_to_where_it_is_told(several):
         assert f'id="{anchor}"' in (several / page).read_text(encoding="utf-8")
 
 
-def test_the_index_says_what_is_not_the_full_protocol_and_what_differs(several):
+def test_the_index_names_incomplete_protocols_and_their_differences(several):
     for name in ("index.html", "index.md"):
         text = (several / name).read_text(encoding="utf-8")
         assert "1 of 2</strong>" in text or "**1 of 2**" in text
@@ -122,7 +122,7 @@ def test_quick_forms_tell_before_and_after_key_by_key():
     assert quick_changes("not = = toml") == []
 
 
-def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
+def test_a_technique_is_shown_by_the_recipe_that_differs_least(tmp_path):
     text = SMALL.replace(
         'phases = [{ use = "p", rate = 2e-3 }]',
         'phases = [{ use = "p", rate = 2e-3, optimizer = { name = "nadam" } }]',
@@ -141,7 +141,7 @@ def test_a_technique_is_told_by_the_recipe_that_differs_least(tmp_path):
     assert (nadam.recipe, nadam.baseline, nadam.others) == ("one_rate", "scratch", 0)
     assert nadam.relative_seconds == pytest.approx(1.5)
     assert told["activation", "relu"].baseline == ""
-    page = techniques_page(found, ParityResults.model_validate(PARITY), ["jax"], None)
+    page = techniques_page(found, ParityMatrix.model_validate(PARITY), ["jax"], None)
     rows = {(row.kind, row.technique): row for row in page.rows}
     assert rows["optimizer", "nadam"].cells[0].speed == "×1.50"
     assert rows["optimizer", "nadam"].place == "small: one_rate against scratch"
@@ -197,11 +197,11 @@ def test_latex_tables_are_ruled_and_hold_the_numbers_of_the_page(several):
         assert r"\bottomrule" in text
         assert not re.search(r"(?<!\\)[_%]", text)
     page = (several / "small.md").read_text(encoding="utf-8")
-    (gain,) = re.findall(r"\| PyTorch \| holds \| (\S+) \|", page)
+    (gain,) = re.findall(r"\| PyTorch +\| holds +\| +(\S+) \|", page)
     assert f"PyTorch & holds & {gain} &" in claims
 
 
-def test_latex_escapes_what_tex_would_obey():
+def test_latex_commands_in_names_are_escaped():
     text = latex_table(r"a_b \input{x}", ("x%",), [(r"\immediate\write18{ls} & $1$ −2 ∞",)], "l")
     assert r"\textbackslash immediate\textbackslash write18\{ls\} \& \$1\$ $-$2 $\infty$" in text
     assert r"\caption{a\_b \textbackslash input\{x\}}" in text

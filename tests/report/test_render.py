@@ -88,7 +88,7 @@ def test_the_same_ledger_gives_the_same_bytes_wherever_it_lies(small, tmp_path):
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_what_an_earlier_report_drew_and_this_one_does_not_is_removed(small, tmp_path):
+def test_stale_figures_of_an_earlier_report_are_removed(small, tmp_path):
     folder, ledger = small
     again = tmp_path / "reports"
     shutil.copytree(folder, again)
@@ -153,7 +153,7 @@ def test_the_csv_is_the_public_table(small):
         pd.testing.assert_frame_equal(shown, frame, check_dtype=False, rtol=1e-8)
 
 
-def test_a_whole_run_has_no_banner(small):
+def test_a_complete_run_has_no_banner(small):
     assert "incomplete" not in Elements((small[0] / "small.html").read_text("utf-8")).text
 
 
@@ -249,7 +249,7 @@ def test_hostile_names_cannot_inject_markup_or_leave_the_folder(rendered, tmp_pa
 
 
 def _summary_table(text):
-    return re.search(r"\n(\| Recipe \|.*?)\n\n", text, re.DOTALL)[1].splitlines()
+    return re.search(r"\n(\| Recipe +\|.*?)\n\n", text, re.DOTALL)[1].splitlines()
 
 
 def test_runs_of_other_backends_are_joined(rendered):
@@ -259,7 +259,7 @@ def test_runs_of_other_backends_are_joined(rendered):
     assert "jax, pytorch" in page.text
 
 
-def test_of_a_row_in_two_runs_the_last_record_counts_whatever_its_status(tmp_path):
+def test_the_last_record_of_a_row_in_two_runs_counts_whatever_its_status(tmp_path):
     good = replace(WORLD, run="a", backends=("jax",))
     bad = replace(good, run="b", change=without(0, status="failed"))
     empty = replace(good, run="c", change=lambda key: None)
@@ -323,7 +323,7 @@ def test_a_suite_about_loss_has_a_page(rendered):
     assert "✓ holds" in page.text
 
 
-def test_wrong_requests_say_what_to_do(small, tmp_path):
+def test_the_message_of_a_wrong_request_names_the_remedy(small, tmp_path):
     with pytest.raises(RequestError, match="manyseeds run"):
         render([], tmp_path)
     with pytest.raises(RequestError, match="Did you mean 'html'"):

@@ -1,4 +1,4 @@
-"""What cannot be told is NaN and `inconclusive`, never a wrong number."""
+"""Unknown results are NaN and `inconclusive`, never a wrong number."""
 
 import itertools
 import warnings
@@ -105,7 +105,7 @@ def made(records):
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("table", TABLES)
-def test_every_table_is_made_without_a_warning(asked, made, table, name):
+def test_every_table_is_computed_without_a_warning(asked, made, table, name):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         found = table(made(CASES[name]), asked)
@@ -145,7 +145,7 @@ def test_one_seed_has_its_number_and_no_interval(asked, made):
     assert (table.loc[exact, "high"] - table.loc[exact, "low"] > 0.9).all()
 
 
-def test_ties_settle_that_nothing_differs_and_no_more(asked, made):
+def test_ties_settle_only_that_nothing_differs(asked, made):
     table = claims_table(made(CASES["all ties"]), asked)
     verdicts = table[table["backend"] == "all"].set_index("claim")["verdict"]
     assert verdicts.to_dict() == {
@@ -173,7 +173,7 @@ def test_when_all_diverged_nothing_differs_but_nothing_was_trained(asked, made):
 
 @pytest.mark.parametrize("place", range(6))
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])
-def test_a_number_that_is_none_changes_nothing_but_the_count(asked, made, bad, place):
+def test_a_value_that_is_not_finite_changes_only_the_count(asked, made, bad, place):
     new = [value + 0.03 + 0.001 * seed for seed, value in enumerate(GOOD)]
     without = [each[:place] + each[place + 1 :] for each in (GOOD, new)]
     with_bad = [*new[:place], bad, *new[place + 1 :]]
@@ -199,7 +199,7 @@ def test_intervals_stay_where_the_quantity_can_be(asked, made):
     assert (order[["low", "high", "family_low", "family_high"]].abs() <= 1).all(axis=None)
 
 
-def test_a_row_that_is_there_twice_is_refused(asked, made):
+def test_a_duplicate_row_is_refused(asked, made):
     once = made({"old": GOOD, "new": GOOD})
     with pytest.raises(ValueError, match="twice"):
         claims_table(pd.concat([once, once.iloc[:1]], ignore_index=True), asked)

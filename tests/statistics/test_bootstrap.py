@@ -1,4 +1,4 @@
-"""Intervals against SciPy's own bounds, the outermost of which they have."""
+"""Intervals against SciPy's bounds: each is the outermost of three."""
 
 import numpy as np
 import pytest
@@ -160,7 +160,7 @@ def test_no_values_have_no_mean_and_one_value_has_no_interval():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_no_value(bad):
+def test_values_that_are_not_finite_are_ignored(bad):
     values = sample(20, 4)
     with_bad = np.append(values, bad)
     assert bounds(mean_intervals(with_bad)) == bounds(mean_intervals(values))

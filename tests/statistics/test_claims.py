@@ -35,7 +35,7 @@ def test_the_improvement_is_the_mean_of_the_differences_by_seed(suite, records, 
     assert np.isnan(row["seeds_to_settle"])
 
 
-def test_correlation_and_what_pairing_bought_are_those_of_the_pairs(suite, records, pooled):
+def test_correlation_and_variance_ratio_are_those_of_the_pairs(suite, records, pooled):
     common = np.array(noisy(0, 0.01, 200, 3))
     old, new = common + noisy(0.9, 0.005, 200, 4), common + noisy(0.9, 0.005, 200, 5)
     row = pooled(claims_table(records(two(list(old), list(new))), suite()))
@@ -96,7 +96,7 @@ def test_when_all_diverged_they_count_as_guessing(suite, records, pooled):
     assert row["trained_pairs"] == 0
 
 
-def test_what_has_no_guess_is_lost_with_divergence(suite, records, pooled):
+def test_a_diverged_pair_is_lost_if_guessing_has_no_score(suite, records, pooled):
     cells = two([0.1] * 6, ["diverged"] * 6)
     row = pooled(claims_table(records(cells, metric="test_ece"), suite(metric="test_ece")))
     assert (row["pairs"], row["lost"], row["verdict"]) == (0, 6, "inconclusive")

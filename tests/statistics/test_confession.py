@@ -87,7 +87,7 @@ def test_the_tries_needed_are_the_median_of_a_geometric_distribution(reached, n)
             assert 1 - (1 - share) ** found == pytest.approx(0.5)
 
 
-def test_what_every_other_try_reaches_takes_one_and_what_none_does_takes_for_ever():
+def test_one_try_is_enough_if_half_reach_the_figure_and_none_is_if_no_try_does():
     assert tries_for_even_chance([1.0, 5.0], 5.0)[0] == 1
     k, low, high = tries_for_even_chance([1.0] * 30, 5.0)
     assert (k, high) == (np.inf, np.inf)
@@ -95,7 +95,7 @@ def test_what_every_other_try_reaches_takes_one_and_what_none_does_takes_for_eve
     assert np.isnan(tries_for_even_chance([], 2.0)).all()
 
 
-def test_searchers_find_it_as_often_as_told():
+def test_simulated_searchers_succeed_as_often_as_computed():
     rng = np.random.default_rng(0)
     chance = 0.07
     k = tries_for_even_chance(rng.random(200_000) < chance, 1.0)[0]

@@ -1,4 +1,4 @@
-"""What each kind of claim comes to, against closed forms, SciPy and counting by hand."""
+"""The pairs of each kind of claim, against closed forms, SciPy and counting by hand."""
 
 import numpy as np
 import pandas as pd
@@ -224,7 +224,7 @@ def test_the_time_is_the_first_epoch_at_the_target(timed):
     assert (row["never_treatment"], row["never_baseline"]) == (0, 0)
 
 
-def test_who_never_reaches_it_counts_as_the_end_and_is_told(timed):
+def test_a_training_that_never_reaches_the_target_counts_as_the_end_and_is_counted(timed):
     row = timed({"old": [[0.1, 0.2, 0.3, 0.4]] * 6, "new": [[0.1, 0.9, 0.9, 0.9]] * 6})
     assert (row["baseline_mean"], row["treatment_mean"]) == (4, 2)
     assert row["never_baseline"] == 6
@@ -261,7 +261,7 @@ def test_seconds_are_epochs_times_those_of_an_epoch_alone(suite, records, pooled
 # ---------------------------------------------------------------- divergence
 
 
-def test_divergence_drops_no_row_and_is_told_apart(asked):
+def test_divergence_drops_no_row_and_is_counted_separately(asked):
     old = ["diverged"] * 3 + [0.9] * 7
     row = asked("least_effect = 0.01\n" + TWO, old, [0.95] * 10)
     assert (row["pairs"], row["lost"], row["diverged"]) == (10, 0, 3)
@@ -292,7 +292,7 @@ def test_a_loss_counts_as_that_of_equal_probabilities(suite, records, pooled):
         ('estimand = "time_to_target"\ntarget = 80\nleast_effect = 0.1\n' + TWO, "target"),
     ],
 )
-def test_what_is_wrong_with_a_claim_is_told(suite, claim, told):
+def test_the_message_names_the_fault_of_a_claim(suite, claim, told):
     with pytest.raises(RequestError) as refused:
         suite(more=CLAIM + claim)
     assert told in str(refused.value)

@@ -102,7 +102,7 @@ def test_holm_is_statsmodels(p):
     np.testing.assert_allclose(holm(p), multitest.multipletests(p, method="holm")[1])
 
 
-def test_what_is_unknown_does_not_count_in_holm():
+def test_holm_ignores_unknown_p_values():
     np.testing.assert_allclose(holm([0.01, np.nan, 0.02]), [0.02, np.nan, 0.02])
 
 

@@ -31,13 +31,13 @@ def test_profiles_count_problem_by_problem(table, factors):
             assert np.mean(just) <= found[row, recipe] <= np.mean(within)
 
 
-def test_a_problem_nobody_solves_is_nobodys():
+def test_a_problem_that_no_recipe_solves_counts_for_none():
     np.testing.assert_array_equal(
         performance_profile([[1, 1], [np.nan, np.inf]], [1, 1e9]), np.full((2, 2), 0.5)
     )
 
 
-def test_no_cost_at_all_is_infinitely_better():
+def test_a_cost_of_zero_is_infinitely_better():
     np.testing.assert_array_equal(performance_ratios([[0.0, 0.0, 1.0]]), [[1, 1, np.inf]])
 
 

@@ -1,4 +1,4 @@
-"""Scores by seed, what they cost, and which problems recipes can be compared on."""
+"""Scores by seed, their seconds, and the problems on which recipes can be compared."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def test_a_seed_is_the_mean_of_its_cases_and_needs_all_of_them(suite, records):
     np.testing.assert_allclose(scores["new", "jax"], [0.8, np.nan, 0.9, 0.5])
 
 
-def test_rows_without_a_score_are_counted_by_what_became_of_them(suite, records):
+def test_rows_without_a_score_are_counted_by_status(suite, records):
     lost = lost_rows(records(CASES), suite("[[5, 6], [7, 9]]"))
     assert lost.loc["old"].to_dict() == {"promised": 8, "diverged": 0, "lost": 1}
     assert lost.loc["new"].to_dict() == {"promised": 8, "diverged": 1, "lost": 0}
@@ -76,7 +76,7 @@ def test_seconds_of_a_recipe_that_lacks_them_in_a_case_are_unknown(suite, record
     np.testing.assert_allclose(table.loc["new", "score"], (0.8 + 0.9 + 0.5) / 3)
 
 
-def test_units_of_a_network_that_is_no_number_are_not_called_alive(suite):
+def test_units_of_a_network_of_nans_do_not_count_as_alive(suite):
     rows = [
         ("old", "5-6", "jax", "cohort", "init+order", seed, "p", 1, "hidden1", quantity, value)
         for seed, mean in ((0, np.nan), (1, 0.5))

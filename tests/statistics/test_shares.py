@@ -43,5 +43,5 @@ def test_halves_lie_between_the_counts_about_them():
     assert below.high < half.high < above.high
 
 
-def test_nothing_has_no_share():
+def test_no_values_have_no_share():
     assert all(np.isnan(share_of([np.nan, np.nan])))

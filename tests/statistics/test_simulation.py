@@ -1,7 +1,7 @@
-"""What intervals cover and how often verdicts are wrong, by simulation.
+"""Coverage of intervals and error rates of verdicts, by simulation.
 
-Tests allow for three standard errors of Monte Carlo about the bounds; the slow ones have so many
-trials that it hardly counts. reports/simulation.md has the whole table.
+The bounds allow for three Monte Carlo standard errors; the slow tests have so many trials that this
+hardly matters. reports/simulation.md has the whole table.
 """
 
 import math
@@ -62,7 +62,7 @@ def test_intervals_of_means_cover_as_promised(population, n):
 
 
 @pytest.mark.parametrize("n", [5, 10, 30, 100])
-def test_intervals_of_normal_values_cover_at_least_what_they_say_and_little_more(n):
+def test_intervals_of_normal_values_cover_at_least_the_nominal_level_and_little_more(n):
     found = intervals.of_means(NORMAL, n, TRIALS, rng(1, n))
     assert not found.covered.below(0.95)
     assert not found.covered.above(MOST)
@@ -89,7 +89,7 @@ def test_intervals_of_ratios_of_errors_cover_as_promised(images):
 
 @pytest.mark.parametrize("chance", [0.5, 0.8, 0.95])
 @pytest.mark.parametrize("n", [5, 30])
-def test_intervals_of_shares_cover_at_least_what_they_say(chance, n):
+def test_intervals_of_shares_cover_at_least_the_nominal_level(chance, n):
     assert not intervals.of_shares(chance, n, 20_000, rng(4, n)).covered.below(0.95)
 
 

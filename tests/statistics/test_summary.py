@@ -1,4 +1,4 @@
-"""The table: counts of everything promised, figures of what is ok, seconds kept apart."""
+"""The summary table: counts of all promised rows, figures of the ok rows, seconds kept apart."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def test_every_promised_row_is_counted_once(suite, records):
     assert counts.tolist() == [7, 2, 1, 1, 1, 2]
 
 
-def test_a_recipe_of_which_nothing_is_ok_keeps_its_row(suite, records):
+def test_a_recipe_without_ok_rows_keeps_its_row(suite, records):
     row = summary_table(records({("old", "5-6", "jax"): ["diverged"] * 3}), suite()).iloc[0]
     assert row["promised"] == 3
     assert np.isnan(row["accuracy_mean"])

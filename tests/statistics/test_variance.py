@@ -1,4 +1,4 @@
-"""Variance by stream, and what is left between backends."""
+"""Variance by stream, and the variance left between backends."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def test_each_stream_has_the_spread_of_its_own_rows(suite, records):
 STREAMS = {"init+order": 0.01, "init": 0.008, "order": 0.004}
 
 
-def test_what_is_left_between_backends_ignores_what_seeds_share(suite, records):
+def test_the_spread_between_backends_excludes_the_part_that_seeds_share(suite, records):
     rng = np.random.default_rng(2)
     seeds = rng.normal(0.9, 0.02, 400)
     parts = {}

@@ -74,11 +74,15 @@ def _panels(
     units: dict[Unit, list[tuple[Claim, list[Row]]]] = {}
     for claim in claims:
         units.setdefault(claim_unit(claim), []).append((claim, _rows(claim, table)))
-    for unit, found in units.items():
-        extents = [_extent(rows) for _, rows in found]
+    for unit, members in units.items():
+        extents = [_extent(rows) for _, rows in members]
         edge = _edge(extents)
         for large in (False, True):
-            part = [one for one, size in zip(found, extents, strict=True) if (size > edge) == large]
+            part = [
+                member
+                for member, size in zip(members, extents, strict=True)
+                if (size > edge) == large
+            ]
             if part:
                 yield unit, _stacked(part)
 

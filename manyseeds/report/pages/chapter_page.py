@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from markupsafe import Markup
 
+from manyseeds.presentation.markdown import markdown_table
+from manyseeds.presentation.wording import NONE
 from manyseeds.report.pages.index_page import ClaimLine, SuiteEntry, counted
 from manyseeds.report.pages.templating import html, markdown
 from manyseeds.suite.chapter import chapter_claims
@@ -93,7 +96,40 @@ def html_chapter(view: ChapterPage) -> str:
 
 def markdown_chapter(view: ChapterPage) -> str:
     """Return the page as Markdown."""
-    return markdown("chapter.md", page=view)
+    return markdown("chapter.md", page=view, claims=_claims_table(view))
+
+
+def _claims_table(view: ChapterPage) -> Markup:
+    heads = ["№", "The chapter says", "Question", "Verdict", "Improvement", "95 % interval"]
+    heads += [*view.backends.values(), "Seeds", "Form"]
+    rows = [row for claim in view.rows for row in _lines(claim, view.backends)]
+    right = ("№", "Improvement", "95 % interval", "Seeds")
+    return markdown_table(pd.DataFrame(rows, columns=heads, dtype=object), right)
+
+
+def _lines(claim: ChapterRow, backends: Mapping[str, str]) -> Iterator[list[str]]:
+    """Yield the lines of a claim; only the first has its number and sentence."""
+    start = [f"{claim.number}", claim.sentence]
+    empty = [""] * len(backends)
+    for answer in claim.answers:
+        if answer.line is None or answer.entry is None:
+            question = f"{answer.suite}: {answer.claim}"
+            yield [*start, question, "not run", "", "", *empty, "", ""]
+        else:
+            line = answer.line
+            verdicts = [line.verdicts.get(backend, NONE) for backend in backends]
+            result = [Markup(f"**{line.verdict}**"), line.improvement, line.interval]
+            yield [
+                *start,
+                line.sentence,
+                *result,
+                *verdicts,
+                line.pairs,
+                answer.entry.protocol.form,
+            ]
+        start = ["", ""]
+    if claim.unasked:
+        yield [*start, f"Not tested: {claim.unasked}", NONE, "", "", *empty, "", ""]
 
 
 def chapter_table(view: ChapterPage) -> pd.DataFrame:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 import pandas as pd
+from markupsafe import Markup
 
+from manyseeds.presentation.markdown import markdown_link, markdown_table
 from manyseeds.presentation.wording import NONE, duration
 from manyseeds.report.content.protocol import TrainedProtocol, seeds
 from manyseeds.report.content.wall_time import computing_seconds
@@ -164,7 +166,46 @@ def html_overview(view: IndexPage) -> str:
 
 def markdown_overview(view: IndexPage) -> str:
     """Return the index page as Markdown."""
-    return markdown("index.md", page=view)
+    return markdown("index.md", page=view, claims=_claims_table(view), suites=_suites_table(view))
+
+
+def _claims_table(view: IndexPage) -> Markup:
+    heads = ["Suite", "Claim", "Verdict", "Improvement", "95 % interval"]
+    rows = [
+        [
+            suite.label,
+            markdown_link(claim.sentence, f"{suite.page}.{view.kind}"),
+            Markup(f"**{claim.verdict}**"),
+            claim.improvement,
+            claim.interval,
+            *(claim.verdicts.get(backend, NONE) for backend in view.backends),
+            claim.pairs,
+            suite.wall_time,
+            suite.protocol.form,
+        ]
+        for suite in view.entries
+        for claim in suite.claims
+    ]
+    heads += [*view.backends.values(), "Seeds", "Wall time", "Form"]
+    right = ("Improvement", "95 % interval", "Seeds", "Wall time")
+    return markdown_table(pd.DataFrame(rows, columns=heads, dtype=object), right)
+
+
+def _suites_table(view: IndexPage) -> Markup:
+    rows = [
+        {
+            "Suite": markdown_link(suite.title, f"{suite.page}.{view.kind}"),
+            "Form": suite.protocol.form,
+            "Seeds": f"{suite.seeds}",
+            "Backends": ", ".join(suite.backends.values()),
+            "Rows ok of promised": suite.delivered,
+            "Wall time": suite.wall_time,
+            "Device": suite.device,
+            "Verdicts": suite.counts or "no claims",
+        }
+        for suite in view.entries
+    ]
+    return markdown_table(pd.DataFrame(rows), ("Seeds", "Rows ok of promised", "Wall time"))
 
 
 def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:

@@ -29,16 +29,16 @@ from manyseeds.report.content.recipe_tables import SummaryRow, summary_rows
 from manyseeds.report.content.run_provenance import RunView, provenance, run_views
 from manyseeds.report.content.wall_time import computing_seconds
 from manyseeds.report.figures.suite_figures import SuiteFigures
-from manyseeds.report.pages.templating import html, markdown
+from manyseeds.report.pages.templating import html
 from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.report.result_tables import ResultTables
 from manyseeds.suite.claims import Claim
 
-__all__ = ["ClaimRow", "ClaimSection", "SuitePage", "html_page", "markdown_page", "page"]
+__all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "page"]
 
 
 @dataclass(frozen=True)
-class ClaimSection:
+class ClaimView:
     """A claim on the page: its sentence, the findings and the figures."""
 
     anchor: str
@@ -101,12 +101,12 @@ class SuitePage:
     facts: tuple[tuple[str, str], ...]
     protocol: TrainedProtocol
     incomplete: tuple[str, ...]
-    claims: tuple[ClaimSection, ...]
+    claims: tuple[ClaimView, ...]
     backends: Mapping[str, str]
     recipes_shown: tuple[str, ...]
     summary: tuple[SummaryRow, ...]
     metrics: tuple[MetricView, ...]
-    metric_unit: Unit
+    unit: Unit
     varied: str
     sections: tuple[FigureSection, ...]
     runs: tuple[RunView, ...]
@@ -157,7 +157,7 @@ def page(
         recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
         summary=summary,
         metrics=metric_views(metrics),
-        metric_unit=metric_unit(suite.primary),
+        unit=metric_unit(suite.primary),
         varied=varied(suite),
         sections=tuple(_sections(drawings)),
         runs=run_views(reported),
@@ -169,11 +169,6 @@ def page(
 def html_page(view: SuitePage) -> str:
     """Return a page as one self-contained HTML file."""
     return html("page.html", page=view)
-
-
-def markdown_page(view: SuitePage) -> str:
-    """Return a page as Markdown that links to the figures."""
-    return markdown("page.md", page=view)
 
 
 _TITLES = {
@@ -207,7 +202,7 @@ def _sections(drawings: SuiteFigures) -> Iterator[FigureSection]:
 
 def _claims(
     reported: ReportedSuite, results: ResultTables, drawings: SuiteFigures
-) -> Sequence[ClaimSection]:
+) -> Sequence[ClaimView]:
     return [
         _claim(claim, number, reported, results, drawings)
         for number, claim in enumerate(reported.suite.claims, start=1)
@@ -220,10 +215,10 @@ def _claim(
     reported: ReportedSuite,
     results: ResultTables,
     drawings: SuiteFigures,
-) -> ClaimSection:
+) -> ClaimView:
     cases = case_views(claim, _of(claim, results.claims), reported.suite)
     unit = claim_unit(claim)
-    return ClaimSection(
+    return ClaimView(
         anchor=f"claim-{number}",
         name=claim.name,
         sentence=claim.sentence,

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from manyseeds.presentation.markdown import markdown_table
 from manyseeds.presentation.wording import backend_name, metric_unit, number
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.report.pages.templating import html, markdown
-from manyseeds.report.parity_report import ParityResults
+from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.statistics.comparisons import against
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
@@ -138,7 +139,7 @@ def _shown(suite: Suite) -> Iterator[_Shown]:
 
 def techniques_page(
     uses: Iterable[TechniqueUse],
-    parity: ParityResults | None,
+    parity: ParityMatrix | None,
     backends: Sequence[str],
     table: str | None,
 ) -> TechniquesPage:
@@ -167,7 +168,17 @@ def html_techniques(view: TechniquesPage) -> str:
 
 def markdown_techniques(view: TechniquesPage) -> str:
     """Return the page as Markdown."""
-    return markdown("techniques.md", page=view)
+    names = view.backends.values()
+    heads = ["Technique", "Kind", "Where"]
+    heads += [head for name in names for head in (f"{name}: parity", "speed", "spread")]
+    rows = [
+        [row.technique, row.kind, row.place]
+        + [text for cell in row.cells for text in (cell.parity, cell.speed, cell.spread)]
+        for row in view.rows
+    ]
+    table = pd.DataFrame(rows, columns=heads, dtype=object)
+    techniques = markdown_table(table, ("speed", "spread"))
+    return markdown("techniques.md", page=view, techniques=techniques)
 
 
 def uses_table(uses: Iterable[TechniqueUse]) -> pd.DataFrame:
@@ -217,7 +228,7 @@ def _epochs(recipe: Recipe) -> int:
 def _row(
     key: tuple[str, str],
     uses: Sequence[TechniqueUse],
-    parity: ParityResults | None,
+    parity: ParityMatrix | None,
     backends: Sequence[str],
 ) -> TechniqueRow:
     """Return the row of a technique from the comparison in which the least else differs.
@@ -260,7 +271,7 @@ def _place(use: TechniqueUse | None, places: int) -> str:
     return f"{use.suite}: {use.recipe} against {use.baseline}{others}{more}"
 
 
-def _parity(parity: ParityResults | None, key: tuple[str, str], backend: str) -> str:
+def _parity(parity: ParityMatrix | None, key: tuple[str, str], backend: str) -> str:
     if parity is None:
         return NOT_RUN
     cell = parity.cell(*key, backend)

@@ -15,7 +15,7 @@ class Rate:
 
     @classmethod
     def of(cls, outcomes):
-        """Count the true ones of an array."""
+        """Count the true values of an array."""
         flags = np.asarray(outcomes, dtype=bool)
         return cls(int(flags.sum()), flags.size)
 
@@ -25,7 +25,7 @@ class Rate:
 
     @property
     def error(self):
-        """The standard error of the share; of none or all as if one trial had gone otherwise."""
+        """The standard error of the share; of 0 and 1, as if one trial had gone the other way."""
         likely = min(max(self.count, 1), self.trials - 1) / self.trials
         return math.sqrt(likely * (1 - likely) / self.trials)
 

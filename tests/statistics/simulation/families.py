@@ -1,4 +1,4 @@
-"""How often a family of claims judged together has any verdict that is wrong."""
+"""How often a family of claims judged together has any wrong verdict."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Family:
     equivalence: bool = False
 
     def allowed(self, effect):
-        """Return the verdicts that an effect bears out: on the bound none."""
+        """Return the verdicts that are right for an effect: on the bound, only `inconclusive`."""
         return {"inconclusive", "holds"} if effect > LEAST else {"inconclusive"}
 
 

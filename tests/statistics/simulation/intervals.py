@@ -1,4 +1,4 @@
-"""How often intervals cover what they are of."""
+"""How often intervals cover the truth."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often intervals lie about the truth, above it and below it; and how wide they are.
+    """How often intervals cover the truth, lie above it and below it; and how wide they are.
 
     Attributes
     ----------
     covered, above, below
         Of all trials.
     width
-        The median, in that of the interval of normal theory for the same seeds.
+        The median, as a multiple of the interval of normal theory for the same seeds.
     """
 
     covered: Rate

@@ -1,4 +1,4 @@
-"""What seeds may differ by: populations whose mean and spread are known."""
+"""Populations of seeds whose mean and spread are known."""
 
 import math
 from collections.abc import Callable
@@ -9,19 +9,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Population:
-    """Values of seeds.
+    """A population of values of seeds.
 
     Attributes
     ----------
     name
-        As tables say it.
+        The name in tables.
     mean, sd
-        True ones.
+        The true mean and standard deviation.
     draw
-        From a generator and a shape.
+        Draws values, given a generator and a shape.
     bounded
-        Whether the bounds on coverage from 30 seeds on are promised; of the others the table only
-        says what is found.
+        Whether the bounds on coverage from 30 seeds on are promised; for the others the table only
+        reports the coverage.
     """
 
     name: str

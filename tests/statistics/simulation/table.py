@@ -1,5 +1,9 @@
 """The simulation as a page of tables."""
 
+import pandas as pd
+
+from manyseeds.presentation.markdown import markdown_table
+
 from . import families, intervals, verdicts
 from .populations import NORMAL, POPULATIONS, SEEDS
 
@@ -9,8 +13,7 @@ def _percent(rate):
 
 
 def _rows(heads, rows):
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return markdown_table(pd.DataFrame(rows, columns=heads).astype(str), heads[1:])
 
 
 def _covered(label, n, found):

@@ -1,4 +1,4 @@
-"""How often verdicts are wrong where nothing is to be found, and right where something is."""
+"""How often verdicts are wrong where there is no effect, and right where there is one."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,21 @@ from manyseeds.statistics.verdict import equivalence, verdict
 from .counting import Rate
 
 LEAST = 3.0
-"""In standard deviations: so far off that only the bound in question matters."""
+"""In standard deviations: so far away that only the bound in question matters."""
 
 
 @dataclass(frozen=True)
 class FalsePositives:
-    """How often each verdict is given where the truth lies on its very bound.
+    """How often each verdict is given where the truth lies exactly on its bound.
 
     Attributes
     ----------
     holds
-        The effect is the least one.
+        The effect is the least effect.
     reversed
         There is no effect.
     negligible
-        The effect is as large as the least one, in favour or against.
+        The effect is as large as the least effect, in favour or against.
     equivalent
         The difference is the margin, in favour or against.
     """
