@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from manyseeds.presentation.markdown import markdown_table
 from manyseeds.report.content.metric_tables import MetricView
-from manyseeds.report.pages.suite_page import ClaimView, SuitePage
+from manyseeds.report.pages.suite_page import ClaimSection, SuitePage
 from manyseeds.report.pages.templating import markdown
 
 _VERDICT_HEADS = (
@@ -43,7 +43,7 @@ class MarkdownTables:
         ]
         return _table(("Claim", "Verdict", "Improvement (95 % interval)"), rows)
 
-    def verdicts(self, claim: ClaimView) -> Markup:
+    def verdicts(self, claim: ClaimSection) -> Markup:
         """Return the verdicts on a claim by case and backend."""
         rows = [
             (
@@ -56,20 +56,20 @@ class MarkdownTables:
         heads = ("Case", "Backend", "Verdict", *_VERDICT_HEADS)
         return _table(heads, rows, numbers=len(_VERDICT_HEADS), drop_case=len(claim.cases) == 1)
 
-    def details(self, claim: ClaimView) -> Markup:
+    def details(self, claim: ClaimSection) -> Markup:
         """Return tests and corrections of a claim by case and backend."""
         rows = [(row.case, row.name, *row.cells) for row in claim.details.rows]
         heads = ("Case", "Backend", *claim.details.heads)
         numbers = len(claim.details.heads)
         return _table(heads, rows, numbers=numbers, drop_case=len(claim.cases) == 1)
 
-    def tries(self, claim: ClaimView) -> Markup:
+    def tries(self, claim: ClaimSection) -> Markup:
         """Return how many tries give a 50 % chance of each factor."""
         rows = [(row.figure, row.reached, row.needed, row.interval) for row in claim.cherries]
         heads = ("Factor of errors", "Tries that reach it", "Tries for a 50 % chance")
         return _table((*heads, "95 % interval"), rows, numbers=4)
 
-    def published(self, claim: ClaimView) -> Markup:
+    def published(self, claim: ClaimSection) -> Markup:
         """Return the published figures among our seeds."""
         rows = [
             (row.label, row.quantity, row.backends, row.figure, row.percentile, row.reached)
@@ -113,7 +113,7 @@ class MarkdownTables:
         return _table((*heads, "Promised", "ok"), rows, numbers=2)
 
 
-def _gain(claim: ClaimView) -> str:
+def _gain(claim: ClaimSection) -> str:
     return "; ".join(filter(None, (claim.headline.gain, claim.headline.factor)))
 
 

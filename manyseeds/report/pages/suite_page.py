@@ -34,11 +34,11 @@ from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.report.result_tables import ResultTables
 from manyseeds.suite.claims import Claim
 
-__all__ = ["ClaimRow", "ClaimView", "SuitePage", "html_page", "page"]
+__all__ = ["ClaimRow", "ClaimSection", "SuitePage", "html_page", "page"]
 
 
 @dataclass(frozen=True)
-class ClaimView:
+class ClaimSection:
     """A claim on the page: its sentence, the findings and the figures."""
 
     anchor: str
@@ -101,7 +101,7 @@ class SuitePage:
     facts: tuple[tuple[str, str], ...]
     protocol: TrainedProtocol
     incomplete: tuple[str, ...]
-    claims: tuple[ClaimView, ...]
+    claims: tuple[ClaimSection, ...]
     backends: Mapping[str, str]
     recipes_shown: tuple[str, ...]
     summary: tuple[SummaryRow, ...]
@@ -202,7 +202,7 @@ def _sections(drawings: SuiteFigures) -> Iterator[FigureSection]:
 
 def _claims(
     reported: ReportedSuite, results: ResultTables, drawings: SuiteFigures
-) -> Sequence[ClaimView]:
+) -> Sequence[ClaimSection]:
     return [
         _claim(claim, number, reported, results, drawings)
         for number, claim in enumerate(reported.suite.claims, start=1)
@@ -215,10 +215,10 @@ def _claim(
     reported: ReportedSuite,
     results: ResultTables,
     drawings: SuiteFigures,
-) -> ClaimView:
+) -> ClaimSection:
     cases = case_views(claim, _of(claim, results.claims), reported.suite)
     unit = claim_unit(claim)
-    return ClaimView(
+    return ClaimSection(
         anchor=f"claim-{number}",
         name=claim.name,
         sentence=claim.sentence,
