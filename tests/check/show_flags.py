@@ -1,4 +1,4 @@
-"""Prints what XLA is told, for a test."""
+"""Prints XLA's flags, for a test."""
 
 import os
 

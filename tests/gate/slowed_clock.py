@@ -1,8 +1,8 @@
-"""The process that times a backend, with a backend whose every call takes so many times as long.
+"""Times a backend that is slowed down: a stand-in for `manyseeds.check.timing.clock_process`.
 
     python -m tests.gate.slowed_clock 1.15
 
-stands in for `python -m manyseeds.check.timing.clock_process`.
+Every call takes 1.15 times as long.
 """
 
 import sys
@@ -15,7 +15,7 @@ SLOWED = ("train", "evaluate", "score")
 
 
 class Slowed:
-    """Does as another object does, then keeps the CPU busy for a share of what that took."""
+    """Forwards to another object, then keeps the CPU busy for a share of the time that took."""
 
     def __init__(self, inner, share):
         self.inner, self.share = inner, share

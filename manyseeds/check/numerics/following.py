@@ -25,7 +25,7 @@ from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.check.numerics.fingerprint import of_group, of_tensor
-from manyseeds.check.numerics.recording import Asked, RecordingBackend
+from manyseeds.check.numerics.recording import RecordedPhase, RecordingBackend
 from manyseeds.conformance.process import STREAMS_VARIED, Lifeline, run_module
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import ManyseedsError, RequestError
@@ -174,7 +174,7 @@ def _cause(code: int, said: str) -> str:
     return f"its process {how}: {last}"
 
 
-def summary(trajectory: Trajectory, phases: Mapping[str, Asked]) -> Arrays:
+def summary(trajectory: Trajectory, phases: Mapping[str, RecordedPhase]) -> Arrays:
     """Return a trajectory's fingerprints.
 
     Returns

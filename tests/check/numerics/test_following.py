@@ -10,8 +10,8 @@ import pytest
 from manyseeds.check.numerics import following
 from manyseeds.check.numerics.following import Request, follow_some, followed, prepared
 from manyseeds.conformance import process
-from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.process import Lifeline
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.errors import RequestError
 
 LINE = Lifeline()

@@ -1,4 +1,4 @@
-"""The gate's baseline: what is accepted comes back, damage is told, a cut-off leaves it whole."""
+"""The baseline returns what was accepted, reports damage, and survives an interruption."""
 
 import json
 
@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyseeds.check import store
-from manyseeds.check.store import Baseline, Entry
+from manyseeds.check import baseline as module
+from manyseeds.check.baseline import Baseline, BaselineEntry
+from manyseeds.check.rows import Row
 from manyseeds.errors import RequestError, RunError
+
+NADAM = Row("numerics", "jax", "nadam")
 
 
 def entry(value=1.0, subject="nadam", version="1"):
     context = {"versions": {"jax": version}, "device": "cpu"}
-    return Entry("numerics", "jax", subject, context, {"loss": np.full((2, 3), value)})
+    return BaselineEntry(Row("numerics", "jax", subject), context, {"loss": np.full((2, 3), value)})
 
 
 def files(folder):
@@ -23,11 +26,11 @@ def files(folder):
 
 def test_an_entry_comes_back_as_it_was(tmp_path):
     Baseline(tmp_path).accept([entry(0.1)], "the first")
-    found = Baseline(tmp_path).entry("numerics", "jax", "nadam")
+    found = Baseline(tmp_path).entry(NADAM)
     assert found.context == entry().context
     np.testing.assert_array_equal(found.arrays["loss"], np.full((2, 3), 0.1))
-    assert Baseline(tmp_path).entry("numerics", "jax", "adam") is None
-    assert Baseline(tmp_path).rows("numerics", "jax") == ["numerics/jax/nadam"]
+    assert Baseline(tmp_path).entry(Row("numerics", "jax", "adam")) is None
+    assert Baseline(tmp_path).rows("numerics", "jax") == [NADAM]
     assert Baseline(tmp_path).rows("time") == []
 
 
@@ -39,7 +42,7 @@ def test_an_acceptance_replaces_and_logs_why_and_from_which_versions(tmp_path):
     assert lines[0]["changes"] == [{"row": "numerics/jax/nadam", "from": None, "to": {"jax": "1"}}]
     assert lines[1]["changes"][0]["from"] == {"jax": "1"}
     assert len(files(tmp_path)) == 1  # the old one is gone
-    assert Baseline(tmp_path).entry("numerics", "jax", "nadam").arrays["loss"][0, 0] == 2
+    assert Baseline(tmp_path).entry(NADAM).arrays["loss"][0, 0] == 2
 
 
 def test_nothing_is_accepted_without_a_reason(tmp_path):
@@ -49,7 +52,7 @@ def test_nothing_is_accepted_without_a_reason(tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
-def test_a_damaged_entry_is_told_with_its_file(tmp_path, harm):
+def test_a_damaged_entry_is_reported_with_its_file(tmp_path, harm):
     Baseline(tmp_path).accept([entry()], "the first")
     (path,) = tmp_path.rglob("*.npz")
     content = bytearray(path.read_bytes())
@@ -60,35 +63,35 @@ def test_a_damaged_entry_is_told_with_its_file(tmp_path, harm):
         "remove": path.unlink,
     }[harm]()
     with pytest.raises(RunError, match=f"{path.name}.*manyseeds baseline --accept"):
-        Baseline(tmp_path).entry("numerics", "jax", "nadam")
+        Baseline(tmp_path).entry(NADAM)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"entries": {"weather/jax/nadam": "0"}}'])
-def test_a_damaged_index_is_told_with_its_file(tmp_path, text):
+def test_a_damaged_index_is_reported_with_its_file(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(RunError, match=r"index\.json"):
         Baseline(tmp_path)
 
 
-def test_an_acceptance_that_is_cut_off_leaves_the_old_baseline(tmp_path, monkeypatch):
+def test_an_interrupted_acceptance_leaves_the_old_baseline(tmp_path, monkeypatch):
     Baseline(tmp_path).accept([entry(1.0)], "the first")
-    real = store._replace
+    real = module.write_atomically
 
     def full(path, content):
         if path.name == "index.json":
             raise OSError(28, "No space left on device")
         real(path, content)
 
-    monkeypatch.setattr(store, "_replace", full)
+    monkeypatch.setattr(module, "write_atomically", full)
     with pytest.raises(RunError, match="No space left"):
         Baseline(tmp_path).accept([entry(2.0)], "the second")
-    assert Baseline(tmp_path).entry("numerics", "jax", "nadam").arrays["loss"][0, 0] == 1
+    assert Baseline(tmp_path).entry(NADAM).arrays["loss"][0, 0] == 1
 
 
 @settings(deadline=None)
 @given(subject=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
-def test_no_name_leaves_the_folder(tmp_path_factory, subject):
+def test_no_name_leads_out_of_the_folder(tmp_path_factory, subject):
     folder = tmp_path_factory.mktemp("baseline")
     Baseline(folder / "in").accept([entry(subject=subject)], "names")
-    assert Baseline(folder / "in").entry("numerics", "jax", subject) is not None
+    assert Baseline(folder / "in").entry(Row("numerics", "jax", subject)) is not None
     assert list(folder.rglob("*.npz")) == [*(folder / "in").rglob("*.npz")]

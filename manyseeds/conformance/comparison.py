@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from manyseeds.conformance.trajectory import Trajectory
 
 TOLERANCE = 1e-9
-"""The largest error of a recipe that is the same on two backends, in float64 over 60 steps."""
+"""The largest error of the same training on two backends, in float64 over 60 steps."""
 
 Check = Literal["forward", "gradient", "step", "trajectory", "weights", "evaluation"]
 CHECKS: tuple[Check, ...] = get_args(Check)
@@ -21,14 +21,14 @@ activities and samples of them."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Errors of one trajectory against another, by check, each the largest over its tensors."""
+class TrajectoryComparison:
+    """The errors of one trajectory against another, by check; each the largest over its tensors."""
 
     errors: Mapping[Check, float]
 
     @property
     def error(self) -> float:
-        """The largest of all."""
+        """The largest error of all checks."""
         return max(self.errors.values())
 
     @property
@@ -37,15 +37,15 @@ class Comparison:
         return self.error <= TOLERANCE
 
 
-def compare(ours: Trajectory, theirs: Trajectory) -> Comparison:
+def compare(ours: Trajectory, theirs: Trajectory) -> TrajectoryComparison:
     """Return the errors of `ours` against `theirs`.
 
     The error of a tensor is ||a - b|| / ||b||, taken lane by lane and, for losses and gradients,
-    step by step. A value that is not finite, and a tensor that only one has, make it infinite.
+    step by step. It is infinite for values that are not finite and for tensors that only one has.
     """
     errors: dict[Check, float] = dict.fromkeys(CHECKS, 0.0)
     if ours.keys() != theirs.keys():
-        return Comparison(dict.fromkeys(CHECKS, float("inf")))
+        return TrajectoryComparison(dict.fromkeys(CHECKS, float("inf")))
     for name, theirs_ in theirs.items():
         kind = name.split("/")[1]
         for check, steps in _checks(kind):
@@ -54,11 +54,11 @@ def compare(ours: Trajectory, theirs: Trajectory) -> Comparison:
             if steps is not None:
                 a, b, leading = a[:, steps], b[:, steps], 2
             errors[check] = max(errors[check], relative_distance(a, b, leading))
-    return Comparison(errors)
+    return TrajectoryComparison(errors)
 
 
 def _checks(kind: str) -> Iterator[tuple[Check, slice | None]]:
-    """Yield the checks a tensor takes part in, and with which of its steps."""
+    """Yield the checks that use a tensor, and the steps of it that they use."""
     if kind == "weights":
         yield "weights", None
     elif kind == "scores":

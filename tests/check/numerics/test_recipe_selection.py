@@ -1,9 +1,9 @@
-"""The recipes that a check follows have everything the parity kit has, and none is idle."""
+"""The recipes that a check follows cover the whole parity kit, and none is superfluous."""
 
 import pytest
 
-from manyseeds.check.numerics.cover import ALWAYS, covering, parts_of
-from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.check.numerics.recipe_selection import ALWAYS, covering, parts_of
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.suite.techniques_used import used
 
 RECIPES = parity_recipes()
@@ -13,7 +13,7 @@ def every(names):
     return set().union(*(parts_of(RECIPES[name]) for name in names))
 
 
-def test_few_recipes_have_every_technique_and_setting_of_all():
+def test_a_few_recipes_have_every_technique_and_setting_of_all():
     chosen = covering(RECIPES)
     assert every(chosen) == every(RECIPES)
     techniques = set().union(*map(used, RECIPES.values()))
@@ -28,7 +28,7 @@ def test_none_of_them_can_be_left_out(name):
 
 
 @pytest.mark.parametrize("gone", ["selu_piecewise", "transfer_mapped"])
-def test_what_nothing_else_has_is_followed_and_what_another_has_may_be_left_out(gone):
+def test_a_recipe_is_followed_for_a_part_of_its_own_and_left_out_if_another_has_it(gone):
     assert gone in covering(RECIPES)
     twice = RECIPES | {"again": RECIPES[gone].model_copy(update={"name": "again"})}
     assert len(covering(twice)) == len(covering(RECIPES))

@@ -1,19 +1,21 @@
-"""Entries of the accuracy layer: what every seed of a recipe scored, and under which conditions.
+"""Entries of the accuracy layer: the scores of every seed of a recipe, and their conditions.
 
-One entry for each suite, recipe, case and backend. Its arrays are `seeds`, `status` (a place in
-`STATUSES`) and the ledger's metrics, [seeds] each; a diverged seed counts as guessing, as in the
-report, and what has no score is NaN.
+One entry for each suite, recipe, case and backend. Its arrays are `seeds`, `status` (an index into
+`STATUSES`) and the ledger's metrics, each [seeds]; a diverged seed counts as guessing, as in the
+report, and a seed without a score is NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from manyseeds.check.store import Entry
+from manyseeds.check.baseline import BaselineEntry
+from manyseeds.check.rows import Row
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import METRICS
@@ -24,16 +26,22 @@ from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
 
 FORM = 1
-"""Of the entries; one of another form is not read."""
+"""The form of the entries; entries of another form are not read."""
 
 LEAST_EFFECTS = {"test_accuracy": 0.005, "test_loss": 0.02}
-"""Of a suite without a claim that states one."""
+"""The least effects in a suite whose claims state none."""
 
 Conditions = Mapping[str, Mapping[str, Any]]
+"""By backend: "versions", "device", "machine", "threads", "precision", "datasets", …"""
 
 
-def entries_of(ledger: Ledger) -> list[Entry]:
-    """Return the entries of a run: of its ordinary rows, delivered or not.
+def suite_file() -> Path:
+    """Return the file of the gate's own suite, trained if no other is named."""
+    return Path(__file__).with_name("gate.toml")
+
+
+def entries_of(ledger: Ledger) -> list[BaselineEntry]:
+    """Return the entries of a run, made from its ordinary rows, delivered or not.
 
     Raises
     ------
@@ -49,7 +57,9 @@ def entries_of(ledger: Ledger) -> list[Entry]:
     return entries_from(ledger.records(), ledger.suite, conditions)
 
 
-def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) -> list[Entry]:
+def entries_from(
+    records: pd.DataFrame, suite: Suite, conditions: Conditions
+) -> list[BaselineEntry]:
     """Return the entries of records.
 
     Parameters
@@ -57,9 +67,9 @@ def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) ->
     records
         As `Ledger.records` returns them.
     suite
-        What was asked.
+        The suite that was trained.
     conditions
-        By backend: "versions", "device", "machine", "threads", "precision", "datasets", …
+        The conditions of each backend.
     """
     rows = ordinary(records, suite)
     if rows.empty:
@@ -79,16 +89,15 @@ def entries_from(records: pd.DataFrame, suite: Suite, conditions: Conditions) ->
 def least_effects(suite: Suite) -> dict[str, float]:
     """Return by metric the least difference that counts in a suite: the smallest of its claims.
 
-    The suite's own metric is always there; other metrics where a claim is about a difference of
-    them.
+    The suite's own metric is always there, other metrics if a claim is about a difference in them.
     """
-    found: dict[str, float] = {}
+    smallest: dict[str, float] = {}
     for claim in suite.claims:
         if isinstance(claim, Difference | Calibration | Share):
-            known = found.get(claim.metric, np.inf)
-            found[claim.metric] = min(known, claim.least_effect)
-    chosen = {metric: effect for metric, effect in found.items() if metric in METRICS}
-    primary = {suite.primary: found.get(suite.primary, LEAST_EFFECTS[suite.primary])}
+            known = smallest.get(claim.metric, np.inf)
+            smallest[claim.metric] = min(known, claim.least_effect)
+    chosen = {metric: effect for metric, effect in smallest.items() if metric in METRICS}
+    primary = {suite.primary: smallest.get(suite.primary, LEAST_EFFECTS[suite.primary])}
     return primary | chosen
 
 
@@ -98,7 +107,7 @@ def _entry(
     suite: Suite,
     scores: Mapping[str, pd.DataFrame],
     conditions: Conditions,
-) -> Entry:
+) -> BaselineEntry:
     recipe, case, backend = group
     seeds = rows["seed"].to_numpy(np.int64)
     arrays = {
@@ -109,19 +118,21 @@ def _entry(
         values = table[group].reindex(seeds).to_numpy(np.float64)
         if np.isfinite(values).any():
             arrays[metric] = values
-    asked = _asked(suite, suite.recipe(recipe, case))
-    happened = {
+    question = _question(suite, suite.recipe(recipe, case))
+    delivery = {
         "lanes": int(rows["lanes"].max()) if rows["lanes"].notna().any() else None,
         "reasons": sorted(set(rows["reason"].dropna()) - {""}),
     }
-    there = {"versions": {}, **conditions.get(backend, {})}
-    data = there.pop("datasets", {})
-    there["datasets"] = {name: dict(data.get(name, {})) for name in asked["data"]}
+    own = {"versions": {}, **conditions.get(backend, {})}
+    data = own.pop("datasets", {})
+    own["datasets"] = {name: dict(data.get(name, {})) for name in question["data"]}
     subject = "/".join(part for part in (suite.name, recipe, case) if part)
-    return Entry("accuracy", backend, subject, {**there, **asked, **happened}, arrays)
+    row = Row("accuracy", backend, subject)
+    return BaselineEntry(row, {**own, **question, **delivery}, arrays)
 
 
-def _asked(suite: Suite, recipe: Recipe) -> dict[str, Any]:
+def _question(suite: Suite, recipe: Recipe) -> dict[str, Any]:
+    """Return everything that makes two entries answers to the same question."""
     return {
         "form": FORM,
         "suite": suite.name,
@@ -135,7 +146,7 @@ def _asked(suite: Suite, recipe: Recipe) -> dict[str, Any]:
 
 
 def _conditions(plan: Plan, sessions: list[dict[str, Any]], backend: str) -> dict[str, Any]:
-    """Return what the last session that opened the backend knows of it."""
+    """Return the conditions recorded by the last session that opened the backend."""
     opened = [one for one in sessions if backend in one.get("backends", {})]
     session = opened[-1] if opened else {}
     described = session.get("backends", {}).get(backend, {})

@@ -1,7 +1,8 @@
-"""Whether what was trained now and the baseline of the accuracy layer are answers to one question.
+"""Decides whether an entry and its baseline are answers to the same question.
 
-Another recipe, other seeds or other data are another question. Another machine, another number of
-threads or lanes are other conditions: seeds still tell what a recipe reaches.
+A different recipe, different seeds or different data make a different question. A different
+machine, or number of threads or lanes, is only a different condition: the seeds still show what
+accuracy a recipe reaches.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyseeds.check.accuracy.scored import FORM
-from manyseeds.check.store import Entry
+from manyseeds.check.accuracy.entries import FORM
+from manyseeds.check.baseline import BaselineEntry
 from manyseeds.model import digest
 from manyseeds.statistics.summary import STATUSES
 
@@ -21,8 +22,8 @@ CONDITIONS = ("device", "machine", "threads", "lanes", "precision", "determinist
 OK, DIVERGED = STATUSES.index("ok"), STATUSES.index("diverged")
 
 
-def undelivered(entry: Entry) -> str:
-    """Say how many rows were not delivered, and why; "" if all were."""
+def undelivered(entry: BaselineEntry) -> str:
+    """Return how many rows were not delivered, and why, in words; "" if all were."""
     status = entry.arrays["status"]
     counts = {
         name.replace("_", " "): int((status == code).sum())
@@ -39,29 +40,32 @@ def undelivered(entry: Entry) -> str:
     return f"of {len(status)} seeds {lost}" + (f": {reasons}" if reasons else "")
 
 
-def other_question(now: Entry, then: Entry, *, same_seeds: bool) -> str:
-    """Say in what the questions differ; "" if they are the same."""
+def different_question(now: BaselineEntry, then: BaselineEntry, *, same_seeds: bool) -> str:
+    """Return how the questions of two entries differ, in words; "" if they are the same.
+
+    `same_seeds` says whether different seeds make a different question.
+    """
     if then.context.get("form") != FORM:
-        return f"its form is {then.context.get('form')}, that of this version is {FORM}"
-    found = []
+        return f"its form is {then.context.get('form')}, this version's is {FORM}"
+    differences = []
     if then.context["recipe_sha256"] != now.context["recipe_sha256"]:
-        found.append(_recipes(then.context["recipe"], now.context["recipe"]))
-    for name, what in (("varied", "streams that a seed drives"), ("primary", "primary metric")):
-        if then.context[name] != now.context[name]:
-            found.append(f"{what}: {then.context[name]} → {now.context[name]}")
+        differences.append(_recipe_changes(then.context["recipe"], now.context["recipe"]))
+    for key, meaning in (("varied", "streams that a seed drives"), ("primary", "primary metric")):
+        if then.context[key] != now.context[key]:
+            differences.append(f"{meaning}: {then.context[key]} → {now.context[key]}")
     data, known = now.context["datasets"], then.context["datasets"]
-    found += [
-        f"data set {name!r} has other files (SHA-256)"
+    differences += [
+        f"data set {name!r} has different files (SHA-256)"
         for name in sorted(set(data) & set(known))
         if data[name] and known[name] and data[name] != known[name]
     ]
     if same_seeds and not np.array_equal(np.sort(seeds_of(now)), np.sort(seeds_of(then))):
-        found.append(f"seeds {_range(seeds_of(then))} → {_range(seeds_of(now))}")
-    return "; ".join(found)
+        differences.append(f"seeds {_range(seeds_of(then))} → {_range(seeds_of(now))}")
+    return "; ".join(differences)
 
 
-def _recipes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Say what differs between two recipes, the first few keys of it."""
+def _recipe_changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return the first few keys in which two recipes differ, in words."""
     before, after = dict(_flat(then)), dict(_flat(now))
     absent = "—"
     changes = [
@@ -82,7 +86,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def seeds_of(entry: Entry) -> NDArray[np.int64]:
+def seeds_of(entry: BaselineEntry) -> NDArray[np.int64]:
     """Return the seeds of an entry, in its order."""
     seeds: NDArray[np.int64] = entry.arrays["seeds"]
     return seeds
@@ -94,17 +98,17 @@ def _range(seeds: NDArray[np.int64]) -> str:
     return f"{len(seeds)} ({seeds.min()} … {seeds.max()})"
 
 
-def other_conditions(now: Entry, then: Entry) -> Iterator[str]:
-    """Yield the conditions that differ, "threads 1 → 2"."""
+def different_conditions(now: BaselineEntry, then: BaselineEntry) -> Iterator[str]:
+    """Yield the conditions that differ: "threads 1 → 2"."""
     for name in (*CONDITIONS, "quick"):
         before, after = then.context.get(name), now.context.get(name)
         if before != after:
             yield f"{name} {before} → {after}"
 
 
-def same_to_the_bit(now: Entry, then: Entry) -> bool:
-    """Return whether the conditions are such that the numbers have to be the same, bit for bit."""
+def must_be_identical(now: BaselineEntry, then: BaselineEntry) -> bool:
+    """Return whether the conditions require the numbers to be the same, bit for bit."""
     keys = ("versions", "platform", "switches", "commit", "dirty", *CONDITIONS)
-    known = [{key: entry.context.get(key) for key in keys} for entry in (then, now)]
-    certain = known[0]["deterministic"] and known[0]["versions"] and known[0]["dirty"] is False
-    return bool(certain) and digest(known[0]) == digest(known[1])
+    before, after = ({key: entry.context.get(key) for key in keys} for entry in (then, now))
+    certain = before["deterministic"] and before["versions"] and before["dirty"] is False
+    return bool(certain) and digest(before) == digest(after)

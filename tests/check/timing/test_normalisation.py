@@ -1,4 +1,4 @@
-"""How much each part of the yardstick counts: against what made the data, and another solver."""
+"""The weights of the yardstick's parts, against those behind the data and another solver."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from manyseeds.check.timing.multiples import in_multiples, weights_of
+from manyseeds.check.timing.normalisation import normalised, weights_of
 
 SHAPE = (8, 40)
 
@@ -20,17 +20,17 @@ def measured(rng, weights, noise=0.0, spread=0.1):
 
 
 @pytest.mark.parametrize("weights", [(1.0, 0.0, 0.0), (0.5, 0.3, 0.2), (0.0, 0.25, 0.75)])
-def test_weights_that_made_the_data_are_found(rng, weights):
+def test_the_weights_behind_the_data_are_recovered(rng, weights):
     own, parts = measured(rng, weights)
     found = weights_of(own, parts, 8)
     np.testing.assert_allclose(found, weights, atol=1e-6)
-    multiples = in_multiples(own, parts, found)
+    multiples = normalised(own, parts, found)
     np.testing.assert_allclose(multiples, 6.0, rtol=1e-6)
 
 
 @given(st.integers(0, 10**6), st.floats(-1.0, 2.0))
-def test_they_are_shares_and_solve_what_another_solver_does(seed, pull):
-    """Also where the data would have them negative, or sum to something else."""
+def test_weights_are_shares_and_no_worse_than_another_solvers(seed, pull):
+    """Also if unconstrained weights would be negative, or would not sum to 1."""
     rng = np.random.default_rng(seed)
     own, parts = measured(rng, (pull, 0.6, 0.3), noise=0.02)
     found = weights_of(own, parts, 8)
@@ -57,15 +57,15 @@ def test_they_are_shares_and_solve_what_another_solver_does(seed, pull):
 
 
 @given(st.floats(0.2, 5.0), st.integers(0, 10**6))
-def test_a_machine_that_is_slower_in_all_respects_is_no_change(times, seed):
+def test_a_machine_that_is_slower_in_all_respects_makes_no_change(times, seed):
     rng = np.random.default_rng(seed)
     own, parts = measured(rng, (0.2, 0.4, 0.1), noise=0.05)
     weights = weights_of(own, parts, 8)
-    there = in_multiples(times * own, times * parts, weights)
-    np.testing.assert_allclose(there, in_multiples(own, parts, weights))
+    there = normalised(times * own, times * parts, weights)
+    np.testing.assert_allclose(there, normalised(own, parts, weights))
 
 
-def test_parts_that_never_varied_count_evenly_or_not_but_sum_to_1():
+def test_weights_of_parts_that_never_vary_sum_to_1():
     found = weights_of(np.full(SHAPE, 2.0), np.full((*SHAPE, 3), 1.0), 8)
     assert found.sum() == pytest.approx(1)
     assert np.isfinite(found).all()

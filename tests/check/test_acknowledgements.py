@@ -1,11 +1,12 @@
-"""Known differences: accepted with their reason, until they expire."""
+"""Acknowledged differences are accepted, with their reason, until they expire."""
 
 from datetime import date
 
 import pytest
 
-from manyseeds.check.acknowledged import acknowledge, read_acknowledged, unused
+from manyseeds.check.acknowledgements import acknowledge, read_acknowledgements, unused
 from manyseeds.check.findings import Finding
+from manyseeds.check.rows import Row
 from manyseeds.errors import RequestError
 
 TEXT = """
@@ -14,18 +15,20 @@ row = "numerics/tensorflow/nadam*"
 reason = "Keras changed its schedule"
 expires = 2026-12-31
 """
-CHANGED = Finding("numerics", "tensorflow", "nadam_keras3", "changed", fails=True, told="parts")
-FINE = Finding("numerics", "tensorflow", "nadam", "unchanged")
+CHANGED = Finding(
+    Row("numerics", "tensorflow", "nadam_keras3"), "changed", fails=True, message="it differs"
+)
+FINE = Finding(Row("numerics", "tensorflow", "nadam"), "unchanged")
 
 
 def known(tmp_path, text=TEXT):
     path = tmp_path / "acknowledged.toml"
     path.write_text(text, encoding="utf-8")
-    return read_acknowledged(path)
+    return read_acknowledgements(path)
 
 
-def test_no_file_acknowledges_nothing(tmp_path):
-    assert read_acknowledged(tmp_path / "acknowledged.toml") == ()
+def test_without_a_file_nothing_is_acknowledged(tmp_path):
+    assert read_acknowledgements(tmp_path / "acknowledged.toml") == ()
 
 
 @pytest.mark.parametrize(
@@ -34,12 +37,12 @@ def test_no_file_acknowledges_nothing(tmp_path):
 def test_a_difference_is_accepted_up_to_its_last_day(tmp_path, today, accepted):
     found, fine = acknowledge([CHANGED, FINE], known(tmp_path), today)
     assert (found.acknowledged is not None) == accepted
-    assert ("has passed" in found.told) != accepted
-    assert "Keras changed its schedule" in (found.acknowledged or found.told)
+    assert ("expired on 2026-12-31" in found.message) != accepted
+    assert "Keras changed its schedule" in (found.acknowledged or found.message)
     assert fine == FINE
 
 
-def test_what_is_acknowledged_and_fails_no_more_is_told(tmp_path):
+def test_an_acknowledgement_that_is_no_longer_needed_is_reported(tmp_path):
     assert unused([FINE], known(tmp_path)) == ("numerics/tensorflow/nadam*",)
     assert unused([CHANGED, FINE], known(tmp_path)) == ()
 
@@ -55,7 +58,7 @@ def test_what_is_acknowledged_and_fails_no_more_is_told(tmp_path):
         (TEXT + 'because = "typo"\n', "because"),
     ],
 )
-def test_a_file_that_is_wrong_is_told_with_its_key(tmp_path, text, said):
+def test_an_error_in_the_file_is_reported_with_its_key(tmp_path, text, said):
     with pytest.raises(RequestError, match=said) as error:
         known(tmp_path, text)
     assert "acknowledged.toml" in str(error.value)

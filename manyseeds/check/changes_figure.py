@@ -1,4 +1,4 @@
-"""What moved, drawn: a panel a layer, a line a finding, the worst at the top."""
+"""The figure of a check: a panel per layer, a line per finding, worst at the top."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from manyseeds.check.findings import LAYERS, Finding, Layer
-from manyseeds.conformance.parity import TOLERANCE
+from manyseeds.check.findings import Finding
+from manyseeds.check.rows import LAYERS, Layer
+from manyseeds.conformance.comparison import TOLERANCE
 from manyseeds.presentation import theme
 from manyseeds.presentation.wording import backend_name
 
-MOST = 25
+MOST_LINES = 25
 """Lines of a panel at most."""
 
 _AXES: dict[Layer, str] = {
@@ -23,13 +24,18 @@ _AXES: dict[Layer, str] = {
 }
 
 
-def moved_figure(findings: Sequence[Finding]) -> theme.Drawn | None:
-    """Draw the findings that changed or cannot be told, those of `CheckReport` in their order.
+def changes_figure(findings: Sequence[Finding]) -> theme.Drawn | None:
+    """Draw the findings that changed or could not be decided.
+
+    Parameters
+    ----------
+    findings
+        In the order of `CheckReport.findings`.
 
     Returns
     -------
     Drawn or None
-        None if there is no such finding with a size.
+        None if no such finding has a size.
     """
     panels = [(layer, _drawable(layer, findings)) for layer in LAYERS]
     panels = [(layer, rows) for layer, rows in panels if rows]
@@ -44,13 +50,13 @@ def moved_figure(findings: Sequence[Finding]) -> theme.Drawn | None:
             _panel(axes, layer, rows, theme.colours(backends))
         reading = (
             "Filled: changed. Hollow: too few samples to tell, or acknowledged. Bars are the "
-            "corrected 95 % intervals; the band is what does not count."
+            "corrected 95 % intervals; changes within the band do not count."
         )
-        return theme.drawn(figure, "moved", "What moved since the baseline", reading)
+        return theme.drawn(figure, "moved", "Changes since the baseline", reading)
 
 
 def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:
-    wanted = [
+    drawable = [
         finding
         for finding in findings
         if finding.layer == layer
@@ -58,18 +64,18 @@ def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:
         and not math.isnan(finding.size)
         and (layer != "accuracy" or finding.unit == "share")
     ]
-    return wanted[:MOST]
+    return drawable[:MOST_LINES]
 
 
-def _panel(axes: Axes, layer: Layer, rows: Sequence[Finding], tones: Mapping[str, str]) -> None:
-    _scale(axes, layer)
+def _panel(axes: Axes, layer: Layer, rows: Sequence[Finding], colours: Mapping[str, str]) -> None:
+    _set_scale(axes, layer)
     for height, finding in enumerate(rows):
-        size, low, high = (_drawn(layer, v) for v in (finding.size, finding.low, finding.high))
-        tone = tones[finding.backend]
-        sure = finding.state == "changed" and finding.acknowledged is None
+        size, low, high = (_plotted(layer, v) for v in (finding.size, finding.low, finding.high))
+        colour = colours[finding.backend]
+        certain = finding.state == "changed" and finding.acknowledged is None
         if not math.isnan(low + high):
-            axes.plot([low, high], [height, height], color=tone, lw=1.4)
-        axes.plot(size, height, "o", color=tone, mfc=tone if sure else theme.PAPER, ms=6)
+            axes.plot([low, high], [height, height], color=colour, lw=1.4)
+        axes.plot(size, height, "o", color=colour, mfc=colour if certain else theme.PAPER, ms=6)
     names = [f"{finding.subject} · {backend_name(finding.backend)}" for finding in rows]
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -78,8 +84,8 @@ def _panel(axes: Axes, layer: Layer, rows: Sequence[Finding], tones: Mapping[str
     axes.set_xlabel(_AXES[layer])
 
 
-def _scale(axes: Axes, layer: Layer) -> None:
-    """Set the scale, and mark what counts as nothing."""
+def _set_scale(axes: Axes, layer: Layer) -> None:
+    """Set the scale of a panel, and mark the changes that do not count."""
     if layer == "numerics":
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
@@ -91,8 +97,8 @@ def _scale(axes: Axes, layer: Layer) -> None:
         axes.axvline(0, color=theme.MUTED, lw=1.2)
 
 
-def _drawn(layer: Layer, value: float) -> float:
-    """Return where a value is drawn: accuracies in points, infinite errors at the right edge."""
+def _plotted(layer: Layer, value: float) -> float:
+    """Return the plotted value: accuracies in points, infinite errors at the right edge."""
     if layer == "accuracy":
         return 100 * value
     return min(value, 1e3) if layer == "numerics" else value
