@@ -9,11 +9,12 @@ conditions (`--runs`).
 """
 
 import argparse
+import itertools
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -218,21 +219,19 @@ CHANGES = (
 
 def between_backends(path: Path) -> Iterator[list[str]]:
     """Compare a run's backends with each other."""
-    entries = entries_of(Ledger.open(path))
-    by_row = {(one.backend, one.subject): one for one in entries}
-    backends = list(dict.fromkeys(one.backend for one in entries))
-    for place, then in enumerate(backends):
-        for now in backends[place + 1 :]:
-            mine = [one for one in entries if one.backend == now and (then, one.subject) in by_row]
-            delivered = [one for one in mine if _whole(one) and _whole(by_row[then, one.subject])]
-            result = compare(
-                delivered,
-                lambda row, then=then: by_row[then, row.subject],
-            )
-            yield _real(path.name, f"{then} → {now}", result)
+    entries = [entry for entry in entries_of(Ledger.open(path)) if _delivered(entry)]
+    by_row = {entry.row: entry for entry in entries}
+    backends = list(dict.fromkeys(entry.backend for entry in entries))
+    for then, now in itertools.combinations(backends, 2):
+        before = {
+            entry.row: replace(entry.row, backend=then) for entry in entries if entry.backend == now
+        }
+        shared = [by_row[row] for row, other in before.items() if other in by_row]
+        result = compare(shared, lambda row, before=before: by_row[before[row]])
+        yield _real(path.name, f"{then} → {now}", result)
 
 
-def _whole(entry: BaselineEntry) -> bool:
+def _delivered(entry: BaselineEntry) -> bool:
     return bool((entry.arrays["status"] <= 1).all())
 
 
@@ -284,8 +283,8 @@ NULL_COLUMNS = (
     *("families alarmed", "per family [95 %]", "unchanged"),
 )
 POWER_COLUMNS = (
-    *("change", "correlation", "found", "cannot tell", "unchanged"),
-    *("predicted", "elsewhere"),
+    *("change", "correlation", "found", "cannot tell", "unchanged", "predicted"),
+    "elsewhere",
 )
 REAL_COLUMNS = ("run", "compared", "comparisons", "unchanged", "cannot tell", "changed", "alarms")
 
