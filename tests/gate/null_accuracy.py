@@ -34,8 +34,7 @@ from manyseeds.presentation.markdown import markdown_table
 SEEDS = 30
 RECIPES = 20
 IMAGES = 2_000
-GUESS = 0.1
-SD = 0.01
+GUESS, SD = 0.1, 0.01
 
 Draw = Callable[[np.ndarray], np.ndarray]
 
