@@ -27,8 +27,8 @@ Made by
     {command}
 
 Each check is the real command against the baseline of the same version, in new processes: {times}
-times on an idle machine, {times} times beside as many busy processes as there are cores. Every
-failing row is a false alarm.
+on an idle machine, and {times} beside as many busy processes as there are cores. Every failing
+row is a false alarm.
 
 {table}
 """

@@ -1,7 +1,7 @@
 """The time layer: which workloads are faster or slower than in the baseline.
 
-entries = measure(["pytorch", "jax"])
-result = compare(entries, Baseline(folder))
+`measurement` measures the entries, `time_comparison` compares one subject, and this module judges
+all of them together.
 """
 
 from __future__ import annotations
