@@ -1,4 +1,4 @@
-"""What a layer of the gate finds: a row for everything it compared, and its state."""
+"""Findings: the result of every comparison that a layer of the gate makes."""
 
 from __future__ import annotations
 
@@ -7,62 +7,55 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Layer = Literal["numerics", "accuracy", "time"]
-LAYERS: tuple[Layer, ...] = get_args(Layer)
-"""Cheapest first."""
+from manyseeds.check.rows import Layer, Row
 
-State = Literal["changed", "missing", "not comparable", "cannot tell", "unchanged"]
-STATES: tuple[State, ...] = get_args(State)
+FindingState = Literal["changed", "missing", "not comparable", "cannot tell", "unchanged"]
+STATES: tuple[FindingState, ...] = get_args(FindingState)
 """Worst first.
 
-"changed": beyond the tolerance or the least effect, and sure of it; "missing": the baseline has no
-entry, or what it has was not delivered now; "not comparable": made under other conditions;
-"cannot tell": too few samples for the stated power; "unchanged".
+"changed": certainly beyond the tolerance or the least effect; "missing": the baseline has no entry,
+or what it has was not measured now; "not comparable": measured under other conditions; "cannot
+tell": too few samples for the stated power; "unchanged".
 """
 
 Direction = Literal["worse", "better", ""]
 
-FAILING: frozenset[State] = frozenset({"changed", "missing"})
-"""States that fail a check by themselves; see `Finding.fails`."""
-
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison.
+    """The result of one comparison.
 
     Attributes
     ----------
-    layer, backend, subject
-        What was compared: a recipe of the parity kit, "SUITE/RECIPE/metric", "adam step".
+    row
+        The name of what was compared, as in tables, `--explain` and `acknowledged.toml`.
     state, direction
-        What was found; "worse" and "better" are both changes.
+        The result; "worse" and "better" are both changes.
     size, low, high
-        The change and its interval, in `unit`; NaN where there is none.
+        The change and its interval, in `unit`; NaN if there is none.
     unit
         "relative error", "share", "ratio", …
-    told
+    message
         One line for a person: what differs, which condition, how many samples are needed.
     reason
-        Likely cause, where a known one matches; else "".
+        The likely cause, if one is known; else "".
     then, now
-        Versions of what was compared, by package.
+        Versions of the packages on both sides.
     fails
-        Whether the check fails by it: a baseline made for another question fails as a missing one
-        does, one from another machine does not.
+        Whether the finding fails the check. A baseline made for another question does, like a
+        missing one; a baseline from another machine does not.
     acknowledged
-        Why it is accepted for now, from `results/acknowledged.toml`; None if it is not.
+        Why the finding is accepted for now, from `results/acknowledged.toml`; None if it is not.
     """
 
-    layer: Layer
-    backend: str
-    subject: str
-    state: State
+    row: Row
+    state: FindingState
     direction: Direction = ""
     size: float = math.nan
     low: float = math.nan
     high: float = math.nan
     unit: str = ""
-    told: str = ""
+    message: str = ""
     reason: str = ""
     then: Mapping[str, str] = field(default_factory=dict)
     now: Mapping[str, str] = field(default_factory=dict)
@@ -70,23 +63,33 @@ class Finding:
     acknowledged: str | None = None
 
     @property
-    def row(self) -> str:
-        """Its name in tables, `--explain` and `acknowledged.toml`: "numerics/jax/nadam"."""
-        return f"{self.layer}/{self.backend}/{self.subject}"
+    def layer(self) -> Layer:
+        """The layer of the row."""
+        return self.row.layer
+
+    @property
+    def backend(self) -> str:
+        """The backend of the row."""
+        return self.row.backend
+
+    @property
+    def subject(self) -> str:
+        """The subject of the row."""
+        return self.row.subject
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A layer's findings.
+    """The findings of one layer.
 
     Attributes
     ----------
     comparisons
-        How many were corrected for together.
+        How many comparisons were corrected for together.
     seconds
-        What the layer took.
+        How long the layer took.
     notes
-        What else has to be said, a line each.
+        Remarks about the layer as a whole, a line each.
     """
 
     layer: Layer

@@ -1,37 +1,38 @@
-"""What a check found, for a person, a code host, a CI system and a program."""
+"""The report of a check: a table, Markdown, JUnit XML and JSON."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
-from xml.etree import ElementTree
 
+from manyseeds.check import finding_text
 from manyseeds.check.findings import STATES, Finding, LayerResult
 from manyseeds.presentation.command_result import Outcome
-from manyseeds.presentation.markdown import markdown_escaped
+from manyseeds.presentation.junit import JunitCase, JunitSuite, junit_document
+from manyseeds.presentation.markdown import markdown_escaped, markdown_rows
 
-SHOWN = 40
+MOST_ROWS = 40
 """Rows printed at most; files have all of them."""
 
 _SIGNS = {
     "changed": "✗", "missing": "✗", "not comparable": "≠", "cannot tell": "?", "unchanged": "✓"
 }  # fmt: skip
-_COLUMNS = ("", "state", "row", "change", "95 % interval", "versions", "what and why")
+_COLUMNS = ("", "state", "row", "change", "95 % interval", "versions", "explanation")
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The layers that were run.
+    """The results of the layers that were compared.
 
     Attributes
     ----------
     strict
-        Whether what cannot be told fails too.
+        Whether "cannot tell" fails.
     stopped
-        Why not all layers that were asked for are there; "" if they are.
+        Why a layer is missing; "" if none is.
     """
 
     layers: tuple[LayerResult, ...]
@@ -40,72 +41,64 @@ class CheckReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All of them, the worst first."""
-        found = [finding for layer in self.layers for finding in layer.findings]
-        return tuple(sorted(found, key=self._badness))
+        """All findings, worst first."""
+        findings = [finding for layer in self.layers for finding in layer.findings]
+        return tuple(sorted(findings, key=self._badness))
 
     @property
     def exit_status(self) -> int:
-        """0 if nothing fails that is not acknowledged, and everything asked for was compared."""
+        """0 if every failing finding is acknowledged and everything asked for was compared."""
         failing = any(self.fails(finding) for finding in self.findings)
         return 1 if failing or self.stopped or not self.findings else 0
 
     def fails(self, finding: Finding) -> bool:
-        """Whether the check fails by a finding."""
+        """Return whether a finding fails the check."""
         if finding.acknowledged is not None:
             return False
         return finding.fails or (self.strict and finding.state == "cannot tell")
 
     def _badness(self, finding: Finding) -> tuple[bool, int, float, str]:
         size = abs(finding.size) if math.isfinite(finding.size) else math.inf
-        return not self.fails(finding), STATES.index(finding.state), -size, finding.row
-
-    def outcome(self, everything: bool = False) -> Outcome:
-        """Return the table to print: what is not unchanged, or all of it."""
-        chosen = [f for f in self.findings if everything or f.state != "unchanged"]
-        groups = [[finding] for finding in chosen] if everything else _alike(chosen)
-        shown = groups if everything else groups[:SHOWN]
-        rows = tuple(map(self._row, shown))
-        more = len(chosen) - sum(map(len, shown))
-        left = (f"{more} more rows: --all, --json or --markdown has them",) if more else ()
-        title = "Since the baseline: " + self.verdict()
-        return Outcome(title, _COLUMNS, rows, self.exit_status, (*left, *self.notes()))
+        place = STATES.index(finding.state)
+        return not self.fails(finding), place, -size, str(finding.row)
 
     def verdict(self) -> str:
-        """Return the one line that is read first."""
+        """Return the one-line verdict: how many findings fail, by state."""
         if not self.findings:
             return "nothing was compared"
         failing = [finding for finding in self.findings if self.fails(finding)]
         if not failing:
-            return "nothing has changed that fails"
-        worst = Counter(_what(finding) for finding in failing)
-        return ", ".join(f"{count} {what}" for what, count in worst.items())
+            return "no failing changes"
+        counts = Counter(finding_text.state(finding) for finding in failing)
+        return ", ".join(f"{count} {state}" for state, count in counts.items())
 
     def notes(self) -> tuple[str, ...]:
-        """Return a line a layer, and what else must be said."""
-        lines = [_layer_note(layer) for layer in self.layers]
+        """Return the counts of each layer, the layers' notes, and why a layer is missing."""
+        lines = [_counts(layer) for layer in self.layers]
         lines += [f"{layer.layer}: {note}" for layer in self.layers for note in layer.notes]
         return tuple(filter(None, [*lines, self.stopped]))
+
+    def outcome(self, everything: bool = False) -> Outcome:
+        """Return the table to print, of all findings or of those that are not unchanged."""
+        chosen = [f for f in self.findings if everything or f.state != "unchanged"]
+        groups = [[finding] for finding in chosen] if everything else _grouped(chosen)
+        shown = groups if everything else groups[:MOST_ROWS]
+        more = len(chosen) - sum(map(len, shown))
+        hint = (f"{more} more rows: see --all, --json or --markdown",) if more else ()
+        return Outcome(
+            title=f"Since the baseline: {self.verdict()}",
+            columns=_COLUMNS,
+            rows=tuple(map(_cells, shown)),
+            exit_status=self.exit_status,
+            notes=(*hint, *self.notes()),
+        )
 
     def show(self) -> None:
         """Print the table."""
         self.outcome().show()
 
-    def _row(self, group: Sequence[Finding]) -> tuple[str, ...]:
-        finding = group[0]
-        whole = f"{finding.layer}/{finding.backend}: {len(group)} rows"
-        return (
-            "~" if finding.acknowledged else _SIGNS[finding.state],
-            _what(finding),
-            finding.row if len(group) == 1 else whole,
-            change(finding),
-            interval(finding),
-            versions(finding.then, finding.now),
-            why(finding),
-        )
-
     def as_json(self) -> dict[str, Any]:
-        """Return everything; numbers that are not finite are null."""
+        """Return the whole report as `report.schema.json` describes it."""
         return {
             "verdict": self.verdict(),
             "exit_status": self.exit_status,
@@ -119,125 +112,99 @@ class CheckReport:
                 }
                 for layer in self.layers
             ],
-            "findings": [self._document(finding) for finding in self.findings],
+            "findings": [self._json_finding(finding) for finding in self.findings],
         }
 
-    def _document(self, finding: Finding) -> dict[str, Any]:
-        found = {"row": finding.row} | asdict(finding) | {"fails": self.fails(finding)}
+    def _json_finding(self, finding: Finding) -> dict[str, Any]:
         return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in found.items()
+            "row": str(finding.row),
+            "layer": finding.layer,
+            "backend": finding.backend,
+            "subject": finding.subject,
+            "state": finding.state,
+            "direction": finding.direction,
+            "size": _json_number(finding.size),
+            "low": _json_number(finding.low),
+            "high": _json_number(finding.high),
+            "unit": finding.unit,
+            "told": finding.message,
+            "reason": finding.reason,
+            "then": dict(finding.then),
+            "now": dict(finding.now),
+            "fails": self.fails(finding),
+            "acknowledged": finding.acknowledged,
         }
 
     def markdown(self) -> str:
-        """Return a page for code hosts."""
-        return "\n".join(self._lines()) + "\n"
+        """Return a page for code hosts, with all findings that are not unchanged."""
+        return "\n".join(self._markdown_lines()) + "\n"
 
-    def _lines(self) -> Iterator[str]:
+    def _markdown_lines(self) -> Iterator[str]:
         yield f"## {'✅' if self.exit_status == 0 else '❌'} {self.verdict()}"
         yield ""
         yield from (f"* {markdown_escaped(note)}" for note in self.notes())
-        told = [f for f in self.findings if f.state != "unchanged"]
-        if told:
+        groups = _grouped([f for f in self.findings if f.state != "unchanged"])
+        if groups:
             yield ""
-            yield "| " + " | ".join(_COLUMNS) + " |"
-            yield "|" + "---|" * len(_COLUMNS)
-        for group in _alike(told):
-            yield "| " + " | ".join(str(markdown_escaped(c)) for c in self._row(group)) + " |"
+            yield markdown_rows(_COLUMNS, map(_cells, groups))
 
     def junit(self) -> str:
-        """Return JUnit XML: a suite a layer, a case a finding."""
-        root = ElementTree.Element("testsuites", name="manyseeds check")
-        for layer in self.layers:
-            failing = [finding for finding in layer.findings if self.fails(finding)]
-            skipped = [f for f in layer.findings if not self.fails(f) and f.state != "unchanged"]
-            suite = ElementTree.SubElement(
-                root,
-                "testsuite",
-                name=layer.layer,
-                tests=str(len(layer.findings)),
-                failures=str(len(failing)),
-                errors="0",
-                skipped=str(len(skipped)),
-                time=f"{layer.seconds:.3f}",
-            )
-            for finding in layer.findings:
-                self._case(suite, finding)
-        ElementTree.indent(root)
-        return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+        """Return JUnit XML: a suite per layer, a case per finding."""
+        suites = [
+            JunitSuite(layer.layer, tuple(map(self._junit_case, layer.findings)), layer.seconds)
+            for layer in self.layers
+        ]
+        return junit_document("manyseeds check", suites)
 
-    def _case(self, suite: ElementTree.Element, finding: Finding) -> None:
-        where = f"manyseeds.{finding.layer}.{finding.backend}"
-        case = ElementTree.SubElement(
-            suite, "testcase", classname=where, name=_printable(finding.subject)
-        )
+    def _junit_case(self, finding: Finding) -> JunitCase:
+        classname = f"manyseeds.{finding.layer}.{finding.backend}"
         if finding.state == "unchanged":
-            return
-        tag = "failure" if self.fails(finding) else "skipped"
-        told = _printable(f"{_what(finding)}: {why(finding)}")
-        element = ElementTree.SubElement(case, tag, message=told)
-        element.text = _printable(
-            f"{change(finding)} {interval(finding)} {versions(finding.then, finding.now)}"
+            return JunitCase(finding.subject, classname)
+        return JunitCase(
+            name=finding.subject,
+            classname=classname,
+            outcome="failed" if self.fails(finding) else "skipped",
+            message=f"{finding_text.state(finding)}: {finding_text.explanation(finding)}",
+            details=" ".join(
+                [
+                    finding_text.size(finding),
+                    finding_text.interval(finding),
+                    finding_text.versions(finding.then, finding.now),
+                ]
+            ),
         )
 
 
-def _alike(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Return what is missing for one reason together: a backend that cannot be started, say."""
+def _grouped(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Return findings that are missing for the same reason together, the others alone.
+
+    A backend that cannot be started makes all its rows missing.
+    """
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        alike = finding.state == "missing" and not finding.acknowledged
-        key = (finding.layer, finding.backend, finding.told) if alike else (finding.row,)
+        key: tuple[str, ...] = (str(finding.row),)
+        if finding.state == "missing" and not finding.acknowledged:
+            key = (finding.layer, finding.backend, finding.message)
         groups.setdefault(key, []).append(finding)
     return list(groups.values())
 
 
-def _what(finding: Finding) -> str:
-    return f"{finding.state} ({finding.direction})" if finding.direction else finding.state
+def _cells(group: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the row of a table for findings of one group."""
+    finding = group[0]
+    whole = f"{finding.layer}/{finding.backend}: {len(group)} rows"
+    return (
+        "~" if finding.acknowledged else _SIGNS[finding.state],
+        finding_text.state(finding),
+        str(finding.row) if len(group) == 1 else whole,
+        finding_text.size(finding),
+        finding_text.interval(finding),
+        finding_text.versions(finding.then, finding.now),
+        finding_text.explanation(finding),
+    )
 
 
-def change(finding: Finding) -> str:
-    """Return the size of a change in its unit."""
-    return "" if math.isnan(finding.size) else _amount(finding.size, finding.unit)
-
-
-def interval(finding: Finding) -> str:
-    """Return its interval."""
-    if math.isnan(finding.low) or math.isnan(finding.high):
-        return ""
-    return f"{_amount(finding.low, finding.unit)} … {_amount(finding.high, finding.unit)}"
-
-
-def _amount(value: float, unit: str) -> str:
-    match unit:
-        case "ratio":
-            return f"×{value:.3f}"
-        case "share":
-            return f"{100 * value:+.2f} points"
-        case "relative error":
-            return f"{value:.1e}"
-        case _:
-            return f"{value:+.4g} {unit}".strip()
-
-
-def why(finding: Finding) -> str:
-    """Return what differs, the likely reason and why it is accepted."""
-    reason = f"likely: {finding.reason}" if finding.reason else ""
-    known = f"acknowledged: {finding.acknowledged}" if finding.acknowledged else ""
-    return "; ".join(filter(None, [finding.told, reason, known]))
-
-
-def versions(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Return the packages whose versions differ: "keras 3.14.0 → 3.15.1".
-
-    None where nothing ran on one side.
-    """
-    if not then or not now:
-        return ""
-    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    return ", ".join(f"{n} {then.get(n, 'none')} → {now.get(n, 'none')}" for n in names)
-
-
-def _layer_note(layer: LayerResult) -> str:
+def _counts(layer: LayerResult) -> str:
     states = Counter(finding.state for finding in layer.findings)
     counted = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
     return (
@@ -246,6 +213,5 @@ def _layer_note(layer: LayerResult) -> str:
     )
 
 
-def _printable(text: str) -> str:
-    """Return a text without the control characters that XML cannot hold."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+def _json_number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -23,7 +23,7 @@ from manyseeds.cli.options import (
 from manyseeds.cli.printing import finish
 
 if TYPE_CHECKING:  # imported when a command runs: the help waits for nothing slow
-    from manyseeds.check.command import Question
+    from manyseeds.check.scope import CheckRequest
 
 
 class LayerName(StrEnum):
@@ -84,20 +84,20 @@ class CheckOptions:
     results: Results = Path("results")
     as_json: AsJson = False
 
-    def question(self) -> Question:
+    def request(self) -> CheckRequest:
         """Return what to compare."""
-        return _question(self, self.baseline, thorough=self.thorough)
+        return _request(self, self.baseline, thorough=self.thorough)
 
 
 @takes(CheckOptions)
 def check(asked: CheckOptions) -> None:
     """Say what has changed since the baseline, if anything."""
-    from manyseeds.check import command
+    from manyseeds.check import commands
 
     if asked.explain is not None:
-        finish(command.explain_row(asked.question(), asked.explain), asked.as_json)
-    report = command.check_baseline(asked.question(), asked.acknowledged, strict=asked.strict)
-    command.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
+        finish(commands.explain_row(asked.request(), asked.explain), asked.as_json)
+    report = commands.check_baseline(asked.request(), asked.acknowledged, strict=asked.strict)
+    commands.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
     result = report if asked.as_json else report.outcome(asked.everything)
     finish(result, asked.as_json)
 
@@ -123,20 +123,20 @@ class BaselineOptions:
     results: Results = Path("results")
     as_json: AsJson = False
 
-    def question(self) -> Question:
+    def request(self) -> CheckRequest:
         """Return what to measure or list."""
-        return _question(self, self.folder)
+        return _request(self, self.folder)
 
 
 @takes(BaselineOptions)
 def baseline(asked: BaselineOptions) -> None:
     """Show the baseline of `check` and its log, or replace it."""
-    from manyseeds.check import command
+    from manyseeds.check import commands
 
     if asked.accept:
-        outcome = command.accept_baseline(asked.question(), asked.because, asked.row or ())
+        outcome = commands.accept_baseline(asked.request(), asked.because, asked.row or ())
     else:
-        outcome = command.show_baseline(asked.question())
+        outcome = commands.show_baseline(asked.request())
     finish(outcome, asked.as_json)
 
 
@@ -157,18 +157,20 @@ class CompareOptions:
 @takes(CompareOptions)
 def compare(asked: CompareOptions) -> None:
     """Compare the accuracies of two runs of a suite."""
-    from manyseeds.check import command
+    from manyseeds.check import commands
 
-    report = command.compare_two(asked.before, asked.after, asked.results)
-    command.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
+    report = commands.compare_two(asked.before, asked.after, asked.results)
+    commands.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
     result = report if asked.as_json else report.outcome(asked.everything)
     finish(result, asked.as_json)
 
 
-def _question(
+def _request(
     asked: CheckOptions | BaselineOptions, folder: Path, *, thorough: bool = False
-) -> Question:
-    from manyseeds.check.command import Question
+) -> CheckRequest:
+    from manyseeds.check.scope import CheckRequest
 
-    layers: Sequence[str] = [each.value for each in asked.layer or ()]
-    return Question(folder, asked.backend or (), layers, asked.suite or (), asked.results, thorough)
+    layers: Sequence[str] = [layer.value for layer in asked.layer or ()]
+    return CheckRequest(
+        folder, asked.backend or (), layers, asked.suite or (), asked.results, thorough
+    )

@@ -1,4 +1,4 @@
-"""The table of known deviations: what a backend does otherwise, by how much, and why."""
+"""The table of known deviations: where a backend differs, by how much, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from pydantic import Field
 
-from manyseeds.conformance.parity import Check
+from manyseeds.conformance.comparison import Check
 from manyseeds.model import Model
 
 
@@ -17,11 +17,11 @@ class Deviation(Model):
     Attributes
     ----------
     technique, backend, check
-        Which cell of the matrix.
+        The cell of the matrix.
     size
         The largest error seen.
     reason, tried
-        Why, and what was tried to remove it.
+        The cause, and the attempts to remove it.
     """
 
     technique: str
@@ -33,6 +33,6 @@ class Deviation(Model):
 
 
 def deviations() -> tuple[Deviation, ...]:
-    """Return the table."""
+    """Return the rows of `deviations.toml`."""
     text = (files("manyseeds.conformance") / "deviations.toml").read_text(encoding="utf-8")
     return tuple(Deviation(**row) for row in tomllib.loads(text).get("deviations", []))

@@ -1,4 +1,4 @@
-"""The matrix: technique × backend × check, from the comparisons of all recipes."""
+"""The matrix of parity: technique × backend × check, from the comparisons of all recipes."""
 
 from __future__ import annotations
 
@@ -8,130 +8,161 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from manyseeds.conformance.comparison import CHECKS, TOLERANCE, Check, TrajectoryComparison, compare
 from manyseeds.conformance.deviations import Deviation
-from manyseeds.conformance.parity import CHECKS, TOLERANCE, Check, Comparison, compare
 from manyseeds.conformance.trajectory import Trajectory
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.techniques_used import used
 from manyseeds.techniques.registry import technique_name, techniques
 
-State = Literal["exact", "deviates", "differs", "unsupported", "not followed"]
+CellState = Literal["exact", "deviates", "differs", "unsupported", "not followed"]
 Followed = Mapping[str, Mapping[str, Trajectory]]
-"""Trajectories by backend and by name of recipe; an unsupported recipe has none."""
+"""Trajectories by backend and recipe name; an unsupported recipe has none."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two backends on one recipe."""
+class BackendPair:
+    """The comparison of two backends on one recipe.
+
+    Attributes
+    ----------
+    allowed
+        Whether the table of known deviations allows all errors beyond the tolerance.
+    """
 
     recipe: str
     ours: str
     theirs: str
-    found: Comparison
+    comparison: TrajectoryComparison
     allowed: bool
 
     @property
     def fine(self) -> bool:
         """Whether they are the same training, or differ by no more than the table allows."""
-        return self.found.same or self.allowed
+        return self.comparison.same or self.allowed
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """A technique on a backend.
 
     Attributes
     ----------
     errors
-        By check: the largest over the recipes that use the technique; of the pairs with the other
-        backends the middle one, so that another backend's fault is not held against this one.
+        By check: the largest over the recipes that use the technique. For each recipe it is the
+        median of the pairs with the other backends, so that a fault of another backend is not held
+        against this one.
     reason
-        Why it is unsupported, or deviates.
+        Why the technique is unsupported, or deviates.
     """
 
     kind: str
     technique: str
     backend: str
-    state: State
+    state: CellState
     errors: Mapping[Check, float]
     recipes: int
     reason: str = ""
 
     @property
     def error(self) -> float | None:
-        """The largest of all checks."""
+        """The largest error of all checks; None without any."""
         return max(self.errors.values(), default=None)
 
 
 def pairs(
     followed: Followed, recipes: Mapping[str, Recipe], known: Sequence[Deviation]
-) -> Iterator[Pair]:
-    """Yield the comparison of every pair of backends on every recipe both support."""
+) -> Iterator[BackendPair]:
+    """Yield the comparison of every two backends on every recipe that both support."""
     for name, recipe in recipes.items():
         able = [backend for backend, trajectories in followed.items() if name in trajectories]
         for ours, theirs in itertools.combinations(able, 2):
-            found = compare(followed[ours][name], followed[theirs][name])
-            yield Pair(name, ours, theirs, found, allowed(found, recipe, (ours, theirs), known))
+            comparison = compare(followed[ours][name], followed[theirs][name])
+            allowed = is_allowed(comparison, recipe, (ours, theirs), known)
+            yield BackendPair(name, ours, theirs, comparison, allowed)
 
 
-def allowed(
-    found: Comparison, recipe: Recipe, backends: Collection[str], known: Sequence[Deviation]
+def is_allowed(
+    comparison: TrajectoryComparison,
+    recipe: Recipe,
+    backends: Collection[str],
+    known: Sequence[Deviation],
 ) -> bool:
-    """Return whether every check that fails is in the table with at least this size."""
+    """Return whether the table has every check that fails, with at least this size."""
     named = {name for _, name in used(recipe)} if known else set()
     sizes: dict[Check, float] = {}
     for row in known:
         if row.backend in backends and row.technique in named:
             sizes[row.check] = max(sizes.get(row.check, 0.0), row.size)
-    return all(e <= max(TOLERANCE, sizes.get(check, 0.0)) for check, e in found.errors.items())
+    return _within(comparison.errors, sizes)
+
+
+def _within(errors: Mapping[Check, float], sizes: Mapping[Check, float]) -> bool:
+    """Return whether every error is within the tolerance, or within its size in the table."""
+    return all(error <= max(TOLERANCE, sizes.get(check, 0.0)) for check, error in errors.items())
 
 
 def cells(
-    compared: Sequence[Pair],
+    compared: Sequence[BackendPair],
     recipes: Mapping[str, Recipe],
     backends: Sequence[str],
     unsupported: Mapping[tuple[str, str], str],
     known: Sequence[Deviation],
-) -> Iterator[Cell]:
+) -> Iterator[MatrixCell]:
     """Yield a cell for every technique there is, used by a recipe or not, on every backend.
 
-    `unsupported` holds the reasons by backend and recipe.
+    Parameters
+    ----------
+    compared
+        The comparisons of all recipes.
+    unsupported
+        Why a backend does not support a recipe, by both their names.
+    known
+        The table of known deviations.
     """
-    usage = {name: used(recipe) for name, recipe in recipes.items()}
+    techniques_of = {name: used(recipe) for name, recipe in recipes.items()}
     for cls in techniques():
-        key = (cls.kind, technique_name(cls))
-        using = [name for name, keys in usage.items() if key in keys]
+        technique = (cls.kind, technique_name(cls))
+        using = [name for name, own in techniques_of.items() if technique in own]
         for backend in backends:
-            yield _cell(key, backend, using, compared, unsupported, known)
+            reasons = [unsupported[backend, n] for n in using if (backend, n) in unsupported]
+            own = [pair for pair in compared if backend in (pair.ours, pair.theirs)]
+            errors = _errors(own, using)
+            yield _cell(technique, backend, errors, reasons, known)
+
+
+def _errors(
+    pairs_of_backend: Sequence[BackendPair], recipes: Sequence[str]
+) -> list[Mapping[Check, float]]:
+    """Return the errors of each recipe that was followed: medians over the other backends."""
+    errors: list[Mapping[Check, float]] = []
+    for name in recipes:
+        own = [pair.comparison.errors for pair in pairs_of_backend if pair.recipe == name]
+        if own:
+            errors.append({c: statistics.median_low([one[c] for one in own]) for c in CHECKS})
+    return errors
 
 
 def _cell(
-    key: tuple[str, str],
+    technique: tuple[str, str],
     backend: str,
-    using: Sequence[str],
-    compared: Sequence[Pair],
-    unsupported: Mapping[tuple[str, str], str],
+    errors_by_recipe: Sequence[Mapping[Check, float]],
+    reasons: Sequence[str],
     known: Sequence[Deviation],
-) -> Cell:
-    kind, technique = key
-    reasons = [unsupported[backend, name] for name in using if (backend, name) in unsupported]
+) -> MatrixCell:
+    """Return the cell of a technique, from the errors of its recipes or why it is unsupported."""
+    kind, name = technique
+    deviating = [row for row in known if (row.technique, row.backend) == (name, backend)]
     errors: dict[Check, float] = {}
-    followed = 0
-    for name in using:
-        own = [p for p in compared if p.recipe == name and backend in (p.ours, p.theirs)]
-        followed += bool(own)
-        for check in CHECKS if own else ():
-            middle = statistics.median_low([pair.found.errors[check] for pair in own])
-            errors[check] = max(errors.get(check, 0.0), middle)
-    listed = [row for row in known if (row.technique, row.backend) == (technique, backend)]
-    sizes = {row.check: row.size for row in listed}
-    state: State = "not followed"
+    if errors_by_recipe:
+        errors = {check: max(0.0, *(one[check] for one in errors_by_recipe)) for check in CHECKS}
+    state: CellState = "not followed"
     if reasons:
         state = "unsupported"
     elif errors and max(errors.values()) <= TOLERANCE:
         state = "exact"
     elif errors:
-        within = all(e <= max(TOLERANCE, sizes.get(check, 0.0)) for check, e in errors.items())
-        state = "deviates" if within else "differs"
-    reason = "; ".join(reasons or [row.reason for row in listed])
-    return Cell(kind, technique, backend, state, errors, followed, reason)
+        sizes = {row.check: row.size for row in deviating}
+        state = "deviates" if _within(errors, sizes) else "differs"
+    reason = "; ".join(reasons or [row.reason for row in deviating])
+    return MatrixCell(kind, name, backend, state, errors, len(errors_by_recipe), reason)

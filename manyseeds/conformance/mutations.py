@@ -1,7 +1,8 @@
-"""Mutations: a recipe changed in one place, all of them generated.
+"""Generates mutations: recipes that are changed in one place.
 
-Every real number of every technique times 1.01, and every convention flipped: a technique switched
-off or replaced by the next of its kind, a bias left out, a choice of words made the other way.
+Every real number of every technique is multiplied by 1.01, and every convention flipped: a
+technique is left out or replaced by the next of its kind, a bias left out, another of a few words
+chosen.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ _NAMES = {"name", "label", "of"}
 
 @dataclass(frozen=True)
 class Mutation:
-    """A recipe that differs in one place.
+    """A recipe changed in one place.
 
     Attributes
     ----------
     recipe
         The name of the recipe that was changed.
     subject
-        What was changed of which technique: "momentum.momentum", "nesterov".
+        The technique and field that were changed: "momentum.momentum", "nesterov".
     change
-        How: "× 1.01", "→ momentum", "off".
+        The change: "× 1.01", "→ momentum", "off".
     mutated
         The changed recipe.
     """
@@ -46,21 +47,21 @@ class Mutation:
 
     @property
     def name(self) -> str:
-        """What the mutation is called."""
+        """The mutation's name."""
         return f"{self.recipe}: {self.subject} {self.change}"
 
 
 def mutations(recipes: Mapping[str, Recipe]) -> list[Mutation]:
     """Return one mutation of every hyperparameter and convention, in the first recipe that has it.
 
-    What a backend does not compute, initialisers and data, is left alone; whole numbers (units,
-    epochs, batch) are structure, not hyperparameters.
+    Initialisers and data are not changed, because no backend computes them; neither are whole
+    numbers (units, epochs, batch), which are structure rather than hyperparameters.
     """
-    found: dict[tuple[str, str], Mutation] = {}
+    first: dict[tuple[str, str], Mutation] = {}
     for name, recipe in recipes.items():
         for mutation in all_mutations(name, recipe):
-            found.setdefault((mutation.subject, mutation.change), mutation)
-    return list(found.values())
+            first.setdefault((mutation.subject, mutation.change), mutation)
+    return list(first.values())
 
 
 def all_mutations(name: str, recipe: Recipe) -> Iterator[Mutation]:
@@ -75,7 +76,7 @@ def all_mutations(name: str, recipe: Recipe) -> Iterator[Mutation]:
 
 
 _Change = tuple[str, str, Place, list[Any]]
-"""Subject and change in words, where, and the values to try until one is valid."""
+"""Subject and change in words, the place, and the values to try until one is valid."""
 
 
 def _changes(place: Place, model: Model) -> Iterator[_Change]:
@@ -85,7 +86,7 @@ def _changes(place: Place, model: Model) -> Iterator[_Change]:
         if field in _NOT_TRAINED:
             continue
         if isinstance(value, float):
-            # Divided where the product is out of range: 0.999 of a beta.
+            # The product may be out of range: a beta of 0.999 is divided instead.
             yield f"{owner}.{field}", f"× {FACTOR}", where, [value * FACTOR, value / FACTOR]
         elif isinstance(value, tuple) and value and isinstance(value[0], float):
             yield f"{owner}.{field}", f"× {FACTOR}", where, [tuple(v * FACTOR for v in value)]
@@ -111,11 +112,11 @@ def _other_words(model: type[Model], field: str, value: str) -> list[str]:
 def _replacements(
     model: type[Model], field: str, value: Technique, where: Place
 ) -> Iterator[_Change]:
-    """Yield the next technique of the kind, and none where the field may be empty."""
+    """Yield the next technique of the kind, and no technique if the field may be empty."""
     if model.model_fields[field].default is None:
         yield value.name, "off", where, [None]
     if value.name == "softmax":
-        return  # the loss of several classes has no other
+        return  # the loss of several classes needs it
     names = [technique_name(cls) for cls in siblings(type(value))]
     at = names.index(value.name)
     following = [name for name in names[at + 1 :] + names[:at] if name != "softmax"]
@@ -124,12 +125,12 @@ def _replacements(
 
 
 def siblings(cls: type[Technique]) -> list[type[Technique]]:
-    """Return the techniques that can stand where one of this class does, itself included."""
+    """Return the techniques that can replace one of this class, itself included."""
     return [other for other in techniques() if _base(other) is _base(cls)]
 
 
 def _base(cls: type[Technique]) -> type:
-    """Return the class below `Technique` that the techniques of one union share."""
+    """Return the direct subclass of `Technique` that the techniques of one union share."""
     lineage = cls.__mro__
     return lineage[lineage.index(Technique) - 1]
 
@@ -148,7 +149,7 @@ def _first_valid(document: Any, place: Place, values: list[Any]) -> Recipe | Non
 
 
 def changed_at(document: Any, place: Place, value: Any) -> Any:
-    """Return a document of dictionaries and tuples with another value at a place."""
+    """Return a document of dictionaries and tuples with a new value at a place."""
     if not place:
         return value
     first, rest = place[0], place[1:]

@@ -1,4 +1,4 @@
-"""A trajectory: what a recipe does to a backend's weights, step by step."""
+"""Follows a recipe on a backend, step by step, and returns its trajectory."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from manyseeds.techniques.layers import AlphaDropout, BatchNorm, Dropout
 from manyseeds.techniques.network import Network
 
 Trajectory = Mapping[str, NDArray[np.float64]]
-"""Arrays by name, the lane first: "PHASE/loss" [lanes, steps], "PHASE/gradient/LAYER/VARIABLE"
-[lanes, steps, ...], "PHASE/weights/LAYER/VARIABLE" and "PHASE/scores/…" [lanes, ...]."""
+"""Arrays by name: "PHASE/loss" [lanes, steps], "PHASE/gradient/LAYER/VARIABLE" [lanes, steps, …],
+"PHASE/weights/LAYER/VARIABLE" and "PHASE/scores/…" [lanes, …]."""
 
 _SAMPLES = 3
 
 
 def follow(backend: Backend, recipe: Recipe, lanes: Lanes, steps: int) -> Trajectory:
-    """Train a recipe for `steps` steps, shared out among its phases, and note everything."""
+    """Train a recipe for `steps` steps, shared among its phases, and return everything computed."""
     state, task_data = State.start(len(lanes)), TaskData()
-    found: dict[str, NDArray[np.float64]] = {}
+    trajectory: dict[str, NDArray[np.float64]] = {}
     for number, phase in enumerate(recipe.phases):
         data = task_data.splits(phase.task, "float64")
         cohort = backend.cohort(phase.network, data, len(lanes))
         share = steps // len(recipe.phases) + (number < steps % len(recipe.phases))
         if phase.early_stopping:
             state = train_phase(cohort, recipe, state, data, lanes, lambda progress: None)
-            followed = _driven(state)
+            arrays = _trained_whole(state)
         else:
-            followed = _follow_phase(cohort, phase, state, data, lanes, share)
+            arrays = _follow_phase(cohort, phase, state, data, lanes, share)
             state = state.after(phase, pruned(phase, cohort.weights()), epochs=1, steps=share)
-        # What the phase leaves, its pruning included.
-        followed |= {f"weights/{name}": np.asarray(v) for name, v in state.weights.items()}
-        found |= {f"{phase.name}/{name}": values for name, values in followed.items()}
-    return found
+        # The state has the weights after pruning, the cohort those before.
+        arrays |= {f"weights/{name}": np.asarray(v) for name, v in state.weights.items()}
+        trajectory |= {f"{phase.name}/{name}": values for name, values in arrays.items()}
+    return trajectory
 
 
-def _driven(state: State) -> dict[str, NDArray[Any]]:
-    """Return what the driver made of a phase: curves, the epochs kept, and their weights."""
+def _trained_whole(state: State) -> dict[str, NDArray[Any]]:
+    """Return the curves and best epochs of a phase that was trained under early stopping."""
     curves = {
         name: np.stack([curve.values[name] for curve in state.curves], axis=1)
         for name in ("train_loss", "valid_loss")
@@ -81,34 +81,34 @@ def _follow_phase(
 
 
 def _scores(cohort: Cohort, phase: Phase, lanes: Lanes, batch: Batch) -> dict[str, NDArray[Any]]:
-    """Return everything a backend says of the weights a phase ends with."""
+    """Return all scores and activities that a backend computes from a phase's final weights."""
     classifies = phase.network.loss != "mean_squared_error"
     valid = cohort.evaluate("valid", ("loss",), probabilities=classifies)
-    found: dict[str, NDArray[Any]] = {"valid_loss": valid.metrics["loss"]}
+    scores: dict[str, NDArray[Any]] = {"valid_loss": valid.metrics["loss"]}
     if valid.probabilities is not None:
-        found["probabilities"] = valid.probabilities
+        scores["probabilities"] = valid.probabilities
     for training in (True, False) if _has_modes(phase.network) else (False,):
         mode = "training" if training else "prediction"
         for label, activity in cohort.activity(batch, training=training).items():
             moments = (activity.mean, activity.sd, activity.dead)
-            found[f"{mode}/{label}"] = np.stack(moments, axis=1)
+            scores[f"{mode}/{label}"] = np.stack(moments, axis=1)
     if any(isinstance(layer, Dropout | AlphaDropout) for layer in phase.network.layers):
         sampling = Sampling(_SAMPLES, noise_keys(phase, lanes, "mc"))
         sampled = cohort.score(("loss",), probabilities=classifies, sampling=sampling)
-        found["sampled_loss"] = sampled.metrics["loss"]
+        scores["sampled_loss"] = sampled.metrics["loss"]
         if sampled.probabilities is not None:
-            found["sampled"] = sampled.probabilities
-    return found
+            scores["sampled"] = sampled.probabilities
+    return scores
 
 
 def _has_modes(network: Network) -> bool:
-    """Return whether a layer does something else in training than in prediction."""
+    """Return whether a layer behaves differently in training and in prediction."""
     normalises = any(isinstance(layer, BatchNorm) for layer in network.layers)
     return normalises or bool(network.noises(1, 1))
 
 
 def single_steps(timetable: Timetable, steps: int, cohort: TrainingCohort) -> Iterator[EpochPlan]:
-    """Yield the phase's first steps as plans of one step each; validate after every epoch."""
+    """Yield a phase's first steps as plans of one step each; evaluate after every epoch."""
     valid_loss = np.empty((0, len(timetable.lanes)))
     for number in range(steps):
         epoch, step = divmod(number, timetable.steps)

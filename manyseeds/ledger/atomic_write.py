@@ -34,6 +34,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file, create the file if needed, and flush it to disk.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _flush_folder(folder: Path) -> None:
     """Flush a folder's entries to disk where its file system can do that."""
     try:

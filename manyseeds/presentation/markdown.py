@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 from markupsafe import Markup
@@ -41,13 +41,48 @@ def markdown_table(table: pd.DataFrame, right: Collection[str] = ()) -> Markup:
     |:---------|-------:|
     | a\|b     |   0.98 |
     """
-    heads = [str(markdown_escaped(str(name))) for name in table.columns]
-    cells = [[str(markdown_escaped(cell)) for cell in row] for row in table.to_numpy(dtype=object)]
     return Markup(
-        pd.DataFrame(cells, columns=heads).to_markdown(
+        _escaped(table).to_markdown(
             index=False,
             tablefmt="pipe",
             disable_numparse=True,
             colalign=["right" if name in right else "left" for name in table.columns],
         )
     )
+
+
+def markdown_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers_from: int | None = None
+) -> str:
+    r"""Return rows as a Markdown table whose cells are not padded: one long text widens no column.
+
+    Parameters
+    ----------
+    columns
+        The column headings.
+    rows
+        The cells of each row, shown as `str` shows them.
+    numbers_from
+        The first of the columns to align right; None aligns none.
+
+    Examples
+    --------
+    >>> print(markdown_rows(["recipe", "error"], [["relu | sgd", 1e-12]]))
+    | recipe | error |
+    |-------------|---------|
+    | relu \| sgd | 1e-12 |
+    """
+    texts = [[str(value) for value in row] for row in rows]
+    alignment = None
+    if numbers_from is not None:
+        alignment = ["left"] * numbers_from + ["right"] * (len(columns) - numbers_from)
+    return _escaped(pd.DataFrame(texts, columns=pd.Index(columns))).to_markdown(
+        index=False, tablefmt="pipe", disable_numparse=True, stralign=None, colalign=alignment
+    )
+
+
+def _escaped(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with headings and cells escaped, all of them texts."""
+    heads = [str(markdown_escaped(str(name))) for name in table.columns]
+    cells = [[str(markdown_escaped(cell)) for cell in row] for row in table.to_numpy(dtype=object)]
+    return pd.DataFrame(cells, columns=pd.Index(heads))

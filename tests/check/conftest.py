@@ -1,11 +1,11 @@
-"""What the tests of the numerics layer share: what the NumPy backend does with a few recipes."""
+"""Fixtures of the tests of the numerics layer: a few recipes, followed on the NumPy backend."""
 
 from dataclasses import replace
 
 import pytest
 
-from manyseeds.check.numerics.layer import measure
-from manyseeds.check.store import Baseline
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.numerics.measurement import measure
 
 FOLLOWED = ("elu_nadam", "batch_norm_after_nesterov", "selu_dropout_sgd", "tanh_early_stopping")
 
@@ -18,15 +18,15 @@ def measured():
 
 @pytest.fixture
 def baseline(measured, tmp_path):
-    """Accept what was measured."""
-    found = Baseline(tmp_path / "baseline")
-    found.accept(measured.entries, "the first")
-    return found
+    """Return a baseline of what was measured."""
+    accepted = Baseline(tmp_path / "baseline")
+    accepted.accept(measured.entries, "the first")
+    return accepted
 
 
 @pytest.fixture
 def altered(measured):
-    """Measure, as it were, with some of a recipe's arrays changed."""
+    """Return a function that returns what was measured, with changes to arrays of a recipe."""
 
     def alter(subject="elu_nadam", context=None, **changes):
         def changed(entry):
@@ -44,11 +44,11 @@ def altered(measured):
 
 @pytest.fixture
 def as_backend(measured):
-    """Give what was measured to several backends, each with changes of its own."""
+    """Return a function that attributes measurements to several made-up backends."""
 
     def give(**by_backend):
         entries = tuple(
-            replace(entry, backend=backend)
+            replace(entry, row=replace(entry.row, backend=backend))
             for backend, own in by_backend.items()
             for entry in own.entries
         )

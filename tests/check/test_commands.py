@@ -1,5 +1,5 @@
-"""`check`, `baseline` and `compare` through the real command line, and their files through the
-parsers of those who read them."""
+"""`check`, `baseline` and `compare` through the real command line; their files through parsers of
+their formats."""
 
 import json
 import os
@@ -15,10 +15,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
-from manyseeds.check.numerics import cover
-from manyseeds.check.numerics import layer as numerics
-from manyseeds.check.store import Baseline
-from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.numerics import comparison, measurement, recipe_selection
+from manyseeds.check.rows import Row
+from manyseeds.conformance.recipes import parity_recipes
 
 KIT = {name: parity_recipes()[name] for name in ("elu_nadam", "selu_dropout_sgd", "tanh_ftrl")}
 ROW = "numerics/numpy/elu_nadam"
@@ -27,8 +27,9 @@ ROW = "numerics/numpy/elu_nadam"
 @pytest.fixture
 def small_kit(monkeypatch):
     """A parity kit of three recipes."""
-    monkeypatch.setattr(numerics, "parity_recipes", lambda: KIT)
-    monkeypatch.setattr(cover, "ALWAYS", tuple(KIT))
+    for module in (measurement, comparison):
+        monkeypatch.setattr(module, "parity_recipes", lambda: KIT)
+    monkeypatch.setattr(recipe_selection, "ALWAYS", tuple(KIT))
     return KIT
 
 
@@ -36,7 +37,7 @@ def small_kit(monkeypatch):
 def made(tmp_path_factory):
     """A baseline of these recipes."""
     folder = tmp_path_factory.mktemp("made")
-    found = numerics.measure(["numpy"], tuple(KIT))
+    found = measurement.measure(["numpy"], tuple(KIT))
     Baseline(folder).accept(found.entries, "the first")
     return folder
 
@@ -59,9 +60,9 @@ def check(manyseeds, small_kit, folder, tmp_path):
 
 
 def spoil(folder, subject="elu_nadam", **context):
-    """Have the baseline say something else than was measured."""
+    """Change an entry of the baseline."""
     baseline = Baseline(folder)
-    entry = baseline.entry("numerics", "numpy", subject)
+    entry = baseline.entry(Row("numerics", "numpy", subject))
     arrays = dict(entry.arrays)
     arrays["train/moved"] = arrays["train/moved"] * (1 + 1e-4)
     versions = dict(entry.versions) | {"numpy": "1.99.0"}
@@ -75,12 +76,12 @@ def spoil(folder, subject="elu_nadam", **context):
 def test_nothing_changed_is_exit_status_0(check):
     answer = check()
     assert answer.status == 0
-    assert "nothing has changed that fails" in answer.out
+    assert "no failing changes" in answer.out
     assert "3 unchanged; 3 comparisons" in answer.out
     assert ROW in check("--all").out
 
 
-def test_what_changed_fails_and_every_file_can_be_read(check, folder, tmp_path):
+def test_a_change_fails_and_every_file_can_be_parsed(check, folder, tmp_path):
     spoil(folder)
     paths = {name: tmp_path / name for name in ("summary.md", "junit.xml", "figures")}
     options = zip(("--markdown", "--junit", "--figures"), paths.values(), strict=True)
@@ -98,7 +99,7 @@ def test_what_changed_fails_and_every_file_can_be_read(check, folder, tmp_path):
     assert (suite.name, suite.tests, suite.failures, suite.skipped) == ("numerics", 3, 1, 0)
     failed = {case.name: case.result[0].message for case in suite if case.result}
     assert set(failed) == {"elu_nadam"}
-    assert "parts at" in failed["elu_nadam"]
+    assert "first difference at" in failed["elu_nadam"]
 
     text = paths["summary.md"].read_text(encoding="utf-8")
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
@@ -129,7 +130,7 @@ def test_a_row_is_explained_step_by_step(check, folder, monkeypatch):
     assert ROW in wrong.err
 
 
-def test_what_is_acknowledged_is_shown_and_passes_until_it_expires(check, folder, tmp_path):
+def test_an_acknowledged_change_is_shown_and_passes_until_it_expires(check, folder, tmp_path):
     spoil(folder)
     known = tmp_path / "acknowledged.toml"
     table = '[[acknowledged]]\nrow = "numerics/numpy/*"\nreason = "mended"\nexpires = {}\n'
@@ -146,7 +147,7 @@ def test_what_is_acknowledged_is_shown_and_passes_until_it_expires(check, folder
     assert "expires" in broken.err
 
 
-def test_no_baseline_is_said_with_what_makes_one(manyseeds, tmp_path):
+def test_without_a_baseline_the_error_says_how_to_make_one(manyseeds, tmp_path):
     answer = manyseeds("check", "--backend", "numpy", "--baseline", tmp_path / "none")
     assert answer.status == 1
     assert "there is no baseline in" in answer.err
@@ -155,7 +156,7 @@ def test_no_baseline_is_said_with_what_makes_one(manyseeds, tmp_path):
 
 def test_a_layer_the_baseline_lacks_is_missing_and_fails(check, folder):
     baseline = Baseline(folder)
-    baseline.accept([], "less", gone=[ROW])
+    baseline.accept([], "less", dropped=[Row.parse(ROW)])
     answer = check()
     assert answer.status == 1
     assert "the baseline has no entry of it" in answer.out
@@ -165,12 +166,12 @@ def test_a_layer_the_baseline_lacks_is_missing_and_fails(check, folder):
     ("harm", "said"),
     [
         (lambda f: (f / "index.json").write_text("{"), "index.json cannot be read"),
-        (lambda f: entry_file(f).write_bytes(b"PK"), "is not what the index says"),
+        (lambda f: entry_file(f).write_bytes(b"PK"), "does not match its checksum in the index"),
         (lambda f: entry_file(f).unlink(), "cannot be read"),
     ],
     ids=["index", "entry", "gone"],
 )
-def test_a_damaged_baseline_is_told_with_its_file_and_the_remedy(check, folder, harm, said):
+def test_a_damaged_baseline_is_reported_with_its_file_and_the_remedy(check, folder, harm, said):
     harm(folder)
     answer = check()
     assert answer.status == 1
@@ -184,7 +185,7 @@ def entry_file(folder):
     return path
 
 
-def test_a_baseline_for_another_question_says_which(check, folder):
+def test_a_baseline_made_for_another_question_says_how_it_differs(check, folder):
     spoil(folder, steps=3)
     answer = check()
     assert answer.status == 1
@@ -279,7 +280,7 @@ def test_two_runs_are_compared(manyseeds, tiny, tmp_path):
     one, two = sorted(path.name for path in (tmp_path / "results").glob("tiny-*"))
     answer = manyseeds("compare", one, two, "--junit", tmp_path / "j.xml", *results)
     assert answer.status == 0
-    assert "nothing has changed that fails" in answer.out
+    assert "no failing changes" in answer.out
     assert list(junitparser.JUnitXml.fromfile(str(tmp_path / "j.xml")))
     wrong = manyseeds("compare", one, "tiny-nowhere", *results)
     assert wrong.status == 2

@@ -1,4 +1,4 @@
-"""What a check shows: the worst first, the same in every form, and its exit status."""
+"""The report of a check: worst first, the same in every format, and its exit status."""
 
 import json
 import math
@@ -7,22 +7,23 @@ from xml.etree import ElementTree
 
 import pytest
 
+from manyseeds.check.finding_text import versions
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.report import CheckReport, versions
+from manyseeds.check.report import CheckReport
+from manyseeds.check.rows import Row
 
-FINE = Finding("numerics", "jax", "adam", "unchanged", size=1e-14, unit="relative error")
-MOVED = Finding(
-    "numerics", "tensorflow", "nadam", "changed",
-    size=3e-3, unit="relative error", told="parts at step 2 | the update",
+FINE = Finding(Row("numerics", "jax", "adam"), "unchanged", size=1e-14, unit="relative error")
+MOVED = Finding(Row("numerics", "tensorflow", "nadam"), "changed",
+    size=3e-3, unit="relative error", message="first difference at step 2 | the update",
     reason="undone by nadam.epsilon × 10",
     then={"keras": "3.14.0", "numpy": "2.4.6"}, now={"keras": "3.15.1", "numpy": "2.4.6"},
     fails=True,
 )  # fmt: skip
 SLOWER = Finding(
-    "time", "jax", "adam step", "changed", "worse", 1.31, 1.22, 1.4, "ratio", fails=True
+    Row("time", "jax", "adam step"), "changed", "worse", 1.31, 1.22, 1.4, "ratio", fails=True
 )
-UNSURE = Finding("accuracy", "jax", "gate/adam", "cannot tell", told="needs 120 seeds")
-ELSEWHERE = Finding("time", "jax", "sgd step", "not comparable", told="another machine")
+UNSURE = Finding(Row("accuracy", "jax", "gate/adam"), "cannot tell", message="needs 120 seeds")
+ELSEWHERE = Finding(Row("time", "jax", "sgd step"), "not comparable", message="another machine")
 
 
 def report(*findings, **how):
@@ -60,7 +61,7 @@ def test_a_change_fails_unless_it_is_acknowledged(finding):
     assert "mended upstream" in report(FINE, known).outcome().rows[0][-1]
 
 
-def test_what_cannot_be_told_fails_where_it_is_asked_to():
+def test_cannot_tell_fails_only_if_strict():
     assert report(UNSURE).exit_status == 0
     assert report(UNSURE, strict=True).exit_status == 1
 
@@ -75,7 +76,7 @@ def test_a_row_names_versions_size_interval_and_reason():
     (row,) = report(MOVED).outcome().rows
     assert row[1:4] == ("changed", "numerics/tensorflow/nadam", "3.0e-03")
     assert row[5] == "keras 3.14.0 → 3.15.1"
-    assert "parts at step 2" in row[6]
+    assert "first difference at step 2" in row[6]
     assert "likely: undone by nadam.epsilon × 10" in row[6]
     (row,) = report(SLOWER).outcome().rows
     assert row[1:5] == ("changed (worse)", "time/jax/adam step", "×1.310", "×1.220 … ×1.400")
@@ -86,16 +87,20 @@ def test_versions_name_what_is_new_and_what_is_gone():
     assert versions({"a": "1"}, {}) == ""
 
 
-def test_what_is_missing_for_one_reason_is_one_row_and_in_full_elsewhere():
-    """A backend that cannot be started fails every recipe: nobody reads thirty equal rows."""
+def test_rows_missing_for_one_reason_are_one_row_in_the_table_and_listed_in_full_elsewhere():
+    """A backend that cannot be started fails every recipe; nobody reads thirty equal rows."""
     broken = [
-        Finding("numerics", "jax", name, "missing", told="No module named 'toolz'", fails=True)
+        Finding(
+            Row("numerics", "jax", name), "missing", message="No module named 'toolz'", fails=True
+        )
         for name in ("adam", "sgd", "nadam")
     ]
-    other = replace(broken[0], subject="ftrl", told="the baseline has no entry")
+    other = replace(
+        broken[0], row=Row("numerics", "jax", "ftrl"), message="the baseline has no entry"
+    )
     found = report(*broken, other, MOVED)
     names = [row[2] for row in found.outcome().rows]
-    assert sorted(names) == ["numerics/jax/ftrl", "numerics/jax: 3 rows", MOVED.row]
+    assert sorted(names) == ["numerics/jax/ftrl", "numerics/jax: 3 rows", str(MOVED.row)]
     assert found.markdown().count("toolz") == 1
     assert len(found.outcome(everything=True).rows) == 5
     assert len(found.as_json()["findings"]) == 5
@@ -114,8 +119,10 @@ def test_json_is_json_and_has_everything():
     assert document["layers"][0]["states"] == {"unchanged": 1, "changed": 1}
 
 
-def test_junit_counts_failures_and_what_was_not_told():
-    hostile = replace(MOVED, subject='a"<b>\x00&', told="\x1b[31m<red>")
+def test_junit_counts_failures_and_undecided_rows():
+    hostile = replace(
+        MOVED, row=Row("numerics", "tensorflow", 'a"<b>\x00&'), message="\x1b[31m<red>"
+    )
     root = ElementTree.fromstring(report(FINE, hostile, UNSURE, SLOWER).junit())
     counts = {s.get("name"): (s.get("tests"), s.get("failures"), s.get("skipped")) for s in root}
     assert counts == {
@@ -125,8 +132,8 @@ def test_junit_counts_failures_and_what_was_not_told():
     assert len(root.findall(".//testcase")) == 4
 
 
-def test_markdown_escapes_what_a_name_holds():
-    text = report(replace(MOVED, told="a | b\n<script>")).markdown()
+def test_markdown_escapes_messages():
+    text = report(replace(MOVED, message="a | b\n<script>")).markdown()
     (line,) = [line for line in text.splitlines() if "nadam" in line]
     assert "<script>" not in text
     assert line.count(" | ") == 6

@@ -1,4 +1,4 @@
-"""The parity kit: known distances, every hyperparameter mutated, every mutation noticed."""
+"""The parity kit: known distances, every hyperparameter mutated, every mutation caught."""
 
 from collections import Counter
 from typing import get_args
@@ -9,10 +9,10 @@ from manyseeds_numpy.training import NumpyBackend
 from pydantic import ValidationError
 
 from manyseeds.backend.settings import Settings
+from manyseeds.conformance.comparison import CHECKS, TOLERANCE, compare, relative_distance
 from manyseeds.conformance.deviations import Deviation, deviations
 from manyseeds.conformance.mutations import all_mutations, mutations
-from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.conformance.parity import CHECKS, TOLERANCE, compare, relative_distance
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.conformance.trajectory import follow, single_steps
 from manyseeds.datasets import task_splits
 from manyseeds.execution.state import State
@@ -95,7 +95,7 @@ def test_the_limit_is_the_tolerance():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("side", ["ours", "theirs", "both"])
-def test_what_is_not_finite_is_never_the_same(value, side):
+def test_values_that_are_not_finite_are_never_the_same(value, side):
     odd = trajectory(loss=moved((2, 3), (0, 0), value))
     ours = trajectory() if side == "theirs" else odd
     theirs = trajectory() if side == "ours" else odd
@@ -108,7 +108,7 @@ def test_zero_against_zero_is_the_same_and_against_anything_else_is_not():
     assert relative_distance(zeros + 1e-30, zeros, 1) == np.inf
 
 
-def test_other_shapes_and_other_tensors_are_never_the_same():
+def test_different_shapes_and_different_tensors_are_never_the_same():
     assert not compare(trajectory(**{"scores/valid_loss": np.ones(3)}), trajectory()).same
     fewer = trajectory()
     del fewer["train/gradient/output/kernel"]
@@ -120,7 +120,7 @@ def test_other_shapes_and_other_tensors_are_never_the_same():
 
 
 def test_every_real_number_of_every_technique_is_changed_once_by_one_per_cent():
-    """What the harness draws or decides itself is left alone."""
+    """Values that the harness draws or decides itself are not changed."""
     changed = Counter(m.subject for m in MUTATIONS if m.change == "× 1.01")
     wanted = {
         f"{technique_name(cls)}.{field}"
@@ -178,7 +178,7 @@ def test_the_parity_recipes_have_every_technique_there_is():
 
 
 @pytest.mark.parametrize("name", ["tanh_lecun_adam", "selu_dropout_sgd", "pruned"])
-def test_a_mutated_recipe_is_noticed(name):
+def test_a_mutated_recipe_is_caught(name):
     plain = followed(RECIPES[name])
     assert compare(followed(RECIPES[name]), plain).error == 0
     changed = list(all_mutations(name, RECIPES[name]))
@@ -190,7 +190,7 @@ def test_a_mutated_recipe_is_noticed(name):
 # ---------------------------------------------------------------- deviations
 
 
-def test_the_table_of_deviations_starts_empty_and_says_everything_of_a_row():
+def test_the_table_of_deviations_is_empty_and_a_row_needs_every_key():
     assert deviations() == ()
     with pytest.raises(ValidationError, match="tried"):
         Deviation(technique="elu", backend="jax", check="step", size=1e-6, reason="why")
@@ -231,7 +231,7 @@ def test_a_schedule_that_watches_the_validation_loss_sees_it_after_every_epoch()
     assert rates == pytest.approx(np.tile(expected[:, None], 2))
 
 
-def test_modes_are_told_apart_where_a_layer_has_them():
+def test_training_and_prediction_are_distinguished_if_a_layer_does():
     plain, dropping = (followed(RECIPES[name]) for name in ("elu_he_momentum", "selu_dropout_sgd"))
     assert not [name for name in plain if "/training/" in name]
     here = {name.replace("/training/", "/prediction/") for name in dropping if "/training/" in name}

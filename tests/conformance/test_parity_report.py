@@ -1,4 +1,4 @@
-"""The parity kit's report: what fails it, and what it says in JSON, JUnit and Markdown."""
+"""The parity kit's report: its exit status, JSON, JUnit XML and Markdown."""
 
 import json
 from dataclasses import replace
@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from manyseeds.conformance.caught import Caught
+from manyseeds.conformance.comparison import CHECKS, TrajectoryComparison
 from manyseeds.conformance.deviations import Deviation
-from manyseeds.conformance.matrix import Pair, cells, pairs
+from manyseeds.conformance.matrix import BackendPair, cells, pairs
+from manyseeds.conformance.mutation_results import MutationResult
 from manyseeds.conformance.mutations import Mutation
-from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.conformance.parity import CHECKS, Comparison
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.conformance.report import ParityReport
 from manyseeds.techniques.registry import techniques
 
@@ -22,19 +22,19 @@ BACKENDS = ("one", "two", "three")
 
 
 def pair(error=0.0, allowed=False, ours="one", theirs="two", check="gradient"):
-    found = Comparison(dict.fromkeys(CHECKS, 0.0) | {check: error})
-    return Pair("elu_he_momentum", ours, theirs, found, allowed)
+    comparison = TrajectoryComparison(dict.fromkeys(CHECKS, 0.0) | {check: error})
+    return BackendPair("elu_he_momentum", ours, theirs, comparison, allowed)
 
 
 def mutation(caught=True, error=0.1):
     changed = Mutation("elu_he_momentum", "elu.alpha", "× 1.01", RECIPES["elu_he_momentum"])
-    return Caught(changed, "one", "two", error, caught)
+    return MutationResult(changed, "one", "two", error, caught)
 
 
-SAME, NOTICED = (pair(),), (mutation(),)
+SAME, CAUGHT = (pair(),), (mutation(),)
 
 
-def report(compared=SAME, mutations=NOTICED, recipes=ELU, whole=False):
+def report(compared=SAME, mutations=CAUGHT, recipes=ELU, whole=False):
     backends = ("one", "two")
     matrix = tuple(cells(compared, recipes, backends, {}, ()))
     return ParityReport(backends, 60, matrix, tuple(compared), mutations, whole)
@@ -66,7 +66,7 @@ def test_all_well_ends_with_0():
     ],
     ids=["differing", "not finite", "mutation missed", "not followed", "nothing compared"],
 )
-def test_whatever_is_wrong_ends_with_1(bad):
+def test_anything_wrong_ends_with_1(bad):
     assert bad.exit_status == 1
 
 
@@ -156,7 +156,11 @@ def test_junit_has_a_case_for_everything_and_counts_the_failures():
 def rows(page, title):
     """Return the cells of the table under a heading."""
     lines = page.split(f"## {title}\n")[1].split("\n## ")[0].splitlines()
-    table = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    table = [
+        line.removeprefix("| ").removesuffix(" |").split(" | ")
+        for line in lines
+        if line.startswith("| ")
+    ]
     assert len({len(row) for row in table}) == 1
     return table
 
@@ -175,7 +179,7 @@ def test_the_page_has_a_row_for_every_technique_and_mutation():
     assert "Pairs that differ" not in page
 
 
-def test_the_page_shows_what_is_wrong():
+def test_the_page_shows_differences_and_missed_mutations():
     page = report([pair(1e-3)], (mutation(False, 1e-12),)).markdown()
     (_, row) = rows(page, "Pairs that differ")
     assert row[:3] == ["elu_he_momentum", "one", "two"]

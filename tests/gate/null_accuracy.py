@@ -1,17 +1,19 @@
-"""False alarms and power of the gate's accuracy layer, counted.
+"""Counts false alarms of the gate's accuracy layer, and how often it finds a change.
 
     python -m tests.gate.null_accuracy --markdown FILE [--run RUN]… [--runs LEFT RIGHT]…
 
-Made-up entries go through `compare` as trained ones do. Of real runs, any two backends are compared
-as if one were the other's later version (`--run`: the same recipes to 1e-9 in float64, on the same
-seeds), and a run with a second one of the same code in other conditions (`--runs`).
+Made-up entries go through `compare` as trained ones do. In real runs, every two backends are
+compared as if one were a later version of the other (`--run`; they are the same training to 1e-9 in
+float64, on the same seeds), and a run is compared with a second one of the same code under other
+conditions (`--runs`).
 """
 
 import argparse
+import itertools
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -20,18 +22,19 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from manyseeds.check.accuracy.distributions import FAMILY_LEVEL, level_among
-from manyseeds.check.accuracy.layer import compare, compare_runs, entries_of
-from manyseeds.check.accuracy.scored import FORM
+from manyseeds.check.accuracy.comparison import compare, compare_pairs, compare_runs
+from manyseeds.check.accuracy.entries import FORM, entries_of
+from manyseeds.check.accuracy.judgement import FAMILY_LEVEL, level_among
+from manyseeds.check.baseline import BaselineEntry
 from manyseeds.check.findings import LayerResult
-from manyseeds.check.store import Entry
+from manyseeds.check.rows import Row
 from manyseeds.ledger.ledger import Ledger
+from manyseeds.presentation.markdown import markdown_rows
 
 SEEDS = 30
 RECIPES = 20
 IMAGES = 2_000
-GUESS = 0.1
-SD = 0.01
+GUESS, SD = 0.1, 0.01
 
 Draw = Callable[[np.ndarray], np.ndarray]
 
@@ -64,7 +67,7 @@ POPULATIONS = (
 
 @dataclass(frozen=True)
 class Change:
-    """What is done to one recipe of a family; the others stay as they are."""
+    """A change of one recipe of a family; the others stay as they are."""
 
     shift: float = 0.0
     spread: float = 1.0
@@ -75,10 +78,10 @@ NONE = Change()
 
 
 def quantiles(rng, correlation):
-    """Return quantiles of two sides, [2, SEEDS], with a Gaussian copula."""
+    """Return quantiles of two sides, [2, SEEDS], correlated by a Gaussian copula."""
     first, other = rng.standard_normal((2, SEEDS))
     second = correlation * first + np.sqrt(1 - correlation**2) * other
-    # Else two sides that are the same to the last bit hardly differ, and are off by one.
+    # Quantiles of exactly 0 or 1 would be infinite values.
     return np.clip(stats.norm.cdf([first, second]), 1e-9, 1 - 1e-9)
 
 
@@ -86,18 +89,18 @@ def pair(rng, population, correlation, name, change=NONE, *, unpaired=False):
     """Draw a recipe then and now."""
     accuracy, loss, fate = (quantiles(rng, correlation) for _ in range(3))
     entries = []
-    for side, todo in enumerate((NONE, change)):
+    for side, done in enumerate((NONE, change)):
         centre = population.accuracy(np.array(0.5))
-        values = centre + todo.spread * (population.accuracy(accuracy[side]) - centre)
-        diverged = fate[side] < population.diverged + todo.diverged
-        values = np.where(diverged, GUESS, np.round((values + todo.shift) * IMAGES) / IMAGES)
+        values = centre + done.spread * (population.accuracy(accuracy[side]) - centre)
+        diverged = fate[side] < population.diverged + done.diverged
+        values = np.where(diverged, GUESS, np.round((values + done.shift) * IMAGES) / IMAGES)
         arrays = {
             "seeds": np.arange(SEEDS) + (1_000 * side if unpaired else 0),
             "status": diverged.astype(np.int8),
             "test_accuracy": np.minimum(values, 1.0),
             "test_loss": np.where(diverged, 2.3, 0.65 + 0.02 * stats.norm.ppf(loss[side])),
         }
-        entries.append(Entry("accuracy", "made_up", f"null/{name}", CONTEXT, arrays))
+        entries.append(BaselineEntry(Row("accuracy", "made_up", f"null/{name}"), CONTEXT, arrays))
     return entries
 
 
@@ -115,22 +118,20 @@ CONTEXT = {
 
 def family(rng, population, correlation, change=NONE, *, unpaired=False) -> LayerResult:
     """Compare RECIPES recipes, the first of them changed."""
-    from manyseeds.check.accuracy.layer import _result
-
     pairs = []
     for number in range(RECIPES):
-        todo = change if number == 0 else NONE
-        then, now = pair(rng, population, correlation, str(number), todo, unpaired=unpaired)
+        done = change if number == 0 else NONE
+        then, now = pair(rng, population, correlation, str(number), done, unpaired=unpaired)
         pairs.append((now, then))
-    if unpaired:  # which only `compare_runs` allows, and wants ledgers for
-        return _result(pairs, [], {}, 0.0, same_seeds=False)
-    baseline = {then.subject: then for _, then in pairs}
-    return compare([now for now, _ in pairs], lambda backend, subject: baseline[subject])
+    if unpaired:  # as `compare_runs` does with two ledgers
+        return compare_pairs(pairs, same_seeds=False)
+    baseline = {then.row: then for _, then in pairs}
+    return compare([now for now, _ in pairs], baseline.get)
 
 
 @dataclass(frozen=True)
 class Alarms:
-    """What was found where nothing has changed: of so many families, so many alarmed."""
+    """The states of findings about unchanged families, and how many families raised an alarm."""
 
     states: Counter[str]
     alarmed: int
@@ -155,19 +156,20 @@ class Alarms:
 
 
 def false_alarms(population, correlation, families, seed, *, unpaired=False) -> Alarms:
-    """Count what is called changed where nothing is."""
+    """Compare unchanged families, and count the alarms."""
     rng = np.random.default_rng([seed, int(100 * correlation), unpaired])
     states: Counter[str] = Counter()
     alarmed = 0
     for _ in range(families):
-        found = [f.state for f in family(rng, population, correlation, unpaired=unpaired).findings]
-        states.update(found)
-        alarmed += "changed" in found
+        result = family(rng, population, correlation, unpaired=unpaired)
+        own = [finding.state for finding in result.findings]
+        states.update(own)
+        alarmed += "changed" in own
     return Alarms(states, alarmed, families)
 
 
 def power(change, quantity, correlation, families, seed) -> list[str]:
-    """Count how often a change of one recipe is found, and what else is, as a row."""
+    """Return a row: how often a change of one recipe is found, and how many false alarms."""
     rng = np.random.default_rng([seed, 1, int(100 * correlation)])
     hits = falsely = 0
     states: Counter[str] = Counter()
@@ -179,7 +181,7 @@ def power(change, quantity, correlation, families, seed) -> list[str]:
                 states[finding.state] += 1
                 hits += finding.state == "changed"
     return [
-        *(_told(change), f"{correlation:g}", f"{hits / families:.0%}"),
+        *(_in_words(change), f"{correlation:g}", f"{hits / families:.0%}"),
         f"{states['cannot tell'] / families:.0%}",
         f"{states['unchanged'] / families:.0%}",
         _predicted(change, correlation),
@@ -187,7 +189,7 @@ def power(change, quantity, correlation, families, seed) -> list[str]:
     ]
 
 
-def _told(change):
+def _in_words(change):
     if change.shift:
         return f"mean {100 * change.shift:+g} points"
     if change.spread != 1:
@@ -196,7 +198,7 @@ def _told(change):
 
 
 def _predicted(change, correlation):
-    """Return the power of Student's interval at the first level, where it is known."""
+    """Return the power of Student's interval at the first level, for shifts of the mean."""
     if not change.shift:
         return ""
     error = SD * np.sqrt(2 * (1 - correlation)) / np.sqrt(SEEDS)
@@ -216,27 +218,25 @@ CHANGES = (
 
 def between_backends(path: Path) -> Iterator[list[str]]:
     """Compare a run's backends with each other."""
-    entries = entries_of(Ledger.open(path))
-    by_row = {(one.backend, one.subject): one for one in entries}
-    backends = list(dict.fromkeys(one.backend for one in entries))
-    for place, then in enumerate(backends):
-        for now in backends[place + 1 :]:
-            mine = [one for one in entries if one.backend == now and (then, one.subject) in by_row]
-            delivered = [one for one in mine if _whole(one) and _whole(by_row[then, one.subject])]
-            result = compare(
-                [replace(one, backend=now) for one in delivered],
-                lambda _, subject, then=then: by_row[then, subject],
-            )
-            yield _real(path.name, f"{then} → {now}", result)
+    entries = [entry for entry in entries_of(Ledger.open(path)) if _delivered(entry)]
+    by_row = {entry.row: entry for entry in entries}
+    backends = list(dict.fromkeys(entry.backend for entry in entries))
+    for then, now in itertools.combinations(backends, 2):
+        before = {
+            entry.row: replace(entry.row, backend=then) for entry in entries if entry.backend == now
+        }
+        shared = [by_row[row] for row, other in before.items() if other in by_row]
+        result = compare(shared, lambda row, before=before: by_row[before[row]])
+        yield _real(path.name, f"{then} → {now}", result)
 
 
-def _whole(entry: Entry) -> bool:
+def _delivered(entry: BaselineEntry) -> bool:
     return bool((entry.arrays["status"] <= 1).all())
 
 
 def _real(run: str, what: str, result: LayerResult) -> list[str]:
     states = Counter(finding.state for finding in result.findings)
-    alarms = [f"{f.subject}: {f.told}" for f in result.findings if f.state == "changed"]
+    alarms = [f"{f.subject}: {f.message}" for f in result.findings if f.state == "changed"]
     return [
         *(run, what, str(result.comparisons)),
         *(str(states[name]) for name in ("unchanged", "cannot tell", "changed")),
@@ -244,37 +244,30 @@ def _real(run: str, what: str, result: LayerResult) -> list[str]:
     ]
 
 
-def table(head: str, rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; the names of its columns are divided by bars."""
-    names = head.split("|")
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 PAGE = """\
-# What the gate's accuracy layer is worth
+# How reliable the gate's accuracy layer is
 
 Made by
 
     {command}
 
-Families of {recipes} recipes, {seeds} seeds each: of every recipe the mean accuracy, the mean loss
-and the spread, {comparisons} comparisons, and the share of diverged seeds where any diverge. All go
-through the accuracy layer's `compare`, with a least effect of half a point of accuracy and 0.02 of
-loss. At least {level:.0%} of families in which nothing has changed should raise no alarm.
+Families of {recipes} recipes with {seeds} seeds each go through the accuracy layer's `compare`:
+mean accuracy, mean loss and spread, {comparisons} comparisons, and the share of diverged seeds if
+any diverge. The least effects are half a point of accuracy and 0.02 of loss. At least {level:.0%}
+of families in which nothing has changed should raise no alarm.
 
 ## Nothing has changed
 
-Then and now are drawn from one population. *Correlation*: of a seed's accuracy then and now, what
-float32 leaves of it; "unpaired": other seeds. *Unchanged*: what was shown to be equivalent; the
-rest is told as "cannot tell".
+Then and now are drawn from one population. *Correlation*: between a seed's accuracies then and now,
+which differ by float32 rounding; "unpaired": different seeds. *Unchanged*: shown to be equivalent;
+the rest is "cannot tell".
 
 {null}
 
 ## One recipe of {recipes} has changed
 
-Normal accuracies, sd 1 point. *Predicted*: by Student's interval, for all comparisons open.
-*Elsewhere*: changes found in the other recipes of all {families} families.
+Normal accuracies, sd 1 point. *Predicted*: by Student's interval, with all comparisons open.
+*Elsewhere*: false alarms about the other recipes of all {families} families.
 
 {power}
 
@@ -284,57 +277,67 @@ Normal accuracies, sd 1 point. *Predicted*: by Student's interval, for all compa
 """
 
 
+NULL_COLUMNS = (
+    *("accuracies", "correlation", "comparisons", "alarms", "per comparison"),
+    *("families alarmed", "per family [95 %]", "unchanged"),
+)
+POWER_COLUMNS = (
+    *("change", "correlation", "found", "cannot tell", "unchanged", "predicted"),
+    "elsewhere",
+)
+REAL_COLUMNS = ("run", "compared", "comparisons", "unchanged", "cannot tell", "changed", "alarms")
+
+
+def null_rows(families, seed):
+    """Return the rows of unchanged families, one for each population, and one for all."""
+    counted = {
+        (population.name, "unpaired" if unpaired else f"{correlation:g}"): false_alarms(
+            population, correlation, families, seed, unpaired=unpaired
+        )
+        for population in POPULATIONS
+        for correlation, unpaired in ((0.0, False), (0.9, False), (0.0, True))
+    }
+    rows = [alarms.row(*names) for names, alarms in counted.items()]
+    return [*rows, reduce(add, counted.values()).row("all", "")]
+
+
+def real_rows(options):
+    """Return the rows of real runs."""
+    rows = [row for path in options.run for row in between_backends(path)]
+    for left, right in options.runs:
+        result = compare_runs(Ledger.open(left), Ledger.open(right))
+        rows.append(_real(left.name, f"→ {right.name}; {'; '.join(result.notes[1:])}", result))
+    return rows
+
+
 def main():
-    """Count, and write the page."""
+    """Count alarms, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", type=Path, required=True)
     parser.add_argument("--families", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--run", type=Path, action="append", default=[])
     parser.add_argument("--runs", type=Path, nargs=2, action="append", default=[])
-    asked = parser.parse_args()
-    counted = {
-        (population.name, "unpaired" if unpaired else f"{correlation:g}"): false_alarms(
-            population, correlation, asked.families, asked.seed, unpaired=unpaired
-        )
-        for population in POPULATIONS
-        for correlation, unpaired in ((0.0, False), (0.9, False), (0.0, True))
-    }
-    null = [alarms.row(*names) for names, alarms in counted.items()]
-    null.append(reduce(add, counted.values()).row("all", ""))
+    options = parser.parse_args()
+    families = max(10, options.families // 4)
     powers = [
-        power(change, quantity, correlation, max(10, asked.families // 4), asked.seed)
+        power(change, quantity, correlation, families, options.seed)
         for change, quantity in CHANGES
         for correlation in (0.0, 0.9)
     ]
-    real = [row for path in asked.run for row in between_backends(path)]
-    for left, right in asked.runs:
-        result = compare_runs(Ledger.open(left), Ledger.open(right))
-        real.append(_real(left.name, f"→ {right.name}; {'; '.join(result.notes[1:])}", result))
+    arguments = map(_short, sys.argv[1:])
     page = PAGE.format(
-        command=shlex.join(
-            ["python", "-m", "tests.gate.null_accuracy", *map(_short, sys.argv[1:])]
-        ),
+        command=shlex.join(["python", "-m", "tests.gate.null_accuracy", *arguments]),
         recipes=RECIPES,
         seeds=SEEDS,
         comparisons=3 * RECIPES,
         level=FAMILY_LEVEL,
-        families=max(10, asked.families // 4),
-        null=table(
-            "accuracies|correlation|comparisons|alarms|per comparison|families alarmed"
-            "|per family [95 %]|unchanged",
-            null,
-        ),
-        power=table(
-            "change|correlation|found|cannot tell|unchanged|predicted|elsewhere",
-            powers,
-        ),
-        real=table(
-            "run|compared|comparisons|unchanged|cannot tell|changed|which",
-            real,
-        ),
+        families=families,
+        null=markdown_rows(NULL_COLUMNS, null_rows(options.families, options.seed)),
+        power=markdown_rows(POWER_COLUMNS, powers),
+        real=markdown_rows(REAL_COLUMNS, real_rows(options)),
     )
-    asked.markdown.write_text(page, encoding="utf-8")
+    options.markdown.write_text(page, encoding="utf-8")
 
 
 def _short(argument: str) -> str:

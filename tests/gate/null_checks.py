@@ -1,8 +1,9 @@
-"""False alarms of whole checks: `python -m tests.gate.null_checks --markdown FILE --times N`.
+"""Counts false alarms of whole checks.
 
-The command is run again and again against the baseline of the same version, in other processes,
-with nothing else on the machine and with every core kept busy by something else. Whatever fails is
-a false alarm.
+    python -m tests.gate.null_checks --markdown FILE --times N
+
+The command is run repeatedly against the baseline of the same version, in new processes, on an idle
+machine and with every core kept busy by another process. Every failing row is a false alarm.
 """
 
 import argparse
@@ -13,8 +14,9 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from manyseeds.presentation.markdown import markdown_rows
 from manyseeds.processes.host import cores
-from tests.gate.null_timing import load, rows
+from tests.gate.null_timing import load
 from tests.gate.planted import COMMAND
 
 PAGE = """\
@@ -25,18 +27,18 @@ Made by
     {command}
 
 Each check is the real command against the baseline of the same version, in new processes: {times}
-times with nothing else on the machine, {times} times beside as many busy processes as there are
-cores. Whatever fails is a false alarm.
+on an idle machine, and {times} beside as many busy processes as there are cores. Every failing
+row is a false alarm.
 
 {table}
 """
 
 
-def checked(asked):
-    """Run a check and return what it says."""
+def checked(options):
+    """Run a check and return its report."""
     with tempfile.TemporaryDirectory() as results:
-        where = [part for layer in asked.layer for part in ("--layer", layer)]
-        where += ["--baseline", str(asked.baseline), "--results", results]
+        where = [part for layer in options.layer for part in ("--layer", layer)]
+        where += ["--baseline", str(options.baseline), "--results", results]
         answer = subprocess.run(
             [*COMMAND, "check", "--json", *where], capture_output=True, text=True, check=False
         )
@@ -46,26 +48,30 @@ def checked(asked):
 
 
 def main():
-    """Check, count, write the page."""
+    """Run the checks, count false alarms, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", type=Path, required=True)
     parser.add_argument("--baseline", type=Path, default=Path("results/baseline/check"))
     parser.add_argument("--layer", action="append", default=[])
     parser.add_argument("--times", type=int, default=3)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     lines = {}
     for busy in (0, cores()):
-        for _ in range(asked.times):
+        for _ in range(options.times):
             with load(busy):
-                report = checked(asked)
+                report = checked(options)
             for layer in report["layers"]:
                 key = layer["layer"], busy
                 seen = lines.setdefault(key, {"states": Counter(), "failed": 0, "seconds": []})
                 seen["states"].update(layer["states"])
                 seen["seconds"].append(layer["seconds"])
-                own = [each for each in report["findings"] if each["layer"] == layer["layer"]]
-                seen["failed"] += sum(each["fails"] for each in own)
-                print(busy, layer, [each["row"] for each in own if each["fails"]], flush=True)
+                failing = [
+                    finding["row"]
+                    for finding in report["findings"]
+                    if finding["layer"] == layer["layer"] and finding["fails"]
+                ]
+                seen["failed"] += len(failing)
+                print(busy, layer, failing, flush=True)
     table = [
         (
             layer,
@@ -83,10 +89,10 @@ def main():
     heads = ("layer", "busy beside", "checks", "comparisons", "unchanged", "cannot tell", "failed")
     text = PAGE.format(
         command="python -m tests.gate.null_checks " + " ".join(sys.argv[1:]),
-        times=asked.times,
-        table=rows([*heads, "share", "seconds"], table),
+        times=options.times,
+        table=markdown_rows([*heads, "share", "seconds"], table, numbers_from=1),
     )
-    asked.markdown.write_text(text, encoding="utf-8")
+    options.markdown.write_text(text, encoding="utf-8")
     print(text)
 
 

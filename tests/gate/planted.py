@@ -1,8 +1,8 @@
-"""Plants changes in copies of the source, one at a time, and tells which layer finds them.
+"""Plants changes in copies of the source, one at a time, and reports which layers catch them.
 
     python -m tests.gate.planted --markdown FILE [--backend B]… [--plant WORDS]… [--layer L]
 
-What was found is kept beside the page, a file a plant: several may run at once, a backend each.
+Results are saved beside the page, a file per plant, so that several backends can be run at once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from manyseeds.check.accuracy.layer import suite_file
+from manyseeds.check.accuracy.entries import suite_file
+from manyseeds.check.baseline import Baseline
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.numerics.cover import covering
-from manyseeds.check.numerics.layer import compare, measure
-from manyseeds.check.numerics.reasons import with_reasons
-from manyseeds.check.store import FOLDER, Baseline
-from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.check.numerics.comparison import compare
+from manyseeds.check.numerics.measurement import measure
+from manyseeds.check.numerics.reasons import ReasonOptions, with_reasons
+from manyseeds.check.numerics.recipe_selection import covering
+from manyseeds.check.rows import LAYERS, Layer, Row
+from manyseeds.conformance.recipes import parity_recipes
+from manyseeds.presentation.markdown import markdown_rows
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.techniques_used import used
@@ -35,26 +38,27 @@ from tests.gate.plants import PLANTS, Plant
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from manyseeds.cli.main import main; main()")
+BASELINE = ROOT / "results" / "baseline" / "check"
 FEW = 4
-"""Recipes of the accuracy layer that are trained for a plant, at most."""
+"""The most recipes of the accuracy layer that are trained for a plant."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a layer saw of a plant.
+class Response:
+    """The response of a layer to a plant.
 
     Attributes
     ----------
-    changed, asked
-        Rows that fail because they have changed; rows that were compared.
-    told
-        The row that says most, its size and the likely reason.
+    changed, compared
+        How many rows fail because they have changed, and how many were compared.
+    clearest, reason
+        The most telling changed row with its message, and its likely reason.
     """
 
     changed: int
-    asked: int
+    compared: int
     seconds: float
-    told: str = ""
+    clearest: str = ""
     reason: str = ""
 
 
@@ -71,9 +75,10 @@ def apply(plant: Plant, root: Path) -> None:
 
 @contextmanager
 def source(plant: Plant | None, name: str = "one") -> Iterator[Path]:
-    """Have new processes import a copy of the source, with a plant in it; yield its folder.
+    """Make new processes import a copy of the source with a plant in it; yield the copy's folder.
 
-    Copies of one `name` lie in one place: compiled programs are kept by the place of their source.
+    Copies of one `name` have the same path, because compiled programs are kept by their source's
+    path.
     """
     before = dict(os.environ)
     copy = Path(tempfile.gettempdir()) / f"manyseeds-planted-{name}-{os.getuid()}"
@@ -84,7 +89,7 @@ def source(plant: Plant | None, name: str = "one") -> Iterator[Path]:
         if plant:
             apply(plant, copy)
         paths = [str(copy), str(copy / "backends"), str(ROOT / "tests" / "numpy_backend")]
-        # Without the folder a process starts in, which is the source as it is.
+        # PYTHONSAFEPATH keeps a process from importing the untouched source it starts in.
         os.environ.update(PYTHONPATH=os.pathsep.join(paths), PYTHONSAFEPATH="1")
         yield copy
     finally:
@@ -94,7 +99,7 @@ def source(plant: Plant | None, name: str = "one") -> Iterator[Path]:
 
 
 def recipes_for(plant: Plant, others: int) -> list[str]:
-    """Return the recipes a check follows that a plant could affect, and some others."""
+    """Return the followed recipes that a plant could affect, and some others."""
     known = parity_recipes()
     followed = {name: known[name] for name in covering(known)}
     concerned = _concerned(plant, followed)
@@ -112,10 +117,10 @@ def _concerned(plant: Plant, recipes: Mapping[str, Recipe]) -> list[str]:
 
 
 def trained_for(plant: Plant) -> list[str]:
-    """Return the recipes of the accuracy layer that a plant could affect; few, if it has many."""
+    """Return a few recipes of the accuracy layer that a plant could affect."""
     suite = parse_suite(suite_file().read_text(encoding="utf-8"), str(suite_file()))
-    found = _concerned(plant, {cell.recipe.name: cell.recipe for cell in suite.cells})
-    return found[:FEW] if plant.concerns else [*found[: FEW - 1], *found[-3:-2]]
+    names = _concerned(plant, {cell.recipe.name: cell.recipe for cell in suite.cells})
+    return names[:FEW] if plant.concerns else [*names[: FEW - 1], *names[-3:-2]]
 
 
 class Gate:
@@ -124,42 +129,45 @@ class Gate:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def numerics(self, plant: Plant, recipes: Sequence[str]) -> Seen:
-        """Follow recipes with the plant in the source, and look for what undoes it."""
+    def numerics(self, plant: Plant, recipes: Sequence[str]) -> Response:
+        """Follow recipes with the plant in the source, and look for a variant that undoes it."""
         baseline = Baseline(self.folder)
         with source(plant, plant.backend):
             started = time.perf_counter()
             now = measure([plant.backend], recipes)
             seconds = time.perf_counter() - started
-            result = with_reasons(compare(now, baseline), now, baseline, most=1)
-        return _seen(result, seconds)
+            options = ReasonOptions(most=1)
+            result = with_reasons(compare(now, baseline), now, baseline, options)
+        return _response(result, seconds)
 
-    def accuracy(self, plant: Plant, recipes: Sequence[str]) -> Seen:
-        """Train the gate's suite, less the recipes that are not named."""
+    def accuracy(self, plant: Plant, recipes: Sequence[str]) -> Response:
+        """Train these recipes of the gate's suite."""
         return self._by_command("accuracy", plant, recipes)
 
-    def time(self, plant: Plant) -> Seen:
+    def time(self, plant: Plant) -> Response:
         """Time the backend."""
         return self._by_command("time", plant, None)
 
-    def _by_command(self, layer: str, plant: Plant, recipes: Sequence[str] | None) -> Seen:
+    def _by_command(self, layer: Layer, plant: Plant, recipes: Sequence[str] | None) -> Response:
         with source(plant, plant.backend) as copy:
-            _only(copy, recipes)
+            _keep_only(copy, recipes)
             started = time.perf_counter()
-            said = _run("check", "--json", layer, plant, self.folder)
+            output = _check(layer, plant, self.folder)
             seconds = time.perf_counter() - started
         findings = [
-            each
-            for each in json.loads(said)["findings"]
-            if recipes is None or each["subject"].split("/")[1] in recipes
+            finding
+            for finding in json.loads(output)["findings"]
+            if recipes is None or Row.parse(finding["row"]).parts[1] in recipes
         ]
-        changed = [each for each in findings if each["state"] == "changed" or _broken(each)]
-        for each in findings:
-            if each["state"] in ("missing", "not comparable") and not _broken(each):
-                raise RuntimeError(f"{plant.name}: {each['row']}: {each['told']}")
-        first = changed[0] if changed else {"subject": "", "told": "", "reason": ""}
-        told = f"{first['subject']}: {first['told']}" if changed else ""
-        return Seen(len(changed), len(findings), seconds, told, first["reason"])
+        changed = [f for f in findings if f["state"] == "changed" or _broken(f)]
+        for finding in findings:
+            if finding["state"] in ("missing", "not comparable") and not _broken(finding):
+                raise RuntimeError(f"{plant.name}: {finding['row']}: {finding['told']}")
+        if not changed:
+            return Response(0, len(findings), seconds)
+        first = changed[0]
+        clearest = f"{first['subject']}: {first['told']}"
+        return Response(len(changed), len(findings), seconds, clearest, first["reason"])
 
 
 def _broken(finding: Mapping[str, str]) -> bool:
@@ -167,14 +175,12 @@ def _broken(finding: Mapping[str, str]) -> bool:
     return finding["state"] == "missing" and "seeds 30 failed: " in finding["told"]
 
 
-def _run(*arguments: object) -> str:
-    """Run a command of manyseeds on one layer and backend; what is found is no failure."""
-    *command, layer, plant, folder = arguments
-    assert isinstance(plant, Plant)
+def _check(layer: Layer, plant: Plant, baseline: Path) -> str:
+    """Check one layer on a plant's backend, and return the report as JSON."""
     with tempfile.TemporaryDirectory() as results:
-        where = ["--layer", layer, "--backend", plant.backend, "--baseline", folder]
+        scope = ["--layer", layer, "--backend", plant.backend, "--baseline", str(baseline)]
         answer = subprocess.run(
-            list(map(str, [*COMMAND, *command, *where, "--results", results])),
+            [*COMMAND, "check", "--json", *scope, "--results", results],
             capture_output=True,
             text=True,
             check=False,
@@ -184,8 +190,8 @@ def _run(*arguments: object) -> str:
     return answer.stdout
 
 
-def _only(copy: Path, recipes: Sequence[str] | None) -> None:
-    """Leave only some recipes in a copy's suite."""
+def _keep_only(copy: Path, recipes: Sequence[str] | None) -> None:
+    """Remove all recipes but these from a copy's suite."""
     if recipes is None:
         return
     path = copy / suite_file().relative_to(ROOT)
@@ -194,93 +200,107 @@ def _only(copy: Path, recipes: Sequence[str] | None) -> None:
     path.write_text(head + "".join(kept), encoding="utf-8")
 
 
-def _seen(result: LayerResult, seconds: float) -> Seen:
+def _response(result: LayerResult, seconds: float) -> Response:
     changed = [row for row in result.findings if row.fails]
     if any(row.state != "changed" for row in changed):
         raise RuntimeError(f"not compared: {changed[0].row}: {changed[0].told}")
     if not changed:
-        return Seen(0, len(result.findings), seconds)
+        return Response(0, len(result.findings), seconds)
     clearest: Finding = next((row for row in changed if "undone" in row.reason), changed[0])
-    told = f"{clearest.subject}: {clearest.told}"
-    return Seen(len(changed), len(result.findings), seconds, told, clearest.reason)
+    text = f"{clearest.subject}: {clearest.message}"
+    return Response(len(changed), len(result.findings), seconds, text, clearest.reason)
 
 
-def tried(plant: Plant, gate: Gate, others: int) -> dict[str, Seen]:
-    """Plant a change and return what each layer that was asked saw."""
+def responses_to(plant: Plant, gate: Gate, others: int) -> dict[Layer, Response]:
+    """Plant a change and return the responses of the layers that are checked for it."""
     if plant.layer == "time":
         return {
             "numerics": gate.numerics(plant, recipes_for(plant, others)[: FEW + others]),
             "time": gate.time(plant),
         }
-    found = {"numerics": gate.numerics(plant, recipes_for(plant, others))}
+    responses: dict[Layer, Response] = {
+        "numerics": gate.numerics(plant, recipes_for(plant, others))
+    }
     if recipes := trained_for(plant):
-        found["accuracy"] = gate.accuracy(plant, recipes)
-    return found
+        responses["accuracy"] = gate.accuracy(plant, recipes)
+    return responses
 
 
-def caught(plant: Plant, seen: Mapping[str, Seen]) -> bool:
-    """Return whether the layer that must notice a plant did, and no other one for no reason."""
-    if plant.layer == "time" and any(seen[layer].changed for layer in seen if layer != "time"):
+def caught(plant: Plant, responses: Mapping[Layer, Response]) -> bool:
+    """Return whether the layer that must catch a plant did; only the time layer may see a delay."""
+    others = [response for layer, response in responses.items() if layer != "time"]
+    if plant.layer == "time" and any(response.changed for response in others):
         return False
-    return plant.layer in seen and seen[plant.layer].changed > 0
+    return plant.layer in responses and responses[plant.layer].changed > 0
 
 
-LAYERS = ("numerics", "accuracy", "time")
+PAGE = """\
+# Planted changes
+
+Made by `python -m tests.gate.planted`. Each change was planted alone in a copy of the source, and
+one backend was then compared with the baseline. The numerics layer followed the recipes of a check
+that have the technique concerned and {others} others; the accuracy layer trained at most {few} of
+its recipes that have it, with 30 seeds each; the time layer was checked for changes that it alone
+can see. A layer's cell has the number of changed rows, of how many, and the seconds of measuring,
+including the compilation of changed programs.
+
+**{caught} of {plants} caught by the layer that must catch them** ({by_layer}).
+
+{table}
+"""
 
 
-def page(verdicts: Mapping[Plant, Mapping[str, Seen]], others: int) -> str:
-    """Return the table as Markdown."""
-    counted = sum(caught(plant, seen) for plant, seen in verdicts.items())
-    by_layer = [
-        f"{layer} {sum(layer in s and s[layer].changed > 0 for s in verdicts.values())} of "
-        f"{sum(layer in s for s in verdicts.values())} asked"
-        for layer in LAYERS
+def page(responses: Mapping[Plant, Mapping[Layer, Response]], others: int) -> str:
+    """Return the page as Markdown."""
+    counts = []
+    for layer in LAYERS:
+        own = [of_plant[layer] for of_plant in responses.values() if layer in of_plant]
+        counts.append(f"{layer} {sum(one.changed > 0 for one in own)} of {len(own)} checked")
+    columns = ("planted", "where", *LAYERS, "clearest row")
+    return PAGE.format(
+        others=others,
+        few=FEW,
+        caught=sum(caught(plant, own) for plant, own in responses.items()),
+        plants=len(responses),
+        by_layer="; ".join(counts),
+        table=markdown_rows(columns, [_cells(plant, own) for plant, own in responses.items()]),
+    )
+
+
+def _cells(plant: Plant, responses: Mapping[Layer, Response]) -> list[str]:
+    where = plant.backend
+    if not plant.file.startswith("backends/"):
+        where = f"harness, on {where}"
+    own = [responses[layer] for layer in LAYERS if layer in responses]
+    first = next((response for response in own if response.clearest), None)
+    clearest = f"{first.clearest}; {first.reason}".rstrip("; ") if first else ""
+    mark = "" if caught(plant, responses) else "MISSED "
+    return [
+        mark + plant.name,
+        where,
+        *(_summary(responses.get(layer)) for layer in LAYERS),
+        clearest,
     ]
-    lines = [
-        "# Planted changes",
-        "",
-        "Made by `python -m tests.gate.planted`. Each change was planted alone in a copy of the "
-        "source and compared with the baseline, on one backend. The numerics layer "
-        "followed, of the recipes of a check, those with the technique concerned and "
-        f"{others} others; the accuracy layer trained {FEW} of its recipes that have it at most, "
-        "30 seeds each; the time layer was asked of changes that it alone can see. A layer's cell "
-        "has the rows that changed, of how many, and the seconds of measuring, programs compiled "
-        "where the source asked for it.",
-        "",
-        f"**{counted} of {len(verdicts)} caught by the layer that must notice** "
-        f"({'; '.join(by_layer)}).",
-        "",
-        "| planted | where | numerics | accuracy | time | what and why |",
-        "|---|---|---|---|---|---|",
-    ]
-    for plant, seen in verdicts.items():
-        where = plant.backend
-        if not plant.file.startswith("backends/"):
-            where = f"harness, on {where}"
-        first = next((seen[layer] for layer in LAYERS if layer in seen and seen[layer].told), None)
-        why = f"{first.told}; {first.reason}".rstrip("; ") if first else ""
-        mark = "" if caught(plant, seen) else "**MISSED** "
-        cells = (mark + plant.name, where, *(_cell(seen.get(layer)) for layer in LAYERS), why)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
-def _cell(seen: Seen | None) -> str:
-    if seen is None:
+def _summary(response: Response | None) -> str:
+    if response is None:
         return ""
-    return f"{'✗' if seen.changed else '·'} {seen.changed} of {seen.asked}, {seen.seconds:.0f} s"
+    sign = "✗" if response.changed else "·"
+    return f"{sign} {response.changed} of {response.compared}, {response.seconds:.0f} s"
 
 
-def _kept(folder: Path) -> dict[Plant, dict[str, Seen]]:
-    """Return what is known of every plant, in the order of `PLANTS`."""
-    found = {}
+def _saved(folder: Path) -> dict[Plant, dict[Layer, Response]]:
+    """Return the saved responses to every plant, in the order of `PLANTS`."""
+    saved = {}
     for number, plant in enumerate(PLANTS):
         path = _file(folder, number)
         if path.exists():
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["plant"] == plant.name:
-                found[plant] = {layer: Seen(**one) for layer, one in document["seen"].items()}
-    return found
+                responses = document["responses"]
+                saved[plant] = {layer: Response(**one) for layer, one in responses.items()}
+    return saved
 
 
 def _file(folder: Path, number: int) -> Path:
@@ -288,36 +308,38 @@ def _file(folder: Path, number: int) -> Path:
 
 
 def main() -> int:
-    """Plant, compare, write the page."""
+    """Plant the chosen changes, check, write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", type=Path, required=True)
     parser.add_argument("--backend", action="append", default=[])
     parser.add_argument("--plant", action="append", default=[], help="words of its name")
-    parser.add_argument("--layer", help="only plants that this layer must notice")
-    parser.add_argument("--baseline", type=Path, default=ROOT / FOLDER)
+    parser.add_argument("--layer", help="only plants that this layer must catch")
+    parser.add_argument("--baseline", type=Path, default=BASELINE)
     parser.add_argument("--others", type=int, default=2)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     chosen = [
         plant
         for plant in PLANTS
-        if (not asked.backend or plant.backend in asked.backend)
-        and (not asked.plant or any(words in plant.name for words in asked.plant))
-        and asked.layer in (None, plant.layer)
+        if (not options.backend or plant.backend in options.backend)
+        and (not options.plant or any(words in plant.name for words in options.plant))
+        and options.layer in (None, plant.layer)
     ]
-    folder = asked.markdown.with_suffix("")
+    folder = options.markdown.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    wrong = 0
-    gate = Gate(asked.baseline.resolve())
+    missed = 0
+    gate = Gate(options.baseline.resolve())
     for plant in chosen:
-        seen = tried(plant, gate, asked.others)
-        wrong += not caught(plant, seen)
-        document = {"plant": plant.name, "seen": {name: asdict(one) for name, one in seen.items()}}
+        responses = responses_to(plant, gate, options.others)
+        missed += not caught(plant, responses)
+        saved = {layer: asdict(response) for layer, response in responses.items()}
+        document = {"plant": plant.name, "responses": saved}
         text = json.dumps(document, indent=1, ensure_ascii=False)
         _file(folder, PLANTS.index(plant)).write_text(text, encoding="utf-8")
-        asked.markdown.write_text(page(_kept(folder), asked.others), encoding="utf-8")
-        told = ", ".join(f"{layer} {_cell(one)}" for layer, one in seen.items())
-        print(f"{'caught' if caught(plant, seen) else 'MISSED'}  {plant.name}: {told}", flush=True)
-    return 1 if wrong else 0
+        options.markdown.write_text(page(_saved(folder), options.others), encoding="utf-8")
+        verdict = "caught" if caught(plant, responses) else "MISSED"
+        cells = ", ".join(f"{layer} {_summary(one)}" for layer, one in responses.items())
+        print(f"{verdict}  {plant.name}: {cells}", flush=True)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Changes to plant, one at a time, in a copy of the source: what the gate must notice.
+"""Changes that are planted, one at a time, in a copy of the source, and that the gate must catch.
 
 Every edit replaces a text that occurs exactly once in its file; a plant that no longer fits the
-source fails loudly.
+source raises an error.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ class Plant:
     Attributes
     ----------
     name
-        What is changed, in words.
+        The change in words.
     backend
-        On which it is looked for; a change of the harness shows on any.
+        The backend that is checked; a change of the harness shows on any.
     file
-        Which file, from the root.
+        The changed file, relative to the root.
     edits
-        Texts and what replaces them.
+        Texts and their replacements.
     concerns
         Techniques whose recipes it could affect; () for all.
     layer
-        Which layer must notice it.
+        The layer that must catch it.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The worker that times a backend, with a backend whose every call takes so many times as long.
+"""Times a backend that is slowed down: a stand-in for `manyseeds.check.timing.clock_process`.
 
-Stands in for `manyseeds.check.timing.clock_process`, with one argument: how many times.
+Its one argument is the factor: with 1.15 every call takes 1.15 times as long.
 """
 
 from time import process_time
@@ -13,7 +13,7 @@ SLOWED = ("train", "evaluate", "score")
 
 
 class Slowed:
-    """Does as another object does, then keeps the CPU busy for a share of what that took."""
+    """Forwards to another object, then keeps the CPU busy for a share of the time that took."""
 
     def __init__(self, inner, share):
         self.inner, self.share = inner, share

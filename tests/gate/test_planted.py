@@ -1,9 +1,9 @@
-"""The gate finds what is planted in the source of a backend or of the harness."""
+"""The gate finds changes planted in the source of a backend or of the harness."""
 
 import pytest
 
-from manyseeds.check.numerics.layer import measure
-from manyseeds.check.store import Baseline
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.numerics.measurement import measure
 from tests.gate.planted import ROOT, Gate, apply, caught, recipes_for, source
 from tests.gate.plants import PLANTS, Plant
 
@@ -47,12 +47,12 @@ def test_there_are_plants_of_every_backend_and_of_the_harness():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
-def test_what_is_planted_is_found(name, tmp_path):
+def test_a_planted_change_is_found(name, tmp_path):
     pytest.importorskip("torch")
     plant = named(name)
     recipes = recipes_for(plant, others=2)
     with source(None):
         Baseline(tmp_path).accept(measure([plant.backend], recipes).entries, "untouched")
-    found = Gate(tmp_path).numerics(plant, recipes)
-    assert caught(plant, {"numerics": found})
-    assert found.asked == len(recipes)
+    response = Gate(tmp_path).numerics(plant, recipes)
+    assert caught(plant, {"numerics": response})
+    assert response.compared == len(recipes)

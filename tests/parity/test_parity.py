@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from manyseeds.backend.discovery import absence, backend_entries
+from manyseeds.conformance.comparison import compare
 from manyseeds.conformance.mutations import mutations
-from manyseeds.conformance.outcome import parity_recipes
-from manyseeds.conformance.parity import compare
 from manyseeds.conformance.process import trajectories
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.processes.worker_process import Worker
 
 RECIPES = parity_recipes()
@@ -95,7 +95,7 @@ def test_every_recipe_is_the_same_for_60_steps(followed_whole, recipe, ours, the
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", INSTALLED)
-def test_every_mutation_is_noticed(followed_whole, backend):
+def test_every_mutation_is_caught(followed_whole, backend):
     other = next(name for name in INSTALLED if name != backend)
     mutated, plain = followed_whole(backend), followed_whole(other)
     missed = [m.name for m in MUTATIONS if compare(mutated[m.name], plain[m.recipe]).same]

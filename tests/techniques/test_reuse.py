@@ -5,7 +5,7 @@ import pytest
 from manyseeds_numpy.training import NumpyBackend
 
 from manyseeds.backend.settings import Settings
-from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.datasets import task_splits
 from manyseeds.execution.phase import train_phase
 from manyseeds.execution.state import State

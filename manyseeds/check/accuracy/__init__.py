@@ -1,1 +1,1 @@
-"""The accuracy layer: what seeds scatter, now and then."""
+"""The accuracy layer: the scores of many seeds, in the baseline and now."""

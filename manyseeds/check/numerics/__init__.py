@@ -1,1 +1,1 @@
-"""The numerics layer: trajectories in float64, step by step, and where they part."""
+"""The numerics layer: trajectories in float64, step by step, and where they first differ."""

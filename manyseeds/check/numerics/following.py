@@ -22,7 +22,7 @@ from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.check.numerics.fingerprint import of_group, of_tensor
-from manyseeds.check.numerics.recording import Asked, RecordingBackend
+from manyseeds.check.numerics.recording import RecordedPhase, RecordingBackend
 from manyseeds.conformance.process import (
     STREAMS_VARIED,
     quick_to_compile,
@@ -207,7 +207,7 @@ def _cause(death: Death) -> str:
     return f"its process {death.cause}: {death.last_line}"
 
 
-def summary(trajectory: Trajectory, phases: Mapping[str, Asked]) -> Arrays:
+def summary(trajectory: Trajectory, phases: Mapping[str, RecordedPhase]) -> Arrays:
     """Return a trajectory's fingerprints.
 
     Returns

@@ -1,152 +1,132 @@
-"""Likely reasons of changed rows, from evidence: who shares the change, and what undoes it.
+"""Likely reasons of changed rows, from evidence: which recipes changed, and what undoes the change.
 
-Undoing follows variants of the recipe on the backend as it is now (a hyperparameter scaled, a
-technique replaced by its sibling, a convention flipped): a variant that follows the baseline's
-trajectory again names what has changed.
+To undo a change, variants of the recipe are followed on the backend as it is now. A variant that
+follows the baseline's trajectory again names the hyperparameter, technique or convention that has
+changed.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args, get_origin
 
 import numpy as np
-from pydantic import ValidationError
 
 from manyseeds.backend.settings import Device
+from manyseeds.check.baseline import Baseline
 from manyseeds.check.findings import Finding, LayerResult
-from manyseeds.check.numerics.layer import Measured, differences, follow_on, steps_of
-from manyseeds.check.numerics.parting import DONE, Arrays, Differences, Parting
-from manyseeds.check.store import Baseline
-from manyseeds.conformance.mutations import changed_at, siblings
-from manyseeds.conformance.parity import TOLERANCE
-from manyseeds.model import Model
-from manyseeds.suite.recipe import Phase, Recipe
-from manyseeds.suite.techniques_used import Place, models, used
-from manyseeds.techniques.registry import technique_name
-from manyseeds.techniques.technique import Technique
+from manyseeds.check.numerics.differences import (
+    COMPUTED,
+    Arrays,
+    FingerprintDifferences,
+    FirstDifference,
+    differences_between,
+)
+from manyseeds.check.numerics.measurement import NumericsMeasurement, follow_on, steps_of
+from manyseeds.check.numerics.variants import variants
+from manyseeds.conformance.comparison import TOLERANCE
+from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.techniques_used import used
 
-FACTORS = (10.0, 0.1, 1.01, 1 / 1.01, 1 / 0.99, 0.99, 2.0, 0.5)
-UNDONE = 1000.0
-"""By how much a variant must be nearer to the baseline, if it does not reach it."""
-_ABSENT = {("schedule", "constant")}
-"""Techniques that stand for none."""
-MOST_VARIANTS = 60
-MOST_STRUCTURES = 6
-"""Variants that need programs of their own, which take seconds to compile."""
-
-_TO_BLAME: Mapping[str, frozenset[str]] = {
-    "first": frozenset({"initialiser"}),
-    "images": frozenset({"augmentation"}),
-    "rate": frozenset({"schedule", "phase"}),
-    "momentum": frozenset({"schedule", "optimizer"}),
-    "loss": frozenset({"activation", "layer", "regularisation"}),
-    "penalty": frozenset({"regularisation"}),
-    "gradient": frozenset({"activation", "layer", "regularisation"}),
-    "averages": frozenset({"layer"}),
-    "moved": frozenset({"optimizer", "clipping", "regularisation", "phase"}),
-    "weights": frozenset({"pruning", "regularisation"}),
-    "scores": frozenset({"layer", "activation"}),
-    "length": frozenset({"regularisation"}),
-}
-"""Kinds of techniques that can be to blame, by where two trajectories part."""
+NEARER = 1000.0
+"""How much smaller the error of a variant must be, if it does not reach the tolerance."""
+_NO_TECHNIQUE = {("schedule", "constant")}
+"""Techniques that stand for the absence of one."""
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A recipe changed in one way, everywhere it has the technique.
+class ReasonOptions:
+    """How much is trained to find reasons.
 
     Attributes
     ----------
-    change
-        In words: "adam.epsilon × 10".
-    structural
-        Whether a backend may have to compile it anew.
+    most
+        The most rows of a backend for which variants are followed, those of the fewest techniques
+        first; 0 for none.
+    device
+        Where the backends compute.
+    progress
+        Called with a line of text when the reason of a row is known.
     """
 
-    change: str
-    recipe: Recipe
-    structural: bool
+    most: int = 3
+    device: Device = "cpu"
+    progress: Callable[[str], None] = lambda line: None
 
 
 def with_reasons(
     result: LayerResult,
-    now: Measured,
+    now: NumericsMeasurement,
     baseline: Baseline,
-    *,
-    most: int = 3,
-    device: Device = "cpu",
-    told: Callable[[str], None] = lambda line: None,
+    options: ReasonOptions | None = None,
 ) -> LayerResult:
     """Return a layer's result with the likely reasons of its changed rows.
 
     Parameters
     ----------
-    result, now, baseline
-        What `compare` returned, and of what.
-    most
-        Rows a backend to undo, those of the fewest techniques first; 0: undo none.
-    device
-        Where the backends compute.
-    told
-        Is told a line as each row is done.
+    result
+        The comparison of `now` with `baseline`.
     """
-    rows = {row.row: row for row in result.findings}
+    options = options or ReasonOptions()
+    findings = {finding.row: finding for finding in result.findings}
     for backend in now.backends:
-        own = [row for row in result.findings if row.backend == backend]
-        changed = [row for row in own if row.state == "changed" and row.subject in now.recipes]
+        own = [finding for finding in result.findings if finding.backend == backend]
+        changed = [f for f in own if f.state == "changed" and f.subject in now.recipes]
         shared = shared_techniques(own, now.recipes)
-        undoing = sorted(changed, key=lambda row: len(used(now.recipes[row.subject])))[:most]
-        for row in changed:
-            reasons = [row.reason, shared]
-            if row in undoing and (undone := _undone(row, now, baseline, device)):
-                told(f"{row.row}: {undone}")
+        simplest = sorted(changed, key=lambda f: len(used(now.recipes[f.subject])))
+        for finding in changed:
+            reasons = [finding.reason, shared]
+            if finding in simplest[: options.most] and (
+                undone := _undone(finding, now, baseline, options.device)
+            ):
+                options.progress(f"{finding.row}: {undone}")
                 reasons.append(undone)
-            reason = "; ".join(reason for reason in reasons if reason)
-            rows[row.row] = replace(row, reason=reason)
-    return replace(result, findings=tuple(rows.values()))
+            reason = "; ".join(filter(None, reasons))
+            findings[finding.row] = replace(finding, reason=reason)
+    return replace(result, findings=tuple(findings.values()))
 
 
-def shared_techniques(rows: Sequence[Finding], recipes: Mapping[str, Recipe]) -> str:
-    """Say which techniques all changed recipes of a backend have, and no unchanged one."""
-    techniques = {row.subject: used(recipes[row.subject]) for row in rows if row.subject in recipes}
-    changed = [row.subject for row in rows if row.state == "changed" and row.subject in techniques]
-    unchanged = [row.subject for row in rows if row.state == "unchanged"]
+def shared_techniques(findings: Sequence[Finding], recipes: Mapping[str, Recipe]) -> str:
+    """Return, in words, the techniques that all changed recipes have and no unchanged one has.
+
+    "" if there are none.
+    """
+    techniques = {f.subject: used(recipes[f.subject]) for f in findings if f.subject in recipes}
+    changed = [f.subject for f in findings if f.state == "changed" and f.subject in techniques]
+    unchanged = [f.subject for f in findings if f.state == "unchanged"]
     if not changed:
         return ""
     if not unchanged and len(changed) > 1:
         return f"all {len(changed)} recipes changed"
     common = frozenset.intersection(*(techniques[name] for name in changed))
-    own = common.difference(_ABSENT, *(techniques[name] for name in unchanged))
+    own = common.difference(_NO_TECHNIQUE, *(techniques[name] for name in unchanged))
     if not own or not unchanged:
         return ""
     names = " or ".join(name for _, name in sorted(own))
-    counted = f"the {len(changed)} recipes" if len(changed) > 1 else "the one recipe"
-    return f"changed are {counted} with {names}, and no others"
+    if len(changed) == 1:
+        return f"only the recipe with {names} changed"
+    return f"only the {len(changed)} recipes with {names} changed"
 
 
-def _undone(row: Finding, now: Measured, baseline: Baseline, device: Device) -> str:
-    """Say which variant of a changed row's recipe follows the baseline again, or ""."""
-    key = row.backend, row.subject
-    then = baseline.entry("numerics", *key)
-    if then is None or key not in now.by_row:
+def _undone(finding: Finding, now: NumericsMeasurement, baseline: Baseline, device: Device) -> str:
+    """Return, in words, the variant that follows the baseline again; "" if none does."""
+    then = baseline.entry(finding.row)
+    if then is None or finding.row not in now.by_row:
         return ""
-    found = differences(now.by_row[key], then)
-    parting, recipe = found.parting, now.recipes[row.subject]
-    if parting is None or found.strangers:
+    ours = now.by_row[finding.row]
+    differences = differences_between(ours, then)
+    first, recipe = differences.first, now.recipes[finding.subject]
+    if first is None or differences.unmatched:
         return ""
-    tried = list(variants(recipe, parting))
-    steps = _steps(recipe, parting)
-    wanted = {row.backend: {variant.change: variant.recipe for variant in tried}}
-    ((_, followed, _),) = follow_on(wanted, device, steps=lambda _: steps)
+    steps = _steps(recipe, first)
+    by_change = {variant.change: variant.recipe for variant in variants(recipe, first)}
+    ((_, answer, _),) = follow_on({finding.backend: by_change}, device, steps=lambda _: steps)
     errors = {
-        change: _error(prints, then.arrays, found.phases, steps)
-        for change, prints in followed.prints.items()
+        change: _error(arrays, then.arrays, differences.phases, steps)
+        for change, arrays in answer.prints.items()
     }
-    before = _error(now.by_row[key].arrays, then.arrays, found.phases, steps)
+    before = _error(ours.arrays, then.arrays, differences.phases, steps)
     best = min(errors, key=lambda change: errors[change], default="")
     if best and undoes(before, errors[best]):
         return f"undone by {best} (error {before:.1e} → {errors[best]:.1e})"
@@ -154,147 +134,36 @@ def _undone(row: Finding, now: Measured, baseline: Baseline, device: Device) -> 
 
 
 def undoes(before: float, after: float) -> bool:
-    """Return whether a variant with the second error undoes a change with the first.
+    """Return whether a variant undoes a change, by the errors without it and with it.
 
-    Where something was 0 then, the error is infinite: only following the baseline again will do.
+    An infinite error, of something that was 0, is only undone by following the baseline again.
     """
-    nearer = before / UNDONE if math.isfinite(before) else 0.0
-    return after <= max(TOLERANCE, nearer)
+    limit = before / NEARER if math.isfinite(before) else 0.0
+    return after <= max(TOLERANCE, limit)
 
 
-def _steps(recipe: Recipe, parting: Parting) -> int:
-    """Return for how many steps variants are followed: two beyond the parting, where that will do.
+def _steps(recipe: Recipe, first: FirstDifference) -> int:
+    """Return for how many steps variants are followed: if possible, two beyond the difference.
 
-    Several phases share the steps out, and what comes after training needs them all.
+    Several phases share the steps, and a difference after training needs them all.
     """
-    whole = steps_of(recipe)
-    if len(recipe.phases) > 1 or parting.step is None or recipe.phases[0].early_stopping:
-        return whole
-    return min(whole, parting.step + 2)
+    all_steps = steps_of(recipe)
+    if len(recipe.phases) > 1 or first.step is None or recipe.phases[0].early_stopping:
+        return all_steps
+    return min(all_steps, first.step + 2)
 
 
 def _error(ours: Arrays, theirs: Arrays, phases: tuple[str, ...], steps: int) -> float:
-    """Return the error over the steps that were followed: of everything if these were all."""
-    whole = Differences(ours, theirs, phases)
+    """Return the error over the first steps; the error of everything if these are all."""
     if len(phases) > 1 or len(theirs[f"{phases[0]}/loss"][0]) <= steps:
-        return whole.error
-    names = [f"{phases[0]}/{kind}" for kind in DONE]
-    found = Differences(_cut(ours, names, steps), _cut(theirs, names, steps), phases)
-    return max(float(np.max(found.by_step(phases[0], kind), initial=0.0)) for kind in DONE)
+        return FingerprintDifferences(ours, theirs, phases).error
+    names = [f"{phases[0]}/{kind}" for kind in COMPUTED]
+    now, then = (_first_steps(side, names, steps) for side in (ours, theirs))
+    differences = FingerprintDifferences(now, then, phases)
+    return max(
+        float(np.max(differences.by_step(phases[0], kind), initial=0.0)) for kind in COMPUTED
+    )
 
 
-def _cut(arrays: Arrays, names: Sequence[str], steps: int) -> Arrays:
+def _first_steps(arrays: Arrays, names: Sequence[str], steps: int) -> Arrays:
     return {name: arrays[name][:, :steps] for name in names if name in arrays}
-
-
-def variants(recipe: Recipe, parting: Parting) -> Iterator[Variant]:
-    """Yield variants of a recipe that could undo a change, the likelier first, a bounded number."""
-    kinds = _TO_BLAME.get(parting.kind, frozenset())
-    found: dict[str, Variant] = {}
-    for (owner, kind), places in _owners(recipe).items():
-        if kind in kinds:
-            for change, values, structural in _changes(owner, places):
-                if made := _made(recipe, values):
-                    found.setdefault(change, Variant(change, made, structural))
-    numeric = [variant for variant in found.values() if not variant.structural]
-    compiled = [variant for variant in found.values() if variant.structural]
-    yield from itertools.islice(numeric, MOST_VARIANTS)
-    yield from itertools.islice(compiled, MOST_STRUCTURES)
-
-
-_Places = dict[Place, Model]
-_Values = dict[Place, Any]
-
-
-def _owners(recipe: Recipe) -> dict[tuple[str, str], _Places]:
-    """Return where each technique of a recipe is, and the phases, by name and kind."""
-    found: dict[tuple[str, str], _Places] = {}
-    for place, model in models(recipe):
-        if isinstance(model, Technique):
-            found.setdefault((model.name, model.kind), {})[place] = model
-        elif isinstance(model, Phase):
-            found.setdefault(("phase", "phase"), {})[place] = model
-    return found
-
-
-def _changes(owner: str, places: _Places) -> Iterator[tuple[str, _Values, bool]]:
-    """Yield changes in words, with the values to put in their places."""
-    first = next(iter(places.values()))
-    for field, value in first:
-        here = {(*place, field): getattr(model, field) for place, model in places.items()}
-        if isinstance(value, float):
-            for factor in FACTORS:
-                scaled = {where: number * factor for where, number in here.items()}
-                yield f"{owner}.{field} × {factor:.4g}", scaled, False
-        elif _counts(first, value):
-            for by in (1, -1):
-                yield f"{owner}.{field} {by:+}", {w: _moved(v, by) for w, v in here.items()}, False
-        elif isinstance(value, bool):
-            flipped = {where: not flag for where, flag in here.items()}
-            yield f"{owner}.{field} → {not value}", flipped, True
-        elif isinstance(value, str) and field not in ("name", "label", "of"):
-            for word in _words(type(first), field):
-                if word != value:
-                    yield f"{owner}.{field} → {word}", dict.fromkeys(here, word), True
-    if isinstance(first, Technique):
-        yield from _replaced(owner, places, type(first))
-
-
-def _counts(model: Model, value: Any) -> bool:
-    """Return whether a value counts steps or epochs: other whole numbers are structure."""
-    timed = isinstance(model, Technique) and model.kind in ("schedule", "regularisation")
-    values = value if isinstance(value, tuple) else (value,)
-    return timed and {type(each) for each in values} == {int}
-
-
-def _moved(value: Any, by: int) -> Any:
-    return tuple(each + by for each in value) if isinstance(value, tuple) else value + by
-
-
-def _replaced(
-    owner: str, places: _Places, cls: type[Technique]
-) -> Iterator[tuple[str, _Values, bool]]:
-    """Yield the siblings that have the same hyperparameters first, then the others, then none.
-
-    What a recipe sets itself goes along; a default does not, since it is what tells siblings apart.
-    """
-    own = set(cls.model_fields)
-    alike = sorted(siblings(cls), key=lambda sibling: set(sibling.model_fields) != own)
-    for sibling in alike:
-        if sibling is not cls:
-            name = technique_name(sibling)
-            values = {
-                place: {"name": name} | _set(model, sibling.model_fields)
-                for place, model in places.items()
-            }
-            yield f"{owner} → {name}", values, True
-    yield f"{owner} off", dict.fromkeys(places, None), True
-
-
-def _set(model: Model, fields: Collection[str]) -> dict[str, Any]:
-    """Return what of these fields a model has other than by default."""
-    defaults = {name: field.default for name, field in type(model).model_fields.items()}
-    return {
-        name: value
-        for name, value in model
-        if name in fields and name != "name" and value != defaults[name]
-    }
-
-
-def _words(model: type[Model], field: str) -> tuple[str, ...]:
-    annotation = model.model_fields[field].annotation
-    return get_args(annotation) if get_origin(annotation) is not None else ()
-
-
-def _made(recipe: Recipe, values: _Values) -> Recipe | None:
-    """Return the recipe with these values, None where it would not be valid or is no other."""
-    document: Any = recipe.model_dump()
-    for place, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        document = changed_at(document, place, value)
-    try:
-        made = Recipe.model_validate(document)
-    except ValidationError:
-        return None
-    return None if made == recipe else made

@@ -1,8 +1,7 @@
-"""A backend that notes what passes through it: what the harness asks for, and what weights result.
+"""A backend that records the harness's requests and the weights after each step.
 
-`follow` keeps what a backend makes of a recipe. Whether the harness asked for something else (other
-first weights, order, rates, noise, images, data) or the backend did something else with it can be
-told only if what was asked is kept, too.
+`follow` records the results of a backend. Only the requests (first weights, order, rates, noise,
+images, data) show whether a difference came from the harness or from the backend.
 """
 
 from __future__ import annotations
@@ -23,8 +22,20 @@ Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass
-class Asked:
-    """What the harness asked of one phase, and the weights after each stretch of steps."""
+class RecordedPhase:
+    """The harness's requests of one phase, and the weights after each call of `train`.
+
+    Attributes
+    ----------
+    data, noise
+        Hashes of the data and of the keys of the noise.
+    first
+        Fingerprint of the first weights, [lanes, …].
+    plans
+        Everything asked of each call.
+    moved, averages
+        Fingerprints after each call, [lanes, …]: of the trained weights, and of moving averages.
+    """
 
     data: np.uint64
     first: NDArray[np.float64]
@@ -34,10 +45,10 @@ class Asked:
     averages: list[NDArray[np.float64]] = field(default_factory=list)
 
     def arrays(self) -> Arrays:
-        """Return it by name; the steps are on the second axis, or the only one."""
+        """Return the recording as arrays by name; the steps are on the second or the only axis."""
         rates = [plan.rate for plan in self.plans]
         momenta = [plan.momentum for plan in self.plans if plan.momentum is not None]
-        found: Arrays = {
+        arrays: Arrays = {
             "asked/data": np.array([self.data]),
             "asked/noise": np.array([self.noise]),
             "asked/first": self.first,
@@ -47,16 +58,16 @@ class Asked:
             "moved": np.stack(self.moved, axis=1),
         }
         if self.averages:
-            found["averages"] = np.stack(self.averages, axis=1)
+            arrays["averages"] = np.stack(self.averages, axis=1)
         if momenta:
-            found["asked/momentum"] = np.concatenate(momenta, axis=1)
+            arrays["asked/momentum"] = np.concatenate(momenta, axis=1)
         images = [of_group(vars(plan.changes), leading=1) for plan in self.plans if plan.changes]
         if images:
-            found["asked/images"] = np.stack(images, axis=1)
-        return found
+            arrays["asked/images"] = np.stack(images, axis=1)
+        return arrays
 
-    def note(self, weights: Weights) -> None:
-        """Note weights after a stretch of steps: what is trained, and what follows the data."""
+    def record(self, weights: Weights) -> None:
+        """Record the weights after a call: trained ones, and moving averages of the data."""
         averages = {name: values for name, values in weights.items() if "/moving_" in name}
         trained = {name: values for name, values in weights.items() if name not in averages}
         self.moved.append(of_group(trained, leading=1))
@@ -65,24 +76,24 @@ class Asked:
 
 
 class RecordingBackend:
-    """A backend whose cohorts note what is asked of them, a phase after the other."""
+    """A backend whose cohorts record their phases, in order, in `phases`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self.phases: list[Asked] = []
+        self.phases: list[RecordedPhase] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> RecordingCohort:
-        """Return the backend's cohort, listened to."""
+        """Return a cohort of the backend that records its phases."""
         return RecordingCohort(self._backend.cohort(network, data, lanes), data, self.phases)
 
 
 class RecordingCohort:
-    """A cohort that notes what is asked of it and what becomes of its weights."""
+    """A cohort that records its requests and its weights."""
 
-    def __init__(self, cohort: Cohort, data: Splits, phases: list[Asked]) -> None:
+    def __init__(self, cohort: Cohort, data: Splits, phases: list[RecordedPhase]) -> None:
         self._cohort = cohort
         self._data = data
         self._phases = phases
@@ -91,17 +102,17 @@ class RecordingCohort:
         return getattr(self._cohort, name)
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Note the weights a phase starts with."""
+        """Record the data and the first weights of a phase, and begin it."""
         splits = (self._data.train, self._data.valid, self._data.test)
         data = of_bytes(*(part for split in splits for part in (split.inputs, split.labels)))
-        self._phases.append(Asked(data, of_group(weights, leading=1), of_bytes()))
+        self._phases.append(RecordedPhase(data, of_group(weights, leading=1), of_bytes()))
         self._cohort.begin(phase, weights)
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Note what is asked for and the weights it leaves."""
+        """Record the request, train, and record the weights."""
         phase = self._phases[-1]
         phase.plans.append(epoch)
         phase.noise = of_bytes(*epoch.noise.values())
         trace = self._cohort.train(epoch)
-        phase.note(self._cohort.weights())
+        phase.record(self._cohort.weights())
         return trace

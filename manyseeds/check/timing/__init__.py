@@ -1,1 +1,1 @@
-"""The time layer: seconds, in multiples of a yardstick beside them."""
+"""The time layer: seconds of every backend, normalised by a yardstick measured beside them."""

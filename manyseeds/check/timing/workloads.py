@@ -1,8 +1,8 @@
-"""What the time layer times: steps of several techniques, a lane alone, predictions, compiling.
+"""The workloads that are timed: steps of several techniques, a single lane, predictions, compiling.
 
-The network is the chapter's 784-300-100-10 on images that are drawn, not loaded: no step takes
-longer or shorter for what is on them. Each call is of milliseconds, so that the machine is the same
-during it as in the measurements of the yardstick before and after.
+The network is the chapter's 784-300-100-10 on random images, so that no step depends on a data set.
+Each call takes milliseconds, so that the machine is the same during it as in the measurements of
+the yardstick before and after.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Workload:
-    """Something to time.
+    """One workload to time.
 
     Attributes
     ----------
     kind
-        "step": of a cohort · "epoch": five steps and the validation after them · "prediction": of
-        test images.
+        "step", one step of a cohort · "epoch", five steps and the validation after them ·
+        "prediction", a prediction of test images.
     lanes
-        In the cohort.
+        Lanes of the cohort.
     rows
         Test images.
     hidden, network, phase
-        What the network and its phase have beside the plain ones.
+        The hidden layers, and additional settings of the network and its phase.
     """
 
     kind: Kind = "step"
@@ -61,7 +61,7 @@ class Workload:
 
     @property
     def question(self) -> str:
-        """What is timed, as a hash: another hash is another question."""
+        """A hash of everything that is timed: timings with different hashes are not comparable."""
         parts = [self.kind, self.lanes, self.rows, EPOCH, VALIDATION, yardstick.PARTS]
         return digest([*parts, self.training().model_dump(mode="json")])[:16]
 
@@ -96,12 +96,12 @@ WORKLOADS: dict[str, Workload] = {
     "prediction of 1 image": Workload("prediction", lanes=1),
     "prediction of 200 images": Workload("prediction", rows=200),
 }
-"""By subject."""
+"""Workloads by subject."""
 
 COMPILE = "compile"
 MEMORY = "peak memory"
-"""Subjects beside them: the CPU seconds of a first call; the bytes of the process that has all the
-others ready and measures them."""
+"""Two more subjects: the CPU seconds of a first call, which compiles; the bytes of a process that
+has prepared and measured all others."""
 
 COMPILED = Workload(
     lanes=1,
@@ -109,13 +109,13 @@ COMPILED = Workload(
     network={"before": ["batch_norm"], "after": [_DROPOUT]},
     phase={"optimizer": "adam"},
 )
-"""What is compiled, but for a few units."""
+"""The workload that is compiled, up to its number of units."""
 
 
 def prepared(workload: Workload, backend: Backend) -> Call:
-    """Make a workload ready and return the call that is timed.
+    """Prepare a workload and return the call that is timed.
 
-    It waits for the device: everything in the contract is NumPy.
+    The call waits for the device: everything in the contract is NumPy.
     """
     phase = workload.training()
     data, seeds = _images(workload.rows), seeds_of(range(workload.lanes), _STREAMS)
@@ -126,10 +126,10 @@ def prepared(workload: Workload, backend: Backend) -> Call:
 
 
 def compiled_anew(backend: Backend) -> Call:
-    """Return a call that compiles: of a network whose width nobody has had before.
+    """Return a call that compiles, for a network of a random width.
 
-    A process that is killed may leave its program with those that are kept. Drawn widths make it
-    unlikely that another one finds it there.
+    A process that was killed may have left its program among those that are kept. A random width
+    makes it unlikely that another process finds it there.
     """
     width = 64 + secrets.randbelow(64)
     return prepared(replace(COMPILED, hidden=(width, 40)), backend)

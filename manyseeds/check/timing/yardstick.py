@@ -1,8 +1,8 @@
-"""Workloads that say how fast the machine is at the moment, each in a respect of its own.
+"""The yardstick: small workloads that show how fast the machine is at the moment.
 
-They run before and after whatever is timed, in the same process. What slows it down slows some of
-them down, too: another clock frequency, a neighbour on the memory, pages that come slowly. How much
-each counts for a subject is `weights`.
+They run before and after everything that is timed, in the same process. A lower clock frequency, a
+neighbour on the memory or slow pages slow some of them down, too. `normalisation` decides how much
+each of them counts for a subject.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ PARTS = {
     "fresh pages": 1,
     "loops": 20_000,
 }
-"""How much of each is done: about half a millisecond of a core of 2020.
+"""Repetitions of each part, which take about half a millisecond on a core of 2020.
 
-Products of matrices · passes over 1 MiB, which a core's own cache holds · over 16 MiB, which it
-does not · 4 MiB that are new to the process · steps of a loop in Python.
+Products of matrices · passes over 1 MiB, which a core's own cache holds · passes over 16 MiB, which
+it does not hold · 4 MiB that are new to the process · steps of a loop in Python.
 """
 
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Without these, NumPy's products have threads of their own."""
+"""Environment variables without which NumPy would compute products in threads of its own."""
 
 _ROWS, _INNER, _COLUMNS = 32, 784, 300
 _NEAR, _FAR, _FRESH = 1 << 18, 1 << 22, 1 << 20
-"""Float32."""
+"""Numbers of float32."""
 
 
 class Yardstick:
-    """The workloads, ready: `parts` has a call for each, in the order of `PARTS`."""
+    """The prepared workloads: `parts` has a call for each, in the order of `PARTS`."""
 
     def __init__(self) -> None:
         generator = np.random.default_rng(0)
@@ -65,7 +65,7 @@ class Yardstick:
 
     def _fresh_pages(self) -> None:
         for _ in range(PARTS["fresh pages"]):
-            with mmap(-1, 4 * _FRESH) as pages:  # NumPy's own would be handed out again
+            with mmap(-1, 4 * _FRESH) as pages:  # NumPy would reuse its own
                 np.frombuffer(pages, np.float32).fill(1)
 
     def _loops(self) -> None:

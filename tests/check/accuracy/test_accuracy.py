@@ -1,29 +1,14 @@
-"""The accuracy layer: what it finds in entries, ledgers and baselines that are made up."""
-
-import dataclasses
-import json
-import math
+"""The accuracy layer, with made-up entries, ledgers and baselines."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from manyseeds.check.accuracy.layer import (
-    compare,
-    compare_runs,
-    entries_from,
-    entries_of,
-    least_effects,
-    suite_file,
+from manyseeds.check.accuracy.comparison import compare, compare_pairs
+from manyseeds.check.accuracy.entries import (
+    FORM,
 )
-from manyseeds.check.accuracy.scored import FORM
-from manyseeds.check.store import Baseline, Entry
-from manyseeds.errors import RequestError
-from manyseeds.ledger.schemas import RECORD_SCHEMA
-from manyseeds.suite.files import read_suite
-from manyseeds.suite.reader import parse_suite
-from tests.report import synthetic
-from tests.report.synthetic import SMALL, World
+from manyseeds.check.baseline import BaselineEntry
+from manyseeds.check.rows import Row
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -35,7 +20,7 @@ OK, DIVERGED, FAILED, TIMED_OUT, MISSING = range(5)
 
 
 def entry(accuracy=ACCURACY, loss=LOSS, *, subject="gate/adam", backend="jax", **context):
-    """Make an entry; what is told of its context replaces what is usual."""
+    """Return an entry; arguments replace keys of its usual context."""
     seeds = context.pop("seeds", np.arange(len(accuracy)))
     status = context.pop("status", np.zeros(len(accuracy)))
     usual = {
@@ -59,12 +44,12 @@ def entry(accuracy=ACCURACY, loss=LOSS, *, subject="gate/adam", backend="jax", *
         "test_accuracy": np.asarray(accuracy, np.float64),
         "test_loss": np.asarray(loss, np.float64)[: len(accuracy)],
     }
-    return Entry("accuracy", backend, subject, usual | context, arrays)
+    return BaselineEntry(Row("accuracy", backend, subject), usual | context, arrays)
 
 
 def against(then, *now, **how):
-    """Compare entries with one that stands for the whole baseline."""
-    return compare(now, lambda backend, subject: then, **how)
+    """Compare entries with one that stands for every entry of the baseline."""
+    return compare(now, lambda row: then, **how)
 
 
 def found(then, *now, **how):
@@ -88,7 +73,7 @@ def test_drift_of_float32_is_unchanged():
     noise = 2e-4 * RNG.standard_normal((2, SEEDS))
     result = found(entry(), entry(ACCURACY + noise[0], LOSS + noise[1], threads=1))
     assert {finding.state for finding in result.values()} == {"unchanged"}
-    assert "30 seeds paired (correlation 1.00)" in result["test_accuracy"].told
+    assert "30 seeds paired (correlation 1.00)" in result["test_accuracy"].message
 
 
 @pytest.mark.parametrize(
@@ -107,7 +92,7 @@ def test_a_shift_is_a_change_in_either_direction(quantity, now, direction, size)
     assert finding.size == pytest.approx(size)
     assert (finding.low, finding.high) == pytest.approx((size, size))  # the same of every seed
     assert (finding.then, finding.now) == ({"jax": "0.10"}, {"jax": "0.11"})
-    assert finding.row == f"accuracy/jax/gate/adam/{quantity}"
+    assert str(finding.row) == f"accuracy/jax/gate/adam/{quantity}"
 
 
 def test_a_wider_spread_is_worse_and_the_mean_unchanged():
@@ -131,7 +116,7 @@ def test_seeds_that_diverge_now_are_a_change_beside_the_mean_they_spoil():
     assert result["diverged"].size == pytest.approx(14 / SEEDS)
     assert result["test_accuracy"].direction == "worse"
     assert result["test_accuracy spread"].state == "unchanged"  # of those that did not
-    assert "14 not on both sides" in result["test_accuracy spread"].told
+    assert "14 not on both sides" in result["test_accuracy spread"].message
 
 
 def test_a_recipe_that_always_diverges_is_unchanged():
@@ -143,11 +128,11 @@ def test_a_recipe_that_always_diverges_is_unchanged():
     }
 
 
-def test_independent_scatter_cannot_be_told_and_says_how_many_seeds_would():
+def test_independent_scatter_cannot_be_decided_and_says_how_many_seeds_would_do():
     other = 0.76 + 0.01 * RNG.standard_normal(SEEDS)
     finding = found(entry(), entry(other))["test_accuracy"]
     assert (finding.state, finding.fails) == ("cannot tell", False)
-    assert "seeds would tell (power 80%)" in finding.told
+    assert "seeds would tell (power 80%)" in finding.message
     assert finding.low < -0.005 or finding.high > 0.005
 
 
@@ -165,7 +150,7 @@ def test_independent_scatter_cannot_be_told_and_says_how_many_seeds_would():
 def test_another_question_is_not_comparable_and_fails(change, told):
     (finding,) = against(entry(), entry(**change)).findings
     assert (finding.state, finding.fails) == ("not comparable", True)
-    assert told in finding.told
+    assert told in finding.message
 
 
 def test_an_entry_of_another_form_is_not_read():
@@ -185,17 +170,17 @@ def test_the_order_of_seeds_does_not_matter_to_which_diverged():
     assert states(then, now)["diverged"] == "unchanged"
 
 
-def test_what_the_baseline_lacks_is_missing_and_fails():
-    (finding,) = compare([entry()], lambda backend, subject: None).findings
+def test_a_recipe_without_a_baseline_is_missing_and_fails():
+    (finding,) = compare([entry()], lambda row: None).findings
     assert (finding.state, finding.fails) == ("missing", True)
-    assert "manyseeds baseline --accept" in finding.told
+    assert "manyseeds baseline --accept" in finding.message
 
 
-def test_what_the_baseline_has_and_was_not_trained_is_missing_and_fails():
+def test_a_row_of_the_baseline_that_was_not_trained_is_missing_and_fails():
     rows = ["accuracy/jax/gate/adam", "accuracy/jax/gate/nadam/5-6"]
-    result = against(entry(), entry(), promised=rows)
+    result = against(entry(), entry(), promised=map(Row.parse, rows))
     (absent,) = (f for f in result.findings if f.state == "missing")
-    assert (absent.row, absent.fails) == (rows[1], True)
+    assert (str(absent.row), absent.fails) == (rows[1], True)
 
 
 def test_nothing_at_all_is_missing_and_fails():
@@ -213,9 +198,9 @@ def test_rows_that_were_not_delivered_are_missing_with_their_number(status, told
     now = entry(values, status=np.where(lost, status, OK), reasons=["out of memory"])
     (finding,) = against(entry(), now).findings
     assert (finding.state, finding.fails) == ("missing", True)
-    assert told in finding.told
-    assert "of 30 seeds" in finding.told
-    assert "out of memory" in finding.told
+    assert told in finding.message
+    assert "of 30 seeds" in finding.message
+    assert "out of memory" in finding.message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -223,27 +208,27 @@ def test_a_score_that_is_no_number_is_missing(value):
     spoilt = np.append(ACCURACY[:-1], value)
     (finding,) = against(entry(), entry(spoilt)).findings
     assert (finding.state, finding.fails) == ("missing", True)
-    assert "1 ok without a finite test_accuracy" in finding.told
+    assert "1 ok without a finite test_accuracy" in finding.message
 
 
-def test_a_metric_that_is_no_longer_there_is_missing():
+def test_a_metric_without_values_now_is_missing():
     finding = found(entry(), entry(loss=np.full(SEEDS, np.nan)))["test_loss"]
     assert (finding.state, finding.fails) == ("missing", True)
 
 
-def test_gaps_of_the_baseline_are_told_and_the_rest_compared():
+def test_gaps_in_the_baseline_are_reported_and_the_rest_compared():
     lost = np.arange(SEEDS) < 3
     then = entry(np.where(lost, np.nan, ACCURACY), status=np.where(lost, FAILED, OK))
     finding = found(then, entry())["test_accuracy"]
     assert finding.state == "unchanged"
-    assert finding.told == "identical in all 27 seeds, 3 not on both sides"
+    assert finding.message == "identical in all 27 seeds, 3 not on both sides"
 
 
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_few_seeds_cannot_tell(seeds):
     few = entry(ACCURACY[:seeds])
     assert set(states(few, few).values()) == {"cannot tell"}
-    assert "at least 5 seeds" in found(few, few)["test_accuracy"].told
+    assert "at least 5 seeds" in found(few, few)["test_accuracy"].message
 
 
 def test_no_seeds_are_missing():
@@ -251,14 +236,14 @@ def test_no_seeds_are_missing():
     assert (finding.state, finding.fails) == ("missing", True)
 
 
-def test_a_change_names_the_conditions_and_what_the_numerics_say():
+def test_a_change_names_different_conditions_and_the_result_of_the_numerics():
     worse = entry(ACCURACY - 0.03, threads=1)
     assert found(entry(), worse)["test_accuracy"].reason == "threads 2 → 1"
-    reason = found(entry(), worse, numerics={"jax": False})["test_accuracy"].reason
+    reason = found(entry(), worse, numerics_agree={"jax": False})["test_accuracy"].reason
     assert "float64 trajectories have changed too" in reason
-    reason = found(entry(), worse, numerics={"jax": True})["test_accuracy"].reason
+    reason = found(entry(), worse, numerics_agree={"jax": True})["test_accuracy"].reason
     assert "float64 trajectories still agree" in reason
-    assert found(entry(), entry(), numerics={"jax": True})["test_accuracy"].reason == ""
+    assert found(entry(), entry(), numerics_agree={"jax": True})["test_accuracy"].reason == ""
 
 
 def test_numbers_that_differ_under_the_same_conditions_are_noted():
@@ -270,146 +255,15 @@ def test_numbers_that_differ_under_the_same_conditions_are_noted():
         assert not any(told in note for note in against(entry(), entry(drifted, **other)).notes)
 
 
-def test_findings_come_in_the_order_of_what_was_trained():
+def test_findings_come_in_the_order_of_training():
     entries = [entry(subject=f"gate/{name}") for name in ("z", "a", "m")]
     result = against(entry(), *entries)
-    assert [f.subject.split("/")[1] for f in result.findings] == [*"zzz", *"aaa", *"mmm"]
-
-
-# Ledgers.
-
-
-def small(**change):
-    return World(text=SMALL, curves=False, backends=("pytorch", "jax"), **change)
-
-
-def test_a_run_makes_an_entry_of_every_recipe_and_backend(tmp_path):
-    ledger = synthetic.write(tmp_path, small())
-    entries = entries_of(ledger)
-    rows = [f"accuracy/{b}/small/{r}" for b in ("pytorch", "jax") for r in ("scratch", "one_rate")]
-    assert sorted(one.row for one in entries) == sorted(rows)
-    one = next(one for one in entries if one.row == "accuracy/pytorch/small/scratch")
-    records = ledger.records()
-    mine = records[
-        (records["recipe"] == "scratch")
-        & (records["backend"] == "pytorch")
-        & (records["mode"] == "cohort")
-    ]
-    np.testing.assert_array_equal(one.arrays["test_accuracy"], mine["test_accuracy"])
-    np.testing.assert_array_equal(one.arrays["seeds"], np.arange(12))
-    assert not one.arrays["status"].any()
-    assert one.versions["torch"] == "2.9.0"
-    assert (one.context["threads"], one.context["lanes"]) == (2, 6)
-    assert one.context["machine"] == "An Example CPU"
-    assert one.context["least_effects"] == {"test_accuracy": 0.01}
-    assert "mc_accuracy" not in one.arrays
-
-
-def test_cases_have_entries_of_their_own(tmp_path):
-    text = SMALL.replace('name = "small"', 'name = "small"\npairs = [[5, 6], [0, 1]]')
-    text = text.replace("classes = [5, 6]", 'classes = "pair"')
-    ledger = synthetic.write(tmp_path, dataclasses.replace(small(), text=text, backends=("jax",)))
-    subjects = [one.subject for one in entries_of(ledger)]
-    assert subjects[:2] == ["small/scratch/5-6", "small/scratch/0-1"]
-
-
-def test_entries_survive_the_baseline(tmp_path):
-    ledger = synthetic.write(tmp_path, small())
-    Baseline(tmp_path / "check").accept(entries_of(ledger), "the first")
-    baseline = Baseline(tmp_path / "check")
-    result = compare(entries_of(ledger), baseline, promised=baseline.rows("accuracy"))
-    assert {finding.state for finding in result.findings} == {"unchanged"}
-    assert {finding.told for finding in result.findings} == {"identical in all 12 seeds"}
-
-
-def test_a_diverged_seed_counts_as_guessing(tmp_path):
-    def change(key):
-        gone = {"status": "diverged", "reason": "loss is NaN", "test_accuracy": None}
-        return gone if key.seed == 4 else {}
-
-    (one, *_) = entries_of(synthetic.write(tmp_path, small(change=change)))
-    assert one.arrays["status"].tolist() == [OK] * 4 + [DIVERGED] + [OK] * 7
-    assert one.arrays["test_accuracy"][4] == 0.5  # of two classes
-
-
-def test_a_row_without_a_record_is_missing(tmp_path):
-    ledger = synthetic.write(tmp_path, small(change=lambda key: None if key.seed == 3 else {}))
-    result = compare(entries_of(ledger), lambda backend, subject: None)
-    assert {finding.state for finding in result.findings} == {"missing"}
-    assert all("of 12 seeds 1 missing" in finding.told for finding in result.findings)
-
-
-def test_two_runs_of_a_suite_are_compared(tmp_path):
-    left = synthetic.write(tmp_path, small(run="left"))
-    worse = small(run="right", change=lambda key: {"test_accuracy": synthetic.accuracy(key) - 0.1})
-    right = synthetic.write(tmp_path, worse)
-    changed = [f for f in compare_runs(left, right).findings if f.subject.endswith("accuracy")]
-    assert {(f.state, f.direction) for f in changed} == {("changed", "worse")}
-    assert {f.state for f in compare_runs(left, left).findings} == {"unchanged"}
-
-
-def test_runs_with_fewer_seeds_are_paired_by_those_they_share(tmp_path):
-    left = synthetic.write(tmp_path, small(run="left"))
-    fewer = dataclasses.replace(small(run="right"), text=SMALL.replace("seeds = 12", "seeds = 6"))
-    right = synthetic.write(tmp_path, fewer)
-    result = compare_runs(left, right)
-    assert {f.told for f in result.findings} == {"identical in all 6 seeds, 6 not on both sides"}
-    assert any("suite's text was edited" in note for note in result.notes)
-
-
-def test_runs_of_another_recipe_are_not_comparable(tmp_path):
-    left = synthetic.write(tmp_path, small(run="left"))
-    other = SMALL.replace("rate = 1e-3", "rate = 3e-3")
-    right = synthetic.write(tmp_path, dataclasses.replace(small(run="right"), text=other))
-    by_subject = {f.subject: f for f in compare_runs(left, right).findings}
-    assert by_subject["small/scratch"].state == "not comparable"
-    assert "phases.0.rate 0.001 → 0.003" in by_subject["small/scratch"].told
-
-
-def test_runs_of_other_suites_are_refused(tmp_path):
-    left = synthetic.write(tmp_path, small(run="left"))
-    other = dataclasses.replace(small(run="right"), text=SMALL.replace('"small"', '"other"'))
-    with pytest.raises(RequestError, match="two runs of one suite"):
-        compare_runs(left, synthetic.write(tmp_path, other))
+    assert [f.row.parts[1] for f in result.findings] == [*"zzz", *"aaa", *"mmm"]
 
 
 def test_seeds_that_no_run_shares_are_compared_unpaired():
     then, now = entry(seeds=np.arange(30)), entry(ACCURACY - 0.1, seeds=np.arange(30) + 100)
-    from manyseeds.check.accuracy.layer import _result  # as `compare_runs` asks
-
-    findings = _result([(now, then)], [], {}, 0.0, same_seeds=False).findings
+    findings = compare_pairs([(now, then)], same_seeds=False).findings
     mean = next(f for f in findings if f.subject.endswith("test_accuracy"))
     assert (mean.state, mean.direction) == ("changed", "worse")
-    assert "30 and 30 seeds unpaired" in mean.told
-
-
-def test_empty_records_have_no_entries():
-    suite = parse_suite(SMALL, "small.toml")
-    empty = pd.DataFrame({name: [] for name in RECORD_SCHEMA.names})
-    assert entries_from(empty, suite, {}) == []
-
-
-# Suites.
-
-
-def test_the_least_effect_is_the_smallest_of_a_suites_claims():
-    assert least_effects(read_suite("optimizers").suite) == {"test_accuracy": 0.0025}
-    assert least_effects(read_suite("mc_dropout").suite) == {
-        "test_accuracy": 0.005,
-        "mc_accuracy": 0.001,
-        "mc_loss": 0.005,
-        "mc_ece": 0.005,
-    }
-
-
-def test_what_an_entry_knows_is_json(tmp_path):
-    for one in entries_of(synthetic.write(tmp_path, small())):
-        assert json.loads(json.dumps(one.context, allow_nan=False)) == one.context
-
-
-def test_the_gates_suite_states_its_least_effects():
-    suite = read_suite(str(suite_file())).suite
-    assert suite.seeds == suite.lanes == 30
-    assert suite.solo == 0
-    assert least_effects(suite).keys() == {"test_accuracy", "test_loss"}
-    assert all(0 < effect < math.inf for effect in least_effects(suite).values())
+    assert "30 and 30 seeds unpaired" in mean.message

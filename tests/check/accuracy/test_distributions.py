@@ -7,14 +7,16 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from manyseeds.check.accuracy.distributions import (
-    FAMILY_LEVEL,
-    Comparison,
-    apart,
+from manyseeds.check.accuracy.intervals import (
+    SeedComparison,
     correlation,
     deviations,
+    difference_of,
     intervals,
-    judged,
+)
+from manyseeds.check.accuracy.judgement import (
+    FAMILY_LEVEL,
+    judge_together,
     level_among,
     seeds_to_tell,
 )
@@ -37,20 +39,20 @@ def draw():
 
 
 def paired(then, now, least=LEAST):
-    return Comparison("paired", np.asarray(then, float), np.asarray(now, float), least)
+    return SeedComparison("paired", np.asarray(then, float), np.asarray(now, float), least)
 
 
 def unpaired(then, now, least=LEAST):
-    return Comparison("unpaired", np.asarray(then, float), np.asarray(now, float), least)
+    return SeedComparison("unpaired", np.asarray(then, float), np.asarray(now, float), least)
 
 
 def share(diverged_then, diverged_now, seeds=SEEDS):
     sides = [np.arange(seeds) < count for count in (diverged_then, diverged_now)]
-    return Comparison("shares", sides[0].astype(float), sides[1].astype(float), 0.1)
+    return SeedComparison("shares", sides[0].astype(float), sides[1].astype(float), 0.1)
 
 
 def only(comparison):
-    (answer,) = judged([comparison])
+    (answer,) = judge_together([comparison])
     return answer
 
 
@@ -76,7 +78,7 @@ def test_the_unpaired_interval_is_hardly_wider_than_welchs(draw):
         assert found.high - found.low < 1.35 * (known.high - known.low)
 
 
-def test_two_students_intervals_apart_are_welchs_with_the_fewer_degrees_of_freedom(draw):
+def test_the_difference_of_two_student_intervals_is_welchs_with_the_fewer_degrees_of_freedom(draw):
     then, now = draw(), draw(0.77, 0.02)
 
     def student(values):
@@ -84,7 +86,7 @@ def test_two_students_intervals_apart_are_welchs_with_the_fewer_degrees_of_freed
         low, high = stats.t.interval(0.95, SEEDS - 1, values.mean(), error)
         return Estimate(SEEDS, values.mean(), low, high)
 
-    found = apart(student(then), student(now))
+    found = difference_of(student(then), student(now))
     half = stats.t.ppf(0.975, SEEDS - 1) * math.hypot(stats.sem(then), stats.sem(now))
     effect = now.mean() - then.mean()
     assert found == pytest.approx((SEEDS, effect, effect - half, effect + half))
@@ -96,7 +98,7 @@ def test_unchanged_is_what_two_one_sided_tests_say(draw, make, tost):
     for sd in np.linspace(0.0005, 0.02, 60):
         then, now = draw(sd=sd), draw(sd=sd)
         p_value = tost(now, then, -LEAST, LEAST)[0]
-        shown = only(make(then, now)).outcome == "unchanged"
+        shown = only(make(then, now)).decision == "unchanged"
         assert not shown or p_value < (1 - FAMILY_LEVEL) / 2
         agreed.append(shown == (p_value < (1 - FAMILY_LEVEL) / 2))
     assert np.mean(agreed) > 0.85
@@ -135,29 +137,29 @@ def test_a_share_never_changes_where_the_exact_test_does_not_say_so(seeds, level
     assert rejected
 
 
-def test_a_change_is_told_with_its_sign_and_interval(draw):
+def test_a_change_has_its_sign_and_interval(draw):
     then = draw()
     answer = only(paired(then, then - 0.02 + draw(0, 0.002)))
-    assert answer.outcome == "changed"
+    assert answer.decision == "changed"
     assert answer.low < answer.effect < answer.high < 0
     assert answer.effect == pytest.approx(-0.02, abs=0.002)
 
 
-def test_a_sure_change_below_the_least_effect_is_unchanged(draw):
+def test_a_certain_change_below_the_least_effect_is_unchanged(draw):
     then = draw()
     answer = only(paired(then, then + 0.001 + draw(0, 1e-4)))
     assert answer.low > 0
-    assert answer.outcome == "unchanged"
+    assert answer.decision == "unchanged"
 
 
-def test_a_sure_change_that_may_be_either_side_of_the_least_effect_is_not_told(draw):
+def test_a_certain_change_on_either_side_of_the_least_effect_is_not_decided(draw):
     then = draw()
     noise = draw(0, 0.002)
     now = then + 0.9 * LEAST + noise - noise.mean()
     answer = only(paired(then, now))
     assert answer.low > 0
     assert answer.high > LEAST
-    assert answer.outcome == "cannot tell"
+    assert answer.decision == "cannot tell"
 
 
 def test_more_comparisons_need_wider_intervals_and_settled_ones_make_room(draw):
@@ -169,11 +171,11 @@ def test_more_comparisons_need_wider_intervals_and_settled_ones_make_room(draw):
     borderline = paired(0 * noise, noise + between)
     hopeless = paired(0 * noise, 10 * noise)
     clear = paired(0 * noise, noise + 1)
-    assert only(borderline).outcome == "changed"
-    assert judged([borderline, hopeless])[0].outcome == "cannot tell"
-    assert judged([borderline, hopeless])[0].level == level_among(2)
-    first, second = judged([borderline, clear])
-    assert (first.outcome, second.outcome) == ("changed", "changed")
+    assert only(borderline).decision == "changed"
+    assert judge_together([borderline, hopeless])[0].decision == "cannot tell"
+    assert judge_together([borderline, hopeless])[0].level == level_among(2)
+    first, second = judge_together([borderline, clear])
+    assert (first.decision, second.decision) == ("changed", "changed")
     assert (first.level, second.level) == (level_among(1), level_among(2))
 
 
@@ -181,20 +183,20 @@ def test_identical_values_cost_the_others_nothing(draw):
     same = draw()
     other = paired(same, same + draw(0, 0.01))
     alone = only(other)
-    assert judged([paired(same, same)] * 50 + [other])[-1] == alone
+    assert judge_together([paired(same, same)] * 50 + [other])[-1] == alone
     identical = only(paired(same, same))
-    assert (identical.outcome, identical.effect, identical.low) == ("unchanged", 0, 0)
+    assert (identical.decision, identical.effect, identical.low) == ("unchanged", 0, 0)
 
 
 def test_the_same_change_of_every_seed_is_a_change(draw):
     then = np.round(draw() * 1024) / 1024
     answer = only(paired(then, then - 1 / 64))
-    assert (answer.outcome, answer.low, answer.high) == ("changed", -1 / 64, -1 / 64)
+    assert (answer.decision, answer.low, answer.high) == ("changed", -1 / 64, -1 / 64)
 
 
 @pytest.mark.parametrize("sd", [0.01, 0.05])
 @pytest.mark.parametrize("level", [0.99, 0.9998])
-def test_so_many_seeds_as_are_told_find_no_change_with_the_power_told(sd, level):
+def test_the_seeds_needed_show_no_change_with_the_stated_power(sd, level):
     seeds = int(seeds_to_tell(sd, LEAST, level))
     generator = np.random.default_rng(1)
     values = generator.normal(0, sd, (2_000, seeds))
@@ -207,13 +209,13 @@ def test_a_change_near_the_least_effect_needs_more_seeds_than_no_change(draw):
     noise = draw(0, 0.002)
     then, middle = draw(), noise - noise.mean()
     nearly, just = (only(paired(then, then + share * LEAST + middle)) for share in (0.9, 0.5))
-    assert just.outcome == "unchanged"
-    assert nearly.outcome == "cannot tell"
+    assert just.decision == "unchanged"
+    assert nearly.decision == "cannot tell"
     assert nearly.seeds_needed == seeds_to_tell(middle.std(ddof=1), 0.1 * LEAST, nearly.level)
     assert nearly.seeds_needed > SEEDS >= seeds_to_tell(0.002, LEAST, nearly.level)
 
 
-def test_the_seeds_needed_are_told_at_the_limits():
+def test_the_seeds_needed_at_the_limits():
     assert seeds_to_tell(0.0, LEAST, 0.99) == 5
     assert seeds_to_tell(1e-6, LEAST, 0.99) == 5
     assert seeds_to_tell(100.0, LEAST, 0.99) == math.inf
@@ -224,27 +226,27 @@ def test_the_seeds_needed_are_told_at_the_limits():
 @pytest.mark.parametrize("make", [paired, unpaired])
 def test_too_few_seeds_cannot_tell_even_where_they_are_identical(seeds, make):
     answer = only(make(np.ones(seeds), np.ones(seeds)))
-    assert answer.outcome == "cannot tell"
+    assert answer.decision == "cannot tell"
     assert math.isnan(answer.low)
 
 
 @pytest.mark.parametrize("make", [paired, unpaired])
 def test_ties_are_no_trouble(make):
-    assert only(make(np.full(9, 0.1), np.full(9, 0.1))).outcome == "unchanged"
-    assert only(make(np.full(9, 0.1), np.full(9, 0.2))).outcome == "changed"
+    assert only(make(np.full(9, 0.1), np.full(9, 0.1))).decision == "unchanged"
+    assert only(make(np.full(9, 0.1), np.full(9, 0.2))).decision == "changed"
     nearly = np.append(np.full(29, 0.1), 0.1005)
     answer = only(make(np.full(30, 0.1), nearly))
-    assert answer.outcome == "unchanged"
+    assert answer.decision == "unchanged"
     assert answer.low <= 0 < answer.high < LEAST
 
 
 def test_no_comparisons_are_no_trouble():
-    assert judged([]) == []
+    assert judge_together([]) == []
     assert intervals([], 0.99) == []
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "outcome"),
+    ("then", "now", "decision"),
     [
         (0, 0, "unchanged"),
         (30, 30, "unchanged"),
@@ -255,8 +257,8 @@ def test_no_comparisons_are_no_trouble():
         (0, 7, "changed"),
     ],
 )
-def test_shares_of_diverged_seeds(then, now, outcome):
-    assert only(share(then, now)).outcome == outcome
+def test_shares_of_diverged_seeds(then, now, decision):
+    assert only(share(then, now)).decision == decision
 
 
 def test_a_correlation_of_what_does_not_vary_is_unknown():

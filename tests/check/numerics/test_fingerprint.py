@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyseeds.check.numerics import fingerprint
-from manyseeds.conformance.parity import relative_distance
+from manyseeds.conformance.comparison import relative_distance
 
 shapes = st.lists(st.integers(1, 40), min_size=1, max_size=2).map(tuple)
 exponents = st.floats(-10, -1)

@@ -7,8 +7,8 @@ import pytest
 
 from manyseeds.check.numerics.following import Following, Request
 from manyseeds.conformance import process
-from manyseeds.conformance.outcome import parity_recipes
 from manyseeds.conformance.process import QUICK_TO_COMPILE, trajectories
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.death import Death, WorkerDiedError
 from manyseeds.processes.worker_group import WorkerGroup

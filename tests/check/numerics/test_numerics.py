@@ -1,19 +1,22 @@
-"""The numerics layer: nothing is said of what is the same, and where what is not parts."""
+"""The numerics layer: the same is unchanged, and a change is located at its first difference."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from manyseeds.check.numerics import layer as numerics
-from manyseeds.check.numerics.layer import ALIKE, compare, measure
-from manyseeds.check.store import Baseline
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.numerics import backend_agreement, comparison
+from manyseeds.check.numerics.backend_agreement import CHANGED_ALIKE
+from manyseeds.check.numerics.comparison import compare
+from manyseeds.check.numerics.measurement import measure
+from manyseeds.check.rows import Row
 from manyseeds.conformance.deviations import Deviation
 from manyseeds.errors import RequestError
 
 
 def states(result):
-    return {finding.row: finding.state for finding in result.findings}
+    return {str(finding.row): finding.state for finding in result.findings}
 
 
 def row(result, subject="elu_nadam", backend="numpy"):
@@ -57,33 +60,39 @@ def test_rounding_is_no_change_and_ten_times_the_tolerance_is(altered, baseline)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "text"),
     [
-        ({"train/loss": from_step(1, 1.01)}, "step 1: data and weights equal, loss not"),
-        ({"train/gradient": from_step(1, 1.01)}, "step 1: loss equal, gradients not"),
-        ({"train/moved": from_step(1, 1.01)}, "step 1: gradients equal, weights not: the update"),
+        ({"train/loss": from_step(1, 1.01)}, "step 1: data and weights are equal, the loss is not"),
+        ({"train/gradient": from_step(1, 1.01)}, "step 1: losses are equal, gradients are not"),
+        (
+            {"train/moved": from_step(1, 1.01)},
+            "step 1: gradients are equal, weights are not: the update",
+        ),
         (
             {"train/moved": from_step(9, 1.01), "train/loss": from_step(10, 1.01)},
-            "step 9: gradients equal, weights not: the update",
+            "step 9: gradients are equal, weights are not: the update",
         ),
-        ({"train/asked/first": times(1.01)} | {"train/loss": times(1.1)}, "the first weights"),
+        (
+            {"train/asked/first": times(1.01)} | {"train/loss": times(1.1)},
+            "the harness changed the first weights",
+        ),
         (
             {
                 "train/asked/order": lambda order: order + (np.arange(16) > 6),
                 "train/loss": from_step(8, 1.1),
             },
-            "step 8: the harness asks otherwise: the batch order",
+            "step 8: the harness changed the batch order",
         ),
         (
             {"train/asked/rate": from_step(12, 0.5), "train/moved": from_step(12, 1.001)},
-            "step 12: the harness asks otherwise: the rate",
+            "step 12: the harness changed the rate",
         ),
     ],
 )
-def test_where_two_trajectories_part_is_told(altered, baseline, changes, told):
+def test_the_first_difference_of_two_trajectories_is_located(altered, baseline, changes, text):
     found = row(compare(altered(**changes), baseline))
     assert found.state == "changed"
-    assert told in found.told
+    assert text in found.message
 
 
 def single(measured, kind, subject="elu_nadam"):
@@ -92,16 +101,17 @@ def single(measured, kind, subject="elu_nadam"):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [("scores", "the prediction"), ("weights", "pruning, or which epoch")]
+    ("kind", "text"),
+    [("scores", "the prediction"), ("weights", "pruning, or the choice of the best epoch")],
 )
-def test_what_differs_only_after_training_is_told_so(altered, measured, baseline, kind, told):
+def test_a_difference_only_after_training_is_located(altered, measured, baseline, kind, text):
     changed = altered(tensors=times(1.01, single(measured, kind)))
     found = row(compare(changed, baseline))
     assert found.state == "changed"
-    assert told in found.told
+    assert text in found.message
 
 
-def test_a_phase_that_stops_at_another_epoch_is_told_so(measured, altered, baseline):
+def test_a_phase_that_stops_at_another_epoch_is_reported(measured, altered, baseline):
     (entry,) = [e for e in measured.entries if e.subject == "tanh_early_stopping"]
     epochs = entry.arrays["train/loss"].shape[1]
 
@@ -115,13 +125,13 @@ def test_a_phase_that_stops_at_another_epoch_is_told_so(measured, altered, basel
     cut = {f"train/{name}": shorter for name in names}
     found = row(compare(altered("tanh_early_stopping", **cut), baseline), "tanh_early_stopping")
     assert (found.state, found.size) == ("changed", np.inf)
-    assert f"equal until step {epochs - 1}" in found.told
+    assert f"equal until step {epochs - 1}" in found.message
 
 
-def test_moving_averages_are_told_from_weights(altered, baseline):
+def test_moving_averages_are_distinguished_from_weights(altered, baseline):
     changed = altered("batch_norm_after_nesterov", **{"train/averages": from_step(1, 1.01)})
-    told = row(compare(changed, baseline), "batch_norm_after_nesterov").told
-    assert "step 1: gradients equal, moving averages not" in told
+    text = row(compare(changed, baseline), "batch_norm_after_nesterov").message
+    assert "step 1: gradients are equal, moving averages are not" in text
 
 
 def test_a_recipe_without_an_entry_is_missing(measured, tmp_path):
@@ -129,7 +139,7 @@ def test_a_recipe_without_an_entry_is_missing(measured, tmp_path):
     assert (found.state, found.fails) == ("missing", True)
 
 
-def test_what_the_kit_no_longer_has_is_missing_where_all_was_asked_for(
+def test_a_recipe_that_the_kit_no_longer_has_is_missing_if_no_recipes_were_named(
     measured, baseline, monkeypatch
 ):
     left = {n: r for n, r in measured.recipes.items() if n != "elu_nadam"}
@@ -138,33 +148,35 @@ def test_what_the_kit_no_longer_has_is_missing_where_all_was_asked_for(
     gone = "numerics/numpy/elu_nadam"
     assert gone not in states(compare(fewer, baseline))
     assert gone not in states(compare(replace(fewer, whole=True), baseline))  # only not followed
-    monkeypatch.setattr(numerics, "parity_recipes", lambda: left)
+    monkeypatch.setattr(comparison, "parity_recipes", lambda: left)
     assert gone not in states(compare(fewer, baseline))
     found = row(compare(replace(fewer, whole=True), baseline))
     assert (found.state, found.fails) == ("missing", True)
 
 
-def test_what_a_backend_cannot_follow_any_more_is_missing_and_the_others_go_on(
+def test_a_recipe_that_a_backend_can_no_longer_follow_is_missing_and_the_others_go_on(
     baseline, monkeypatch
 ):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "raise:train:0")
     broken = measure(["numpy"], ["selu_dropout_sgd", "transfer"])
     found = row(compare(broken, baseline), "selu_dropout_sgd")
     assert (found.state, found.fails) == ("missing", True)
-    assert "cannot follow it now" in found.told
+    assert "cannot follow it now" in found.message
     (followed,) = broken.entries
     assert followed.subject == "transfer"
     assert found.now == followed.versions  # of a framework that has lost a function
 
 
-def test_a_process_that_dies_is_told_of_the_recipe_in_turn(monkeypatch, tmp_path):
+def test_a_process_that_dies_fails_the_recipe_it_was_following(monkeypatch, tmp_path):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "kill:pretrain:0")
     found = measure(["numpy"], ["selu_glorot_sgd", "transfer", "white_noise_sgd"])
     assert {e.subject for e in found.entries} == {"selu_glorot_sgd", "white_noise_sgd"}
-    assert "SIGKILL" in found.failures["numpy", "transfer"]
+    assert "SIGKILL" in found.failures[Row("numerics", "numpy", "transfer")]
 
 
-def test_what_a_backend_refuses_is_missing_only_if_it_was_there(baseline, monkeypatch, tmp_path):
+def test_an_unsupported_recipe_is_missing_only_if_the_baseline_has_it(
+    baseline, monkeypatch, tmp_path
+):
     monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "unsupported:elu_nadam")
     refusing = measure(["numpy"], ["elu_nadam"])
     assert states(compare(refusing, baseline)) == {"numerics/numpy/elu_nadam": "missing"}
@@ -174,7 +186,7 @@ def test_what_a_backend_refuses_is_missing_only_if_it_was_there(baseline, monkey
 
 
 @pytest.mark.parametrize(
-    ("context", "told"),
+    ("context", "text"),
     [
         ({"recipe": "0"}, "another recipe"),
         ({"steps": 7}, "steps 16 then, 7 now"),
@@ -182,10 +194,10 @@ def test_what_a_backend_refuses_is_missing_only_if_it_was_there(baseline, monkey
         ({"format": 0}, "format 1 then, 0 now"),
     ],
 )
-def test_a_baseline_made_for_another_question_fails(altered, baseline, context, told):
+def test_a_baseline_made_for_another_question_fails(altered, baseline, context, text):
     found = row(compare(altered(context=context), baseline))
     assert (found.state, found.fails) == ("not comparable", True)
-    assert told in found.told
+    assert text in found.message
 
 
 def test_a_value_that_is_not_a_number_is_a_change(altered, baseline):
@@ -199,16 +211,18 @@ def accepted(folder, found):
     return made
 
 
-def test_backends_that_disagree_now_are_told_and_the_odd_one_is_to_blame(
+def test_backends_that_disagree_now_are_reported_and_the_odd_one_is_to_blame(
     measured, altered, as_backend, tmp_path
 ):
     odd = altered(**{"train/moved": from_step(1, 1 + 1e-6)})
     now = as_backend(one=measured, two=measured, three=odd)
     result = compare(now, accepted(tmp_path, now))  # as in the baseline, and yet wrong
-    assert [f.row for f in result.findings if f.state == "changed"] == ["numerics/three/elu_nadam"]
-    told = row(result, backend="three").told
-    assert "disagrees with one now" in told
-    assert "disagrees with two now" in told
+    assert [str(f.row) for f in result.findings if f.state == "changed"] == [
+        "numerics/three/elu_nadam"
+    ]
+    text = row(result, backend="three").message
+    assert "disagrees with one now" in text
+    assert "disagrees with two now" in text
 
 
 def test_a_known_deviation_is_no_disagreement(measured, altered, as_backend, tmp_path, monkeypatch):
@@ -218,26 +232,26 @@ def test_a_known_deviation_is_no_disagreement(measured, altered, as_backend, tmp
         Deviation(technique="nadam", backend="two", check=check, size=2e-5, reason="r", tried="t")
         for check in ("step", "trajectory")
     ]
-    monkeypatch.setattr(numerics, "deviations", lambda: known)
+    monkeypatch.setattr(backend_agreement, "deviations", lambda: known)
     found = compare(now, accepted(tmp_path, now))
-    assert set(states(found).values()) == {"unchanged"}, [f.told for f in found.findings]
-    monkeypatch.setattr(numerics, "deviations", lambda: known[:1])
+    assert set(states(found).values()) == {"unchanged"}, [f.message for f in found.findings]
+    monkeypatch.setattr(backend_agreement, "deviations", lambda: known[:1])
     assert "changed" in states(compare(now, accepted(tmp_path, now))).values()
 
 
-def test_what_changes_on_all_backends_alike_is_the_harnesss_doing(
+def test_a_change_of_all_backends_alike_is_one_of_the_harness(
     measured, altered, as_backend, tmp_path
 ):
     then = as_backend(one=measured, two=measured)
     other = altered(**{"train/loss": from_step(1, 1.01)})
     alike = compare(as_backend(one=other, two=other), accepted(tmp_path, then))
-    assert {f.reason for f in alike.findings if f.state == "changed"} == {ALIKE}
+    assert {f.reason for f in alike.findings if f.state == "changed"} == {CHANGED_ALIKE}
     alone = compare(as_backend(one=other, two=measured), accepted(tmp_path, then))
     (found,) = [f for f in alone.findings if f.state == "changed"]
     assert (found.backend, found.reason) == ("one", "")
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_reported():
     with pytest.raises(RequestError, match="unknown parity recipe"):
         measure(["numpy"], ["elu_adan"])
     with pytest.raises(RequestError, match="unknown backend"):

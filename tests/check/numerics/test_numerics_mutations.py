@@ -2,11 +2,11 @@
 
 import pytest
 
-from manyseeds.check.numerics.cover import covering
-from manyseeds.check.numerics.layer import follow_on, steps_of
-from manyseeds.check.numerics.parting import Differences
+from manyseeds.check.numerics.differences import FingerprintDifferences
+from manyseeds.check.numerics.measurement import follow_on, steps_of
+from manyseeds.check.numerics.recipe_selection import covering
 from manyseeds.conformance.mutations import mutations
-from manyseeds.conformance.outcome import parity_recipes
+from manyseeds.conformance.recipes import parity_recipes
 
 RECIPES = parity_recipes()
 
@@ -32,7 +32,7 @@ def test_every_mutation_is_noticed_in_the_fingerprints(followed):
     for mutation in mutated:
         phases = tuple(phase.name for phase in RECIPES[mutation.recipe].phases)
         ours, theirs = found.prints[mutation.name], found.prints[mutation.recipe]
-        if Differences(ours, theirs, phases).comparison.same:
+        if FingerprintDifferences(ours, theirs, phases).comparison.same:
             missed.append(mutation.name)
     assert missed == []
 

@@ -1,21 +1,24 @@
-"""Reasons: what undoes a change is named, and what nothing undoes is not explained away."""
+"""Reasons name the variant that undoes a change, and none if nothing does."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from manyseeds.check.numerics.explain import explain
-from manyseeds.check.numerics.layer import compare, measure
-from manyseeds.check.numerics.parting import Parting
-from manyseeds.check.numerics.reasons import shared_techniques, undoes, variants, with_reasons
-from manyseeds.check.store import Baseline
-from manyseeds.conformance import outcome
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.numerics.comparison import compare
+from manyseeds.check.numerics.differences import FirstDifference
+from manyseeds.check.numerics.measurement import measure
+from manyseeds.check.numerics.reasons import shared_techniques, undoes, with_reasons
+from manyseeds.check.numerics.side_by_side import explain
+from manyseeds.check.numerics.variants import variants
+from manyseeds.check.rows import Row
 from manyseeds.conformance.mutations import changed_at
+from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.errors import RequestError
 from manyseeds.suite.recipe import Recipe
 
-RECIPES = outcome.parity_recipes()
+RECIPES = parity_recipes()
 
 
 def of(recipe, place, value):
@@ -26,7 +29,7 @@ def baseline_of(folder, monkeypatch, subject, place, value):
     """Return a baseline made when a recipe of this name meant something else, unknown to it."""
     with monkeypatch.context() as patched:
         other = {subject: of(RECIPES[subject], place, value)}
-        patched.setattr("manyseeds.check.numerics.layer.parity_recipes", lambda: other)
+        patched.setattr("manyseeds.check.numerics.measurement.parity_recipes", lambda: other)
         then = measure(["numpy"], [subject])
     fingerprint = RECIPES[subject].fingerprint()
     entries = [
@@ -80,7 +83,7 @@ def test_the_variant_that_follows_the_baseline_again_is_named(
         (1.0, np.nan, False),
     ],
 )
-def test_what_is_hardly_nearer_undoes_nothing(before, after, undone):
+def test_a_variant_that_is_hardly_nearer_undoes_nothing(before, after, undone):
     assert undoes(before, after) == undone
 
 
@@ -91,18 +94,18 @@ def test_unchanged_rows_are_given_no_reason(measured, baseline):
 
 def test_the_technique_that_all_changed_recipes_share_is_named(measured, altered, baseline):
     rows = compare(altered(**{"train/loss": lambda loss: loss * 2}), baseline).findings
-    told = shared_techniques(rows, measured.recipes)
-    assert told.startswith("changed are the one recipe with ")
-    assert "elu" in told
-    assert "constant" not in told  # which is to say no schedule
+    text = shared_techniques(rows, measured.recipes)
+    assert text.startswith("only the recipe with ")
+    assert "elu" in text
+    assert "constant" not in text  # which stands for no schedule
     # nadam is used by tanh_early_stopping too, which has not changed.
-    assert "nadam" not in told.replace("elu_nadam", "")
+    assert "nadam" not in text.replace("elu_nadam", "")
 
 
-def test_variants_are_valid_others_and_bounded():
+def test_variants_are_valid_different_and_bounded():
     for recipe in RECIPES.values():
         for kind in ("loss", "gradient", "moved", "rate", "scores"):
-            found = list(variants(recipe, Parting(recipe.phases[0].name, 1, kind)))
+            found = list(variants(recipe, FirstDifference(recipe.phases[0].name, 1, kind)))
             assert len(found) <= 66
             assert recipe not in [variant.recipe for variant in found]
             assert len({variant.change for variant in found}) == len(found)
@@ -111,10 +114,10 @@ def test_variants_are_valid_others_and_bounded():
 def test_a_row_is_explained_by_both_trajectories_side_by_side(tmp_path, monkeypatch):
     place = (*OPTIMIZER, "epsilon")
     baseline = baseline_of(tmp_path, monkeypatch, "elu_nadam", place, 1e-6)
-    found = explain("numerics/numpy/elu_nadam", baseline)
+    found = explain(Row("numerics", "numpy", "elu_nadam"), baseline)
     assert any("undone by nadam.epsilon × 10" in note for note in found.notes)
     assert any(note.startswith("versions: the same") for note in found.notes)
-    assert any("step 1: gradients equal, weights not" in note for note in found.notes)
+    assert any("step 1: gradients are equal, weights are not" in note for note in found.notes)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     loss = {row["step"]: row for row in rows if row["quantity"] == "loss"}
     assert loss[1]["relative difference"] == 0
@@ -124,6 +127,6 @@ def test_a_row_is_explained_by_both_trajectories_side_by_side(tmp_path, monkeypa
     assert found.exit_status == 1
 
 
-def test_a_row_that_is_not_there_is_told(baseline):
+def test_an_unknown_row_is_reported_with_the_nearest(baseline):
     with pytest.raises(RequestError, match="elu_nadam"):
-        explain("numerics/numpy/elu_nadan", baseline)
+        explain(Row("numerics", "numpy", "elu_nadan"), baseline)

@@ -1,4 +1,4 @@
-"""The time layer: what samples of known origin come to, and what it says where it cannot tell."""
+"""The time layer: known ratios are recovered, and undecided ones are reported as such."""
 
 import json
 import math
@@ -10,10 +10,12 @@ import psutil
 import pytest
 from scipy import stats
 
-from manyseeds.check.store import Baseline, Entry
-from manyseeds.check.timing.layer import SUBJECTS, WAITING, compare, measure
-from manyseeds.check.timing.multiples import in_multiples
-from manyseeds.check.timing.ratios import Sides, can_decide, processes_to_settle
+from manyseeds.check.baseline import Baseline, BaselineEntry
+from manyseeds.check.rows import Row
+from manyseeds.check.timing.comparison import compare
+from manyseeds.check.timing.measurement import SUBJECTS, WAITING, TimingOptions, measure
+from manyseeds.check.timing.normalisation import normalised
+from manyseeds.check.timing.ratios import TimedSides, can_decide, processes_to_settle
 from manyseeds.check.timing.workloads import COMPILE, MEMORY, WORKLOADS
 from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.host import idle_cores
@@ -38,7 +40,7 @@ def drawn(rng, typical=1.0, between=0.02, within=0.08, processes=PROCESSES, roun
 
 def entry(samples, subject="adam step", **context):
     arrays = {"samples": samples, "cpu": samples / 1e3, "yardstick": np.full_like(samples, 1e-3)}
-    return Entry("time", "jax", subject, CONTEXT | context, arrays)
+    return BaselineEntry(Row("time", "jax", subject), CONTEXT | context, arrays)
 
 
 @pytest.fixture
@@ -68,9 +70,9 @@ def test_resampled_processes_scatter_as_theory_has_it(rng):
     """
     now, then = (drawn(rng, between=0.1, within=1e-9) for _ in range(2))
     expected = sum(np.log(side[:, 0]).var() / PROCESSES for side in (now, then))
-    assert Sides.of(now, then).drawn.var() == pytest.approx(expected, rel=0.05)
+    assert TimedSides.of(now, then).drawn.var() == pytest.approx(expected, rel=0.05)
     noisy = (side * drawn(rng, between=0, within=0.3) for side in (now, then))
-    found = Sides.of(*noisy, (8, 8))
+    found = TimedSides.of(*noisy, (8, 8))
     own = [side.mean(axis=1) for side in (found.prepared, found.prepared_then)]
     assert found.prepared.shape == (PROCESSES, 8)
     assert found.drawn.var() == pytest.approx(sum(x.var() / PROCESSES for x in own), rel=0.05)
@@ -78,7 +80,7 @@ def test_resampled_processes_scatter_as_theory_has_it(rng):
 
 @pytest.mark.parametrize("times", [0.5, 1.0, 1.3])
 def test_a_known_ratio_is_found(rng, times):
-    found = Sides.of(drawn(rng, times, processes=40), drawn(rng, processes=40)).ratio(0.95)
+    found = TimedSides.of(drawn(rng, times, processes=40), drawn(rng, processes=40)).ratio(0.95)
     assert found.value == pytest.approx(times, rel=0.02)
     assert found.low < found.value < found.high
 
@@ -86,7 +88,7 @@ def test_a_known_ratio_is_found(rng, times):
 def test_the_interval_covers_the_ratio_as_often_as_it_says(rng):
     trials, covered = 150, 0
     for _ in range(trials):
-        found = Sides.of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5)).ratio(0.9)
+        found = TimedSides.of(drawn(rng, 1.2, processes=5), drawn(rng, processes=5)).ratio(0.9)
         covered += found.low < 1.2 < found.high
     assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
 
@@ -101,7 +103,7 @@ def test_preparations_are_units_and_processes_are_not_forgotten(rng, between):
             * np.repeat(np.exp(0.05 * rng.standard_normal((6 if now else 12, 8))), 5, axis=1)
             for now in (True, False)
         ]
-        found = Sides.of(*sides, (8, 8)).ratio(0.9)
+        found = TimedSides.of(*sides, (8, 8)).ratio(0.9)
         covered += found.low < 1.2 < found.high
         widths.append(math.log(found.high / found.low))
     assert stats.binomtest(covered, trials, 0.9, alternative="less").pvalue > 0.01
@@ -112,7 +114,7 @@ def test_preparations_are_units_and_processes_are_not_forgotten(rng, between):
 def test_rounds_do_not_stand_for_processes(rng):
     """The interval of two sets that differ by process alone is that of their medians."""
     now, then = (drawn(rng, within=1e-9, rounds=200) for _ in range(2))
-    found = Sides.of(now, then).ratio(0.95)
+    found = TimedSides.of(now, then).ratio(0.95)
     medians = [np.log(side[:, 0]) for side in (now, then)]
     student = stats.ttest_ind(*medians, equal_var=False).confidence_interval(0.95)
     assert math.log(found.low) <= student.low + 1e-6
@@ -166,21 +168,21 @@ def test_less_than_the_floor_is_no_change(rng, baseline):
     assert only(compare([now], kept, floor=0.05)).state == "changed"
 
 
-def test_what_is_at_the_floor_cannot_be_told_and_says_what_it_takes(rng, baseline):
+def test_a_change_at_the_floor_is_undecided_and_says_how_many_processes_it_takes(rng, baseline):
     kept = baseline(entry(drawn(rng)))
     finding = only(compare([entry(drawn(rng, 1.12))], kept))
     assert finding.state == "cannot tell"
-    assert "processes each" in finding.told
+    assert "processes each" in finding.message
 
 
-def test_what_it_is_said_to_take_is_enough(rng):
-    found = Sides.of(drawn(rng, 1.25), drawn(rng)).ratio(0.999)
+def test_the_recommended_number_of_processes_is_enough(rng):
+    found = TimedSides.of(drawn(rng, 1.25), drawn(rng)).ratio(0.999)
     needed = processes_to_settle(found, 0.1, 0.999)
     assert 2 < needed < 100
     settled = 0
     for _ in range(40):
         sides = (drawn(rng, t, found.sd, 1e-6, int(needed), 2) for t in (found.value, 1.0))
-        settled += Sides.of(*sides).ratio(0.999).low > 1.1
+        settled += TimedSides.of(*sides).ratio(0.999).low > 1.1
     assert settled > 0.6 * 40
 
 
@@ -192,7 +194,7 @@ def test_few_processes_never_pass_for_unchanged(rng, baseline, processes):
     kept = baseline(*(entry(drawn(rng, **quiet), s) for s in subjects))
     found = compare([entry(drawn(rng, 2.0, **quiet), s) for s in subjects], kept).findings
     assert {each.state for each in found} == {"cannot tell"}
-    assert all("take 4 each" in each.told for each in found)
+    assert all("take 4 each" in each.message for each in found)
 
 
 def test_enough_processes_are_those_whose_most_extreme_resample_is_rare_enough(rng):
@@ -233,17 +235,17 @@ def test_other_conditions_are_not_compared_but_shown(rng, baseline, context, tol
     result = compare([entry(drawn(rng, 2.0), **context)], baseline(entry(drawn(rng))))
     finding = only(result)
     assert (finding.state, finding.fails) == ("not comparable", False)
-    assert told in finding.told
+    assert told in finding.message
     assert "baseline --accept --layer time" in result.notes[0]
     assert finding.size == pytest.approx(2, rel=0.05)
     assert finding.low < finding.size < finding.high
 
 
-def test_another_processor_is_told_once(rng, baseline):
+def test_another_processor_is_named_once(rng, baseline):
     other = {"device": "another", "machine": {"processor": "another", "cores": 2}}
     finding = only(compare([entry(drawn(rng), **other)], baseline(entry(drawn(rng)))))
     told = "another machine: processor a processor then, processor another now"
-    assert finding.told == told
+    assert finding.message == told
 
 
 def test_a_baseline_of_another_workload_fails(rng, baseline):
@@ -251,7 +253,7 @@ def test_a_baseline_of_another_workload_fails(rng, baseline):
     assert (finding.state, finding.fails) == ("not comparable", True)
 
 
-def test_what_the_baseline_lacks_is_missing(rng, baseline):
+def test_a_row_without_a_baseline_is_missing(rng, baseline):
     found = compare([entry(drawn(rng)), entry(drawn(rng), "new")], baseline(entry(drawn(rng))))
     assert [(each.subject, each.state, each.fails) for each in found.findings[1:]] == [
         ("new", "missing", True)
@@ -259,21 +261,23 @@ def test_what_the_baseline_lacks_is_missing(rng, baseline):
     assert found.comparisons == 1
 
 
-def test_what_is_not_measured_now_is_missing(rng, baseline):
+def test_a_row_that_is_not_measured_now_is_missing(rng, baseline):
     kept = baseline(entry(drawn(rng)), entry(drawn(rng), "old"))
     old = compare([entry(drawn(rng))], kept).findings[1]
     assert (old.subject, old.state, old.fails) == ("old", "missing", True)
 
 
-def test_what_fails_now_is_missing_and_says_why(rng, baseline):
-    broken = Entry("time", "jax", "adam step", CONTEXT | {"failed": "TypeError: no"}, {})
+def test_a_row_that_fails_now_is_missing_and_says_why(rng, baseline):
+    broken = BaselineEntry(
+        Row("time", "jax", "adam step"), CONTEXT | {"failed": "TypeError: no"}, {}
+    )
     finding = only(compare([broken], baseline(entry(drawn(rng)))))
     assert (finding.state, finding.fails) == ("missing", True)
-    assert "TypeError: no" in finding.told
+    assert "TypeError: no" in finding.message
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
-def test_samples_that_are_no_durations_are_refused(rng, baseline, wrong):
+def test_samples_that_are_not_durations_are_refused(rng, baseline, wrong):
     samples = drawn(rng)
     samples[2, 3] = wrong
     with pytest.raises(RunError, match=r"adam step.*now.*round 3 of process 2"):
@@ -290,7 +294,7 @@ def test_another_numpy_is_named_as_a_cause(rng, baseline):
 STANDING_IN = ("tests.check.timing.standing_in_worker",)
 
 
-def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
+def test_measurements_are_normalised_with_the_weights_of_the_baseline(rng, baseline):
     """A subject that follows the second part alone: memory is 40 % slower now, products are not."""
 
     def measured(slower, weights):
@@ -298,7 +302,7 @@ def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
         parts = np.exp(moved.transpose(1, 2, 0)) * [1.0, slower]
         own = parts[..., 1] * drawn(rng, between=0.001, within=0.001)
         arrays = {"cpu": own, "yardstick": parts, "weights": np.array(weights)}
-        arrays["samples"] = in_multiples(own, parts, arrays["weights"])
+        arrays["samples"] = normalised(own, parts, arrays["weights"])
         return replace(entry(own), arrays=arrays)
 
     kept = baseline(measured(1.0, [0.0, 1.0]))
@@ -307,8 +311,12 @@ def test_what_is_measured_now_is_weighed_as_it_was_then(rng, baseline):
     assert finding.size == pytest.approx(1, abs=0.01)
 
 
+def timed(program, processes=2, rounds=2):
+    return TimingOptions(processes=processes, rounds=rounds, program=program)
+
+
 def test_entries_hold_every_process_and_every_round():
-    found = measure(["jax", "x"], processes=3, rounds=4, program=STANDING_IN)
+    found = measure(["jax", "x"], timed(STANDING_IN, 3, 4))
     assert {each.backend for each in found} == {"jax", "x"}
     by_subject = {each.subject: each for each in found if each.backend == "x"}
     assert set(by_subject) == set(SUBJECTS) - {COMPILE}
@@ -321,14 +329,14 @@ def test_entries_hold_every_process_and_every_round():
 
 
 def test_a_process_that_dies_leaves_no_subject_out():
-    found = measure(["x"], processes=2, rounds=2, program=[*STANDING_IN, "die"])
+    found = measure(["x"], timed([*STANDING_IN, "die"]))
     assert [each.subject for each in found] == list(SUBJECTS)
     assert all("status 3: out of luck" in each.context["failed"] for each in found)
 
 
 def test_a_backend_that_cannot_be_opened_is_refused():
     with pytest.raises(RequestError, match="no such device"):
-        measure(["x"], processes=2, rounds=2, program=[*STANDING_IN, "refuse"])
+        measure(["x"], timed([*STANDING_IN, "refuse"]))
 
 
 @pytest.mark.parametrize("busy", ["then", "now"])
@@ -341,13 +349,13 @@ def test_seconds_of_a_busy_machine_are_not_compared(rng, baseline, busy):
     )
     step, memory = compare(now, baseline(*then)).findings
     assert (step.state, step.fails) == ("not comparable", False)
-    assert {"then": "40% of the time then", "now": "and 40% now"}[busy] in step.told
-    assert "idle machine" in step.told
+    assert {"then": "40% of the time then", "now": "and 40% now"}[busy] in step.message
+    assert "idle machine" in step.message
     assert memory.state == "changed"
 
 
-def test_how_long_the_yardstick_waited_is_kept():
-    found = measure(["x"], processes=2, rounds=4, program=STANDING_IN)
+def test_the_share_of_time_that_the_yardstick_waited_is_recorded():
+    found = measure(["x"], timed(STANDING_IN, 2, 4))
     assert {each.context["waited"] for each in found} == {0.5}  # 4 ms of the wall, 2 of the CPU
 
 

@@ -1,0 +1,107 @@
+"""Acknowledged differences: shown, but no failure until they expire."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from manyseeds.check.findings import Finding
+from manyseeds.check.rows import RowPattern
+from manyseeds.errors import RequestError, RunError
+from manyseeds.model import Model
+
+
+class Acknowledgement(Model):
+    """A table `[[acknowledged]]` of the file.
+
+    Attributes
+    ----------
+    row
+        A row's name, or a pattern of names: "numerics/tensorflow/nadam", "time/jax/*".
+    reason
+        Why the difference is accepted.
+    expires
+        The last day on which it is.
+    """
+
+    row: str
+    reason: str
+    expires: date
+
+    def covers(self, finding: Finding) -> bool:
+        """Return whether the finding is one of those acknowledged."""
+        return RowPattern(self.row).matches(finding.row)
+
+
+def read_acknowledgements(path: Path) -> tuple[Acknowledgement, ...]:
+    """Read the file of acknowledgements; without a file there are none.
+
+    Raises
+    ------
+    RequestError
+        It is not TOML, or a table lacks a key or has an unknown one.
+    RunError
+        It cannot be read.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} is not TOML: {error}") from error
+    tables = _tables(path, document)
+    return tuple(_acknowledgement(path, number, table) for number, table in enumerate(tables))
+
+
+def _tables(path: Path, document: dict[str, object]) -> Sequence[object]:
+    tables = document.pop("acknowledged", [])
+    if document or not isinstance(tables, list):
+        raise RequestError(f"{path} may only contain tables [[acknowledged]]")
+    return tables
+
+
+def _acknowledgement(path: Path, number: int, table: object) -> Acknowledgement:
+    try:
+        return Acknowledgement.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the table"
+        raise RequestError(
+            f"{path}: acknowledged {number + 1}, {key}: {first['msg'].lower()}. A table has "
+            'row = "LAYER/BACKEND/SUBJECT", reason = "…", expires = 2027-01-31'
+        ) from error
+
+
+def acknowledge(
+    findings: Sequence[Finding], acknowledgements: Sequence[Acknowledgement], today: date
+) -> tuple[Finding, ...]:
+    """Mark failing findings that are acknowledged, and say which acknowledgements have expired."""
+    return tuple(_marked(finding, acknowledgements, today) for finding in findings)
+
+
+def _marked(finding: Finding, acknowledgements: Sequence[Acknowledgement], today: date) -> Finding:
+    if not finding.fails:
+        return finding
+    for known in acknowledgements:
+        if known.covers(finding):
+            if today <= known.expires:
+                return replace(finding, acknowledged=f"{known.reason} (until {known.expires})")
+            expired = f"its acknowledgement expired on {known.expires}: {known.reason}"
+            message = "; ".join(filter(None, [finding.message, expired]))
+            finding = replace(finding, message=message)
+    return finding
+
+
+def unused(
+    findings: Sequence[Finding], acknowledgements: Sequence[Acknowledgement]
+) -> tuple[str, ...]:
+    """Return the rows of acknowledgements that cover no failing finding: remove these."""
+    failing = [finding for finding in findings if finding.fails]
+    return tuple(known.row for known in acknowledgements if not any(map(known.covers, failing)))

@@ -1,0 +1,136 @@
+"""The work of `manyseeds check`, `baseline` and `compare`, as functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from manyseeds.check.acceptance import accept
+from manyseeds.check.accuracy.comparison import compare_runs
+from manyseeds.check.acknowledgements import read_acknowledgements
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.checking import PassRules, check
+from manyseeds.check.layers import MEASURE_LAYER
+from manyseeds.check.numerics.side_by_side import explain
+from manyseeds.check.report import CheckReport
+from manyseeds.check.rows import LAYERS, Row, RowPattern
+from manyseeds.check.scope import CheckRequest, scope_of
+from manyseeds.errors import RequestError, RunError
+from manyseeds.ledger.runs import chosen_ledgers
+from manyseeds.presentation.command_result import Outcome
+
+
+def check_baseline(
+    request: CheckRequest, acknowledged: Path, *, strict: bool = False
+) -> CheckReport:
+    """Compare the installed versions with the baseline.
+
+    Parameters
+    ----------
+    acknowledged
+        The file of acknowledged differences.
+    strict
+        Whether "cannot tell" fails.
+    """
+    rules = PassRules(read_acknowledgements(acknowledged), strict=strict)
+    baseline = Baseline(request.baseline)
+    return check(scope_of(request, baseline), baseline, MEASURE_LAYER, rules)
+
+
+def explain_row(request: CheckRequest, name: str) -> Outcome:
+    """Follow one recipe of the numerics anew and show it beside the baseline's trajectory."""
+    try:
+        row = Row.parse(name)
+    except ValueError:
+        row = None
+    if row is None or row.layer != "numerics":
+        raise RequestError(
+            f"--explain {name}: name a row of the numerics, numerics/BACKEND/RECIPE; the table has "
+            "all there is to say about rows of other layers"
+        )
+    return explain(row, Baseline(request.baseline))
+
+
+def accept_baseline(request: CheckRequest, because: str, rows: Sequence[str] = ()) -> Outcome:
+    """Replace what the baseline has, all of it or the rows that match, by new measurements."""
+    baseline = Baseline(request.baseline)
+    patterns = [RowPattern(text) for text in rows]
+    acceptance = accept(scope_of(request, baseline), baseline, MEASURE_LAYER, because, patterns)
+    results = dict.fromkeys(acceptance.rows, "accepted")
+    results |= dict.fromkeys(acceptance.dropped, "dropped")
+    results |= {
+        row: f"not accepted, could not be measured: {reason}"
+        for row, reason in acceptance.failed.items()
+    }
+    note = f"{len(acceptance.rows)} rows accepted into {request.baseline}: {because}"
+    return Outcome(
+        title="Baseline",
+        columns=("row", "what"),
+        rows=tuple(sorted((str(row), result) for row, result in results.items())),
+        exit_status=1 if acceptance.failed else 0,
+        notes=(note,),
+    )
+
+
+def show_baseline(request: CheckRequest) -> Outcome:
+    """List how many rows the baseline has, from which versions, and its log."""
+    baseline = Baseline(request.baseline)
+    table = []
+    for layer in LAYERS:
+        for backend in sorted({row.backend for row in baseline.rows(layer)}):
+            rows = baseline.rows(layer, backend)
+            first = baseline.entry(rows[0])
+            versions = first.versions if first else {}
+            text = ", ".join(f"{name} {version}" for name, version in versions.items())
+            table.append((layer, backend, len(rows), text))
+    columns = ("layer", "backend", "rows", "versions")
+    return Outcome(str(request.baseline), columns, tuple(table), notes=tuple(_log(baseline)))
+
+
+def _log(baseline: Baseline) -> Sequence[str]:
+    path = baseline.folder / "log.jsonl"
+    if not path.exists():
+        return ("nothing has been accepted yet",)
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [f"{one['when']}: {len(one['changes'])} rows, {one['because']}" for one in records]
+
+
+def compare_two(before: str, after: str, results: Path) -> CheckReport:
+    """Compare the accuracies of two runs of a suite, named or given as folders."""
+    (old,), (new,) = chosen_ledgers([before], results), chosen_ledgers([after], results)
+    return CheckReport((compare_runs(old, new),))
+
+
+def write_report(
+    report: CheckReport, *, markdown: Path | None, junit: Path | None, figures: Path | None
+) -> None:
+    """Write the files asked for: Markdown, JUnit XML, and a folder of figures.
+
+    The figure, as SVG and PNG, is left out if nothing changed.
+
+    Raises
+    ------
+    RunError
+        A file cannot be written.
+    """
+    try:
+        if markdown:
+            markdown.write_text(report.markdown(), encoding="utf-8")
+        if junit:
+            junit.write_text(report.junit(), encoding="utf-8")
+        if figures:
+            _draw(report, figures)
+    except OSError as error:
+        file = error.filename or "the report"
+        raise RunError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+def _draw(report: CheckReport, folder: Path) -> None:
+    from manyseeds.check.changes_figure import changes_figure
+
+    figure = changes_figure(report.findings)
+    if figure:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{figure.name}.svg").write_bytes(figure.svg)
+        (folder / f"{figure.name}.png").write_bytes(figure.png)

@@ -1,0 +1,35 @@
+"""The interface between the gate and its layers: measure now, compare later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from manyseeds.check.baseline import Baseline, BaselineEntry
+from manyseeds.check.findings import LayerResult
+from manyseeds.check.rows import Layer
+from manyseeds.check.scope import GateScope
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """The measurements of a layer, and a function that compares them with a baseline.
+
+    Attributes
+    ----------
+    compare
+        Is also given the results of the layers before: their findings may explain its own.
+    """
+
+    entries: tuple[BaselineEntry, ...]
+    compare: Callable[[Baseline, Sequence[LayerResult]], LayerResult]
+
+
+MeasureLayer = Callable[[GateScope], LayerMeasurement]
+
+
+def announce(layer: Layer, scope: GateScope) -> None:
+    """Print on standard error that a layer is being measured, and on which backends."""
+    Console(stderr=True).print(f"[bold]{layer}[/]: {', '.join(scope.backends)}", highlight=False)
