@@ -1,7 +1,8 @@
-"""The pages in a browser: they fit, sort, choose, slide, go dark, and can be used by everybody."""
+"""The pages in a browser: they fit, sort, filter, slide, go dark, and are accessible."""
 
 import pytest
-from browser import AXE_VERSION, CHROMIUM, ask, ask_framed, axe, dumped
+from axe_playwright_python.sync_playwright import Axe
+from browser import CHROMIUM, evaluate, opened, running_chromium
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium to open the pages in: apt-get install chromium"
@@ -9,50 +10,63 @@ pytestmark = pytest.mark.skipif(
 
 PAGES = ("small", "index", "techniques")
 STICKING_OUT = """
-const width = page.documentElement.clientWidth;
+const width = document.documentElement.clientWidth;
 const out = all("body *").filter((element) => element.getBoundingClientRect().right > width + 1
   && !element.closest(".scroll, .drawing, .skip"));
-return [width, page.documentElement.scrollWidth, out.map((one) => one.outerHTML.slice(0, 80))];
+return [width, document.documentElement.scrollWidth,
+  out.map((one) => one.outerHTML.slice(0, 80))];
 """
 
 
-@pytest.fixture(scope="session")
-def axe_core(tmp_path_factory):
-    text = axe(tmp_path_factory.mktemp("axe"))
-    if text is None:
-        pytest.skip(
-            f"axe-core@{AXE_VERSION} cannot be had: install npm, and let it reach npmjs.org"
-        )
-    return text
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """Run one browser for all tests of this file."""
+    with running_chromium(tmp_path_factory.mktemp("home")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def ask(chromium):
+    """Return a function that opens a file and returns the answer of a script about its page."""
+
+    def ask(file, script, width=1280):
+        page = opened(chromium, file, width)
+        answer = evaluate(page, script)
+        page.close()
+        return answer
+
+    return ask
 
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", PAGES)
-def test_no_part_of_a_page_is_wider_than_the_screen(small, tmp_path, name, width):
-    found = ask_framed(small[0] / f"{name}.html", STICKING_OUT, width, tmp_path)
-    assert found == [width, width, []]
+def test_no_part_of_a_page_is_wider_than_the_window(small, ask, name, width):
+    assert ask(small[0] / f"{name}.html", STICKING_OUT, width) == [width, width, []]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_serious_violation(small, tmp_path, axe_core, name, scheme):
-    question = f"""
-    document.documentElement.dataset.theme = "{scheme}";
-    all("details").forEach((one) => {{ one.open = true; }});
-    await new Promise((resolve) => {{
-      const script = document.createElement("script");
-      script.src = "axe.js"; script.onload = resolve; document.head.append(script);
-    }});
-    const found = await axe.run(document);
-    return found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
-      .map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 160))]);
-    """
-    (tmp_path / "axe.js").write_text(axe_core, encoding="utf-8")
-    assert ask(small[0] / f"{name}.html", question, tmp_path) == []
+def test_axe_reports_no_serious_violation(small, chromium, name, scheme):
+    page = opened(chromium, small[0] / f"{name}.html")
+    evaluate(
+        page,
+        f"""
+        document.documentElement.dataset.theme = "{scheme}";
+        all("details").forEach((one) => {{ one.open = true; }});
+        """,
+    )
+    violations = Axe().run(page).response["violations"]
+    serious = [
+        (violation["id"], [node["html"][:160] for node in violation["nodes"]])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]
+    page.close()
+    assert serious == []
 
 
-def test_a_column_sorts_up_down_and_back_and_says_so(small, tmp_path):
-    found = ask(
+def test_a_column_sorts_up_down_and_back_and_announces_it(small, ask):
+    answer = ask(
         small[0] / "small.html",
         """
         const table = document.querySelector(".summary");
@@ -68,17 +82,16 @@ def test_a_column_sorts_up_down_and_back_and_says_so(small, tmp_path):
         }
         return states;
         """,
-        tmp_path,
     )
-    (before, original), (up, ascending), (down, descending), (after, again) = found
+    (before, original), (up, ascending), (down, descending), (after, again) = answer
     assert (before, up, down, after) == (None, "ascending", "descending", None)
     assert ascending == sorted(original) != original
     assert descending == sorted(original, reverse=True)
     assert again == original
 
 
-def test_numbers_with_true_minus_signs_sort_and_what_is_unknown_comes_last(small, tmp_path):
-    found = ask(
+def test_numbers_with_true_minus_signs_sort_and_unknown_values_come_last(small, ask):
+    answer = ask(
         small[0] / "small.html",
         r"""
         const texts = ["\u22121.05", "–", "+0.20", "1,234", "< 0.0001", "∞", "1 of 12"];
@@ -99,14 +112,13 @@ def test_numbers_with_true_minus_signs_sort_and_what_is_unknown_comes_last(small
         made.querySelector("button").click();
         return [up, order()];
         """,
-        tmp_path,
     )
     up = ["\u22121.05", "< 0.0001", "+0.20", "1 of 12", "1,234", "∞"]
-    assert found == [[*up, "–"], [*reversed(up), "–"]]
+    assert answer == [[*up, "–"], [*reversed(up), "–"]]
 
 
-def test_backends_and_recipes_that_are_not_ticked_are_hidden(small, tmp_path):
-    found = ask(
+def test_unticked_backends_and_recipes_are_hidden(small, ask):
+    answer = ask(
         small[0] / "small.html",
         """
         const form = document.querySelector("form[data-choice]");
@@ -122,16 +134,15 @@ def test_backends_and_recipes_that_are_not_ticked_are_hidden(small, tmp_path):
         return [form.hidden, before, rows.length, rows.some((row) => row.dataset.backend === "jax"),
           rows.some((row) => row.dataset.recipe === "scratch"), form.querySelector("output").value];
         """,
-        tmp_path,
     )
-    hidden, before, after, jax, scratch, said = found
+    hidden, before, after, jax, scratch, message = answer
     assert (hidden, jax, scratch) == (False, False, False)
     assert 0 < after < before
-    assert "rows of the tables shown" in said
+    assert "rows of the tables shown" in message
 
 
-def test_the_index_filters_by_verdict_on_a_backend(several, tmp_path):
-    found = ask(
+def test_the_index_filters_by_verdict_on_a_backend(several, ask):
+    answer = ask(
         several / "index.html",
         """
         const form = document.querySelector("form[data-filter]");
@@ -151,19 +162,18 @@ def test_the_index_filters_by_verdict_on_a_backend(several, tmp_path):
         states.push(shown(), form.querySelector("output").value);
         return states;
         """,
-        tmp_path,
     )
-    everything, holds, on_pytorch, columns, small, said = found
+    everything, holds, on_pytorch, columns, small, message = answer
     assert everything == ["other", "small"]
     assert holds == ["small"]
     assert on_pytorch == ["small"]
     assert columns == ["pytorch"]
     assert small == ["small"]
-    assert said == "1 of 2 claims shown"
+    assert message == "1 of 2 claims shown"
 
 
-def test_one_metric_is_shown_at_a_time(small, tmp_path):
-    found = ask(
+def test_one_metric_is_shown_at_a_time(small, ask):
+    answer = ask(
         small[0] / "small.html",
         """
         const select = document.getElementById("metric");
@@ -174,13 +184,12 @@ def test_one_metric_is_shown_at_a_time(small, tmp_path):
         select.dispatchEvent(new Event("change", { bubbles: true }));
         return [...states, shown()];
         """,
-        tmp_path,
     )
-    assert found == [[["primary", None]], [["test_loss", True]]]
+    assert answer == [[["primary", None]], [["test_loss", True]]]
 
 
-def test_the_slider_says_what_the_best_of_k_would_be_reported_as(small, tmp_path):
-    found = ask(
+def test_the_slider_says_how_the_best_of_k_seeds_would_be_reported(small, ask):
+    answer = ask(
         small[0] / "small.html",
         """
         const picker = document.querySelector("[data-picker]");
@@ -195,9 +204,8 @@ def test_the_slider_says_what_the_best_of_k_would_be_reported_as(small, tmp_path
         picker.querySelector("select").dispatchEvent(new Event("change"));
         return [first, fifth, state(), picker.hidden, slider.tabIndex];
         """,
-        tmp_path,
     )
-    first, fifth, other_backend, hidden, tab = found
+    first, fifth, other_backend, hidden, tab = answer
     assert first[0].startswith("With 1 seed tried, and nothing to pick from, one reports +")
     assert fifth[0].startswith("With 5 seeds tried, a cherry-picker reports +")
     assert "points on average (95\u00a0% interval" in fifth[0]
@@ -209,8 +217,8 @@ def test_the_slider_says_what_the_best_of_k_would_be_reported_as(small, tmp_path
     assert (hidden, tab) == (False, 0)
 
 
-def test_the_button_overrides_the_systems_colours(small, tmp_path):
-    found = ask(
+def test_the_button_overrides_the_systems_colours(small, ask):
+    answer = ask(
         small[0] / "small.html",
         """
         const button = document.querySelector("[data-theme-button]");
@@ -220,24 +228,23 @@ def test_the_button_overrides_the_systems_colours(small, tmp_path):
         button.click(); states.push([button.hidden, button.innerText, paper()]);
         return states;
         """,
-        tmp_path,
     )
     light = [False, "Dark page", "rgb(255, 255, 255)"]
-    assert found == [light, [False, "Light page", "rgb(13, 17, 23)"], light]
+    assert answer == [light, [False, "Light page", "rgb(13, 17, 23)"], light]
 
 
-def test_the_pages_own_script_runs_under_their_policy_and_no_other_does(small, tmp_path):
+def test_the_policy_of_a_page_lets_its_own_script_run_and_no_other(small, tmp_path, ask):
     text = (small[0] / "small.html").read_text(encoding="utf-8")
     copy = tmp_path / "injected.html"
     injected = '<script>document.body.dataset.injected = "yes"</script></body>'
     copy.write_text(text.replace("</body>", injected), encoding="utf-8")
-    found = dumped(copy, tmp_path)
-    assert 'class="sort"' in found
-    assert "data-injected" not in found
+    document = ask(copy, "return document.documentElement.outerHTML;")
+    assert 'class="sort"' in document
+    assert "data-injected" not in document
 
 
-def test_what_is_folded_is_open_on_paper_and_folded_again_afterwards(several, tmp_path):
-    found = ask(
+def test_folded_sections_are_open_on_paper_and_folded_again_afterwards(several, ask):
+    answer = ask(
         several / "index.html",
         """
         const open = () => all("main details").map((one) => one.open);
@@ -247,9 +254,8 @@ def test_what_is_folded_is_open_on_paper_and_folded_again_afterwards(several, tm
         window.dispatchEvent(new Event("afterprint"));
         return [before, printed, open()];
         """,
-        tmp_path,
     )
-    before, printed, after = found
+    before, printed, after = answer
     assert len(before) == 2
     assert not any(before)
     assert all(printed)
