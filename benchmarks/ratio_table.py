@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 from rich.table import Table
 
+from manyseeds.backend.processor import processor
 from manyseeds.presentation.markdown import markdown_escaped
-from manyseeds.processes.host import cores, processor
+from manyseeds.processes.host import cores
 
 START, END = "<!-- table: start -->", "<!-- table: end -->"
 """Lines of a Markdown file; what stands between them is replaced."""
