@@ -5,7 +5,9 @@ Importing this package imports no framework; `entry.open` does.
 
 from __future__ import annotations
 
-from manyseeds.backend import nvidia
+from collections.abc import Mapping
+
+from manyseeds.backend import compiled_programs, nvidia
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
@@ -17,6 +19,8 @@ class Entry:
     name = "jax"
     requires: tuple[str, ...] = ("jax", "flax", "optax")
     install = "pip install 'manyseeds[jax]'"
+
+    quick_compile_flags: Mapping[str, str] = compiled_programs.XLA_QUICK_COMPILE_FLAGS
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return why this backend cannot train a recipe: None, because it trains every recipe."""

@@ -6,6 +6,8 @@ Only the backend's entry lives here. PyTorch itself is imported when the backend
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from manyseeds.backend import nvidia
 from manyseeds.backend.protocols import Backend
@@ -19,6 +21,8 @@ class Entry:
     name = "pytorch"
     requires = ("torch", "numba")
     install = "pip install 'manyseeds[pytorch]'"
+
+    quick_compile_flags: Mapping[str, str] = MappingProxyType({})
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return None: this backend supports every recipe."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping
 
-from manyseeds.backend import nvidia
+from manyseeds.backend import compiled_programs, nvidia
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
@@ -20,6 +21,8 @@ class Entry:
     name = "tensorflow"
     requires: tuple[str, ...] = ("tensorflow", "keras")
     install = "pip install 'manyseeds[tensorflow]'"
+
+    quick_compile_flags: Mapping[str, str] = compiled_programs.XLA_QUICK_COMPILE_FLAGS
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return None: this backend can train every recipe."""
@@ -33,7 +36,7 @@ class Entry:
     def open(self, settings: Settings) -> Backend:
         """Import TensorFlow and Keras and apply the settings; once per process."""
         os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, no warnings
         module = importlib.import_module("manyseeds_tensorflow.backend")
         backend: Backend = module.TensorFlowBackend(settings)
         return backend

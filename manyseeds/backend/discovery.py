@@ -6,7 +6,8 @@ An entry point names a `BackendEntry`, whose module imports no framework until `
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 
 from manyseeds.backend.protocols import Backend, BackendEntry
@@ -26,6 +27,7 @@ class BrokenEntry:
     reason: str
     install: str
     requires: tuple[str, ...] = ()
+    quick_compile_flags: Mapping[str, str] = field(default_factory=dict)
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return why the backend can train no recipe."""

@@ -122,6 +122,9 @@ class BackendEntry(Protocol):
     """Modules that must be importable before the backend can be opened."""
     install: str
     """The command that installs these modules."""
+    quick_compile_flags: Mapping[str, str]
+    """Flags, by the environment variable that holds them, with which its compiler finishes many
+    small programs sooner; {} for none. They change no number, and a compiler may not know them."""
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return why this backend cannot train a recipe, or None if it can."""

@@ -28,21 +28,23 @@ from manyseeds.suite.recipe import Recipe
 STREAMS_VARIED: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
 """The streams that get their value from a lane's seed; the split is the protocol's."""
 
-QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false"
-"""A flag of XLA, without which compiling a small program takes twice as long: most of it goes into
-making and clearing away a second compiler for each."""
-
 _MODULE = "manyseeds.conformance.process"
 
 
-def quick_to_compile() -> dict[str, str]:
-    """Return the variables that have XLA compile quickly, before the user's own flags."""
-    return {"XLA_FLAGS": f"{QUICK_TO_COMPILE} {os.environ.get('XLA_FLAGS', '')}".strip()}
+def quick_to_compile(backend: str) -> dict[str, str]:
+    """Return the variables with which a backend compiles quickly, before the user's own flags."""
+    flags = backend_entry(backend).quick_compile_flags
+    return {
+        variable: f"{flag} {os.environ.get(variable, '')}".strip()
+        for variable, flag in flags.items()
+    }
 
 
-def refuses_quick_compiling(death: Death) -> bool:
-    """Return whether a worker died because its XLA does not know the flag: XLA then aborts."""
-    return death.status is not None and death.status < 0 and QUICK_TO_COMPILE in death.log
+def refuses_quick_compiling(backend: str, death: Death) -> bool:
+    """Return whether a worker died because its compiler does not know the flags."""
+    flags = backend_entry(backend).quick_compile_flags.values()
+    aborted = death.status is not None and death.status < 0
+    return aborted and any(flag in death.log for flag in flags)
 
 
 def trajectories(
@@ -61,7 +63,7 @@ def trajectories(
     """
     folder.mkdir(parents=True, exist_ok=True)
     followed: dict[str, Trajectory] = {}
-    variables = quick_to_compile()
+    variables = quick_to_compile(backend)
     while rest := {name: recipe for name, recipe in recipes.items() if name not in followed}:
         request = {
             "backend": backend,
@@ -76,7 +78,7 @@ def trajectories(
                 worker.send(request)
                 _receive_all(worker, folder, followed)
         except WorkerDiedError as error:
-            if not (variables and refuses_quick_compiling(error.death)):
+            if not (variables and refuses_quick_compiling(backend, error.death)):
                 raise RunError(
                     f"backend {backend!r} failed in the parity kit: its worker "
                     f"{error.death.cause}\n{error.death.log[-3000:]}"
@@ -114,5 +116,4 @@ def answer(request: Message, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     serve(answer)

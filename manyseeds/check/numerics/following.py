@@ -6,7 +6,6 @@ worker, becomes a failure; the others go on.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -120,14 +119,14 @@ class Following:
         RequestError
             The backend refuses the device, or is not installed.
         """
-        variables = quick_to_compile()
+        variables = quick_to_compile(self.request.backend)
         while self._waiting and not group.stopped:
             with group.start(_MODULE, environment=variables) as worker:
                 try:
                     self._open(worker)
                     self._follow_on(worker)
                 except WorkerDiedError as error:
-                    if variables and refuses_quick_compiling(error.death):
+                    if variables and refuses_quick_compiling(self.request.backend, error.death):
                         variables = {}
                     else:
                         self._fail_all(_cause(error.death))
@@ -161,7 +160,7 @@ class Following:
             try:
                 answer = worker.receive()
             except WorkerDiedError as error:
-                if refuses_quick_compiling(error.death):
+                if refuses_quick_compiling(self.request.backend, error.death):
                     self._waiting.appendleft(name)
                     raise
                 self._failures[name] = _cause(error.death)
@@ -277,5 +276,4 @@ def _plain(environment: Environment) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     serve(FollowingRequests().answer)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,5 +164,4 @@ def _files(folder: Path | None) -> set[Path]:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     main()

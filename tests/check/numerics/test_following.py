@@ -5,9 +5,10 @@ import signal
 
 import pytest
 
+from manyseeds.backend.discovery import backend_entry
 from manyseeds.check.numerics.following import Following, Request
 from manyseeds.conformance import process
-from manyseeds.conformance.process import QUICK_TO_COMPILE, trajectories
+from manyseeds.conformance.process import trajectories
 from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.death import Death, WorkerDiedError
@@ -15,6 +16,16 @@ from manyseeds.processes.worker_group import WorkerGroup
 from manyseeds.processes.worker_process import Worker
 
 NAMES = ("selu_glorot_sgd", "elu_nadam", "tanh_ftrl")
+
+QUICK_TO_COMPILE = "--xla_quick=true"
+
+
+@pytest.fixture
+def compiles(monkeypatch):
+    """Give the NumPy backend a flag, as backends have that compile with XLA."""
+    flags = {"XLA_FLAGS": QUICK_TO_COMPILE}
+    monkeypatch.setattr(backend_entry("numpy"), "quick_compile_flags", flags)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
 
 
 @pytest.fixture
@@ -128,14 +139,12 @@ def test_a_group_that_is_stopped_follows_nothing_more(following, group):
     assert not work.result().prints
 
 
-def test_xla_is_told_to_compile_quickly_before_what_the_user_says(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
-    assert process.quick_to_compile() == {"XLA_FLAGS": f"{QUICK_TO_COMPILE} --xla_mine=1"}
+def test_a_backends_flags_come_before_the_users_own(compiles):
+    assert process.quick_to_compile("numpy") == {"XLA_FLAGS": f"{QUICK_TO_COMPILE} --xla_mine=1"}
 
 
 @pytest.mark.parametrize("dies_at", ["open", "follow"])
-def test_an_xla_that_does_not_know_the_flag_is_started_without(following, monkeypatch, dies_at):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
+def test_a_compiler_that_does_not_know_the_flag_is_started_without(following, compiles, dies_at):
     work = following()
     dying = DyingGroup(
         lambda request, started: request["type"] == dies_at and started[-1] is not None,
@@ -163,15 +172,16 @@ def abort_with(monkeypatch, said):
     return seen
 
 
-def test_parity_too_starts_an_xla_that_does_not_know_the_flag_without(tmp_path, monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_mine=1")
+def test_parity_too_starts_a_compiler_that_does_not_know_the_flag_without(
+    tmp_path, monkeypatch, compiles
+):
     seen = abort_with(monkeypatch, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}")
     recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
     assert list(trajectories("numpy", recipes, 2, 2, "cpu", tmp_path)) == [NAMES[0]]
     assert seen == [f"{QUICK_TO_COMPILE} --xla_mine=1", "--xla_mine=1"]
 
 
-def test_parity_reports_any_other_death_with_its_log(tmp_path, monkeypatch):
+def test_parity_reports_any_other_death_with_its_log(tmp_path, monkeypatch, compiles):
     abort_with(monkeypatch, "out of luck")
     recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
     with pytest.raises(RunError, match=r"'numpy' failed .* died of SIGABRT\nout of luck"):

@@ -8,6 +8,9 @@ Only the entry lives here; a framework would be imported when the backend is ope
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
 from manyseeds.suite.recipe import Recipe
@@ -20,6 +23,8 @@ class Entry:
     name = "numpy"
     requires = ("numpy",)
     install = "pip install numpy"
+
+    quick_compile_flags: Mapping[str, str] = MappingProxyType({})
 
     def unsupported(self, recipe: Recipe) -> str | None:
         """Return None: every recipe there can be is supported (unless a test wants otherwise)."""
