@@ -112,7 +112,7 @@ def test_the_vectors_are_fixed_for_ever():
     found = fingerprint.vectors("hidden1/kernel", 4)
     np.testing.assert_allclose(found[0], [0.27673044, -0.79843776, 1.64482261, 0.76188975], 1e-7)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 2.0)
-    again = fingerprint.vectors.__wrapped__("hidden1/kernel", 4)
+    again = fingerprint.vectors("hidden1/kernel", 4)
     np.testing.assert_array_equal(found, again)
     assert not np.allclose(found, fingerprint.vectors("hidden1/bias", 4))
 
