@@ -8,6 +8,7 @@ would be compiled again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ AttrValue = Any
 
 _GRADIENT = "_gradient_op_type"
 """Names an operation's gradient in this process's registry, with a number in it."""
+_NUMBER_OF_UNUSED = re.compile(r"_\d+(?=___redundant_placeholder\d+$)")
+"""The number of a loop's condition in the names of the arguments that it does not use."""
 
 
 def with_stable_names(graph: GraphDef) -> GraphDef:
@@ -84,6 +87,8 @@ def _renamed(graph: GraphDef, names: dict[str, str]) -> GraphDef:
         function = renamed.library.function.add()
         function.CopyFrom(library[old])
         function.signature.name = new
+        for argument in function.signature.input_arg:
+            argument.name = _NUMBER_OF_UNUSED.sub("", argument.name)
         _rename_references(function.node_def, names)
     return renamed
 

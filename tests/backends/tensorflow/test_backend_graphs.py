@@ -14,7 +14,7 @@ from manyseeds_tensorflow.backend_graphs import with_stable_names
 
 
 def inputs():
-    return tf.constant([0.3, -0.7]), {"count": tf.constant(3)}
+    return tf.constant([0.3, -0.7]), {"count": tf.constant(3), "rate": tf.constant(0.1)}
 
 
 @tf.custom_gradient
@@ -33,11 +33,12 @@ def descent(factor):
                 loss = tf.cond(even, lambda: cube(values), lambda: tf.sin(values))
                 loss = tf.while_loop(
                     lambda times, _: times < 2,
-                    lambda times, inner: (times + 1, factor * inner),
+                    lambda times, inner: (times + 1, factor * limits["rate"] * inner),
                     (tf.constant(0), loss),
                     maximum_iterations=2,
                 )[1]
-            return index + 1, values - 0.1 * tape.gradient(loss, values)
+            # The conditions do not use the rate.
+            return index + 1, values - limits["rate"] * tape.gradient(loss, values)
 
         start = (tf.constant(0), values)
         return tf.while_loop(lambda index, _: index < limits["count"], step, start)[1]
