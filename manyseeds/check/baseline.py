@@ -1,11 +1,11 @@
 """The gate's baseline on disk: entries with their checksums, and a log of every acceptance.
 
-    index.json                         the SHA-256 of every entry's file
-    numerics/jax/nadam.3f9c….npz       an entry: arrays, and under "context" a JSON text
-    log.jsonl                          a line per acceptance: when, why, rows, versions from and to
+    index.json                 the archive of each layer and backend; the SHA-256 of every entry
+    numerics/jax.3f9c….zip     entries, as .npz: arrays, and under "context" a JSON text
+    log.jsonl                  a line per acceptance: when, why, rows, versions from and to
 
-A file is named after its content, and the index is replaced last, atomically: an acceptance that
-is interrupted leaves the old baseline intact.
+An archive is named after its content, and the index is replaced last, atomically: an acceptance
+that is interrupted leaves the old baseline intact.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from manyseeds.check.entry_archives import group_of, read_member, write_archive
 from manyseeds.check.rows import Layer, Row
 from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger.atomic_write import append_line, write_atomically
@@ -70,12 +70,14 @@ class Baseline:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._checksums = _read_index(folder)
+        self._index = _read_index(folder)
 
     def rows(self, layer: Layer, backend: str | None = None) -> list[Row]:
         """Return the rows of a layer, of one backend or of all."""
         return [
-            row for row in self._checksums if row.layer == layer and backend in (None, row.backend)
+            row
+            for row in self._index.checksums
+            if row.layer == layer and backend in (None, row.backend)
         ]
 
     def entry(self, row: Row) -> BaselineEntry | None:
@@ -86,19 +88,29 @@ class Baseline:
         RunError
             Its file is damaged or missing.
         """
-        if row not in self._checksums:
+        content = self._content(row)
+        if content is None:
             return None
-        path = self.folder / _file_of(row, self._checksums[row])
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RunError(_damaged(path, f"cannot be read: {error.strerror or error}")) from error
-        if hashlib.sha256(content).hexdigest() != self._checksums[row]:
-            raise RunError(_damaged(path, "does not match its checksum in the index"))
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         context = json.loads(str(arrays.pop("context")))
         return BaselineEntry(row, context, arrays)
+
+    def _content(self, row: Row) -> bytes | None:
+        """Return the checked content of a row's entry; None if there is none."""
+        checksum = self._index.checksums.get(row)
+        if checksum is None:
+            return None
+        path = self.folder / self._index.archives[group_of(row)]
+        try:
+            content = read_member(path, row)
+        except OSError as error:
+            raise RunError(_damaged(path, f"cannot be read: {error.strerror or error}")) from error
+        except ValueError as error:
+            raise RunError(_damaged(path, f"is damaged at {row}: {error}")) from error
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise RunError(_damaged(path, f"does not match the index's checksum of {row}"))
+        return content
 
     def accept(
         self, entries: Sequence[BaselineEntry], because: str, dropped: Sequence[Row] = ()
@@ -118,7 +130,7 @@ class Baseline:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=_LOCK_TIMEOUT):
                 # Another acceptance may have finished since this baseline was opened.
-                self._checksums = _read_index(self.folder)
+                self._index = _read_index(self.folder)
                 self._replace(entries, because, dropped)
         except Timeout as error:
             raise RunError(
@@ -132,28 +144,28 @@ class Baseline:
         self, entries: Sequence[BaselineEntry], because: str, dropped: Sequence[Row]
     ) -> None:
         line = json.dumps(self._log_record(entries, because, dropped), sort_keys=True)
-        checksums = self._checksums | {entry.row: self._write(entry) for entry in entries}
-        checksums = {row: checksum for row, checksum in checksums.items() if row not in dropped}
+        new = {entry.row: _content_of(entry) for entry in entries}
+        archives, checksums = dict(self._index.archives), dict(self._index.checksums)
+        for group in sorted({group_of(row) for row in (*new, *dropped)}):
+            contents = self._unchanged(group, {*new, *dropped})
+            contents |= {row: content for row, content in new.items() if group_of(row) == group}
+            checksums = {row: c for row, c in checksums.items() if group_of(row) != group}
+            checksums |= {row: hashlib.sha256(c).hexdigest() for row, c in contents.items()}
+            archives.pop(group, None)
+            if contents:
+                archives[group] = write_archive(self.folder, group, contents)
         append_line(self.folder / "log.jsonl", line)
-        by_name = dict(sorted((str(row), checksum) for row, checksum in checksums.items()))
-        text = json.dumps({"entries": by_name}, indent=1) + "\n"
-        write_atomically(self.folder / "index.json", text.encode())
-        for row, old in self._checksums.items():
-            if checksums.get(row) != old:
-                (self.folder / _file_of(row, old)).unlink(missing_ok=True)
-        self._checksums = checksums
+        index = _Index(archives, checksums)
+        write_atomically(self.folder / "index.json", index.text().encode())
+        for name in {*self._index.archives.values()} - {*archives.values()}:
+            (self.folder / name).unlink(missing_ok=True)
+        self._index = index
 
-    def _write(self, entry: BaselineEntry) -> str:
-        """Write an entry's file and return its SHA-256."""
-        buffer = io.BytesIO()
-        context = np.array(json.dumps(entry.context, sort_keys=True))
-        np.savez_compressed(buffer, allow_pickle=False, context=context, **entry.arrays)
-        content = buffer.getvalue()
-        checksum = hashlib.sha256(content).hexdigest()
-        path = self.folder / _file_of(entry.row, checksum)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-        return checksum
+    def _unchanged(self, group: str, changed: Collection[Row]) -> dict[Row, bytes]:
+        """Return the contents of a group's rows that are not among the changed ones."""
+        rows = [row for row in self._index.checksums if group_of(row) == group]
+        contents = {row: self._content(row) for row in rows if row not in changed}
+        return {row: content for row, content in contents.items() if content is not None}
 
     def _log_record(
         self, entries: Sequence[BaselineEntry], because: str, dropped: Sequence[Row]
@@ -175,21 +187,47 @@ class Baseline:
         return old.versions if old else None
 
 
-def _read_index(folder: Path) -> dict[Row, str]:
+@dataclass(frozen=True)
+class _Index:
+    """The index: each group's archive, and each row's SHA-256."""
+
+    archives: Mapping[str, str]
+    checksums: Mapping[Row, str]
+
+    def text(self) -> str:
+        """Return the text of index.json."""
+        by_name = dict(sorted((str(row), checksum) for row, checksum in self.checksums.items()))
+        document = {"archives": dict(sorted(self.archives.items())), "entries": by_name}
+        return json.dumps(document, indent=1) + "\n"
+
+
+def _read_index(folder: Path) -> _Index:
     path = folder / "index.json"
     if not path.exists():
-        return {}
+        return _Index({}, {})
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["entries"]
-        return {Row.parse(name): checksum for name, checksum in entries.items()}
+        document = json.loads(path.read_text(encoding="utf-8"))
+        entries, archives = document["entries"], dict(document["archives"])
+        checksums = {Row.parse(name): checksum for name, checksum in entries.items()}
+        if missing := {group_of(row) for row in checksums} - set(archives):
+            raise ValueError(f"no archive of {', '.join(sorted(missing))}")
+        if stray := [name for name in archives.values() if not _is_inside(folder, name)]:
+            raise ValueError(f"{stray[0]!r} leads out of the folder")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(_damaged(path, f"cannot be read: {error}")) from error
+    return _Index(archives, checksums)
 
 
-def _file_of(row: Row, sha256: str) -> Path:
-    """Return a row's file, relative to the folder; no name can lead outside it."""
-    backend, subject = quote(row.backend, safe=""), quote(row.subject, safe="")
-    return Path(row.layer) / backend / f"{subject}.{sha256[:16]}.npz"
+def _is_inside(folder: Path, name: str) -> bool:
+    return (folder / name).resolve().is_relative_to(folder.resolve())
+
+
+def _content_of(entry: BaselineEntry) -> bytes:
+    """Return an entry as the bytes of an .npz file."""
+    buffer = io.BytesIO()
+    context = np.array(json.dumps(entry.context, sort_keys=True))
+    np.savez_compressed(buffer, allow_pickle=False, context=context, **entry.arrays)
+    return buffer.getvalue()
 
 
 def _damaged(path: Path, problem: str) -> str:

@@ -21,7 +21,7 @@ def entry(value=1.0, subject="nadam", version="1"):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.rglob("*.npz"))
+    return sorted(path.name for path in folder.rglob("*.zip"))
 
 
 def test_an_entry_comes_back_as_it_was(tmp_path):
@@ -54,7 +54,7 @@ def test_nothing_is_accepted_without_a_reason(tmp_path):
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
 def test_a_damaged_entry_is_reported_with_its_file(tmp_path, harm):
     Baseline(tmp_path).accept([entry()], "the first")
-    (path,) = tmp_path.rglob("*.npz")
+    (path,) = tmp_path.rglob("*.zip")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     {
@@ -88,10 +88,54 @@ def test_an_interrupted_acceptance_leaves_the_old_baseline(tmp_path, monkeypatch
     assert Baseline(tmp_path).entry(NADAM).arrays["loss"][0, 0] == 1
 
 
+def test_the_entries_of_a_layer_and_backend_share_a_file_and_are_replaced_one_by_one(tmp_path):
+    names = ("adam", "nadam", "sgd")
+    Baseline(tmp_path).accept([entry(n, name) for n, name in enumerate(names)], "the first")
+    assert len(files(tmp_path)) == 1
+    sgd = Row("numerics", "jax", "sgd")
+    Baseline(tmp_path).accept([entry(7.0)], "the second", dropped=[sgd])
+    assert len(files(tmp_path)) == 1
+    found = Baseline(tmp_path)
+    assert found.rows("numerics") == [Row("numerics", "jax", "adam"), NADAM]
+    assert found.entry(Row("numerics", "jax", "adam")).arrays["loss"][0, 0] == 0
+    assert found.entry(NADAM).arrays["loss"][0, 0] == 7
+    assert found.entry(sgd) is None
+
+
+def test_the_same_entries_give_the_same_file(tmp_path):
+    for name in ("a", "b"):
+        Baseline(tmp_path / name).accept([entry(), entry(subject="adam")], "the first")
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_accepting_beside_a_damaged_entry_is_refused_and_replacing_it_mends_it(tmp_path):
+    Baseline(tmp_path).accept([entry(), entry(subject="adam")], "the first")
+    (path,) = tmp_path.rglob("*.zip")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"nadam.npz") + 60
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="numerics/jax/nadam"):
+        Baseline(tmp_path).accept([entry(subject="adam")], "the second")
+    assert json.loads((tmp_path / "index.json").read_text())["archives"]
+    Baseline(tmp_path).accept([entry(3.0)], "mended")
+    assert Baseline(tmp_path).entry(NADAM).arrays["loss"][0, 0] == 3
+
+
+def test_an_index_that_leads_out_of_the_folder_is_refused(tmp_path):
+    Baseline(tmp_path / "in").accept([entry()], "the first")
+    index = tmp_path / "in" / "index.json"
+    document = json.loads(index.read_text())
+    document["archives"]["numerics/jax"] = "../elsewhere.zip"
+    index.write_text(json.dumps(document))
+    with pytest.raises(RunError, match="leads out of the folder"):
+        Baseline(tmp_path / "in")
+
+
 @settings(deadline=None)
 @given(subject=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_no_name_leads_out_of_the_folder(tmp_path_factory, subject):
     folder = tmp_path_factory.mktemp("baseline")
     Baseline(folder / "in").accept([entry(subject=subject)], "names")
     assert Baseline(folder / "in").entry(Row("numerics", "jax", subject)) is not None
-    assert list(folder.rglob("*.npz")) == [*(folder / "in").rglob("*.npz")]
+    assert list(folder.rglob("*.zip")) == [*(folder / "in").rglob("*.zip")]

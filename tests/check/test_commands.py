@@ -166,7 +166,7 @@ def test_a_layer_the_baseline_lacks_is_missing_and_fails(check, folder):
     ("harm", "said"),
     [
         (lambda f: (f / "index.json").write_text("{"), "index.json cannot be read"),
-        (lambda f: entry_file(f).write_bytes(b"PK"), "does not match its checksum in the index"),
+        (lambda f: entry_file(f).write_bytes(b"PK"), "is damaged at numerics/numpy/"),
         (lambda f: entry_file(f).unlink(), "cannot be read"),
     ],
     ids=["index", "entry", "gone"],
@@ -181,7 +181,7 @@ def test_a_damaged_baseline_is_reported_with_its_file_and_the_remedy(check, fold
 
 
 def entry_file(folder):
-    (path,) = folder.rglob("elu_nadam.*.npz")
+    (path,) = folder.rglob("*.zip")
     return path
 
 

@@ -136,7 +136,7 @@ def test_a_layer_that_breaks_does_not_keep_the_others_from_being_compared(baseli
 
 
 def test_a_damaged_baseline_is_reported_with_its_file(baseline, tmp_path):
-    (path, *_) = sorted((tmp_path / "numerics").rglob("*.npz"))
+    (path, *_) = sorted((tmp_path / "numerics").rglob("*.zip"))
     path.write_bytes(b"garbage")
     report = check(SCOPE, Baseline(tmp_path), layers())
     assert report.exit_status == 1
