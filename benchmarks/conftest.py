@@ -1,4 +1,8 @@
-"""Subjects in processes of their own, and the table of ratios printed at the end."""
+"""Subjects in processes of their own, and the table of ratios printed at the end.
+
+`--smallest` runs every benchmark once at its smallest size; `--markdown FILE` writes the table into
+a Markdown file, between two markers.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +10,53 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.table import Table
+
+from benchmarks.floor import Floor, measured_floor
+from benchmarks.products import Product
+from benchmarks.ratio_table import (
+    Measurement,
+    markdown_table,
+    terminal_table,
+    write_between_markers,
+)
+from benchmarks.sizes import SMALLEST, WHOLE, Sizes
 
 FOLDER = Path(__file__).parent
-_ROWS: list[tuple[str, ...]] = []
+MEASUREMENTS = pytest.StashKey[list[Measurement]]()
 
 
-class Subject:
-    """A process that does one kind of work when told to."""
+class SubjectProcess:
+    """A process that does the work of subjects whenever it is asked."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(FOLDER / "subjects.py"), *arguments],
+            [sys.executable, "-m", "benchmarks.subjects"],
+            cwd=FOLDER.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
         )
-        if self._line() != "ready":
-            raise RuntimeError(f"{arguments}: {self._process.communicate()[1][-2000:]}")
+        self._line()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process of a benchmark has ended: see its output")
+        return line
 
-    def work(self, *arguments: str) -> dict[str, Any]:
-        """Do the work once; `seconds` is how long it took."""
+    def work(self, *request: object) -> dict[str, Any]:
+        """Send a request and return its answer."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._line())
         return answer
@@ -49,37 +67,124 @@ class Subject:
         self._process.wait()
 
 
+@dataclass(frozen=True)
+class TimedSubject:
+    """A subject in its process, with the arguments it is prepared with."""
+
+    process: SubjectProcess
+    name: str
+    arguments: tuple[object, ...]
+
+    def work(self, *arguments: object) -> dict[str, Any]:
+        """Do the work once; `seconds` is how long it took."""
+        return self.process.work(self.name, self.arguments, arguments)
+
+
+Starter = Callable[..., TimedSubject]
+
+
+def library_of(name: str, arguments: tuple[object, ...]) -> str:
+    """Return the library that a subject opens: no other can be opened in its process."""
+    if name in ("keras", "torch_loop", "flax_loop"):
+        return name
+    return f"products in {arguments[0]}" if name == "multiplying" else f"manyseeds, {arguments[0]}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the benchmarks."""
+    parser.addoption(
+        "--smallest", action="store_true", help="run every benchmark once at its smallest size"
+    )
+    parser.addoption(
+        "--markdown", type=Path, help="write the table between the markers of this Markdown file"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with an empty table."""
+    config.stash[MEASUREMENTS] = []
+
+
+@pytest.fixture(scope="session")
+def sizes(request: pytest.FixtureRequest) -> Sizes:
+    """Return how large the benchmarks are."""
+    return SMALLEST if request.config.getoption("--smallest") else WHOLE
+
+
+@pytest.fixture(scope="session")
+def shared_process() -> Iterator[Callable[[str], SubjectProcess]]:
+    """Return a function that returns the process that a library's subjects share."""
+    with ExitStack() as stack:
+
+        @cache
+        def process(library: str) -> SubjectProcess:
+            del library
+            return stack.enter_context(closing(SubjectProcess()))
+
+        yield process
+
+
+@pytest.fixture(scope="session")
+def subjects(
+    sizes: Sizes, shared_process: Callable[[str], SubjectProcess]
+) -> Callable[[], AbstractContextManager[Starter]]:
+    """Return a context in which subjects are started, and at whose end their processes end."""
+
+    @contextmanager
+    def starting() -> Iterator[Starter]:
+        with ExitStack() as stack:
+
+            def start(name: str, *arguments: object) -> TimedSubject:
+                if sizes.share_processes:
+                    return TimedSubject(
+                        shared_process(library_of(name, arguments)), name, arguments
+                    )
+                return TimedSubject(stack.enter_context(closing(SubjectProcess())), name, arguments)
+
+            yield start
+
+    return starting
+
+
 @pytest.fixture
-def subject() -> Iterator[Callable[..., Subject]]:
-    """Start subjects; they end with the test."""
-    started: list[Subject] = []
+def subject(subjects: Callable[[], AbstractContextManager[Starter]]) -> Iterator[Starter]:
+    """Start subjects; their processes end with the test."""
+    with subjects() as start:
+        yield start
 
-    def start(*arguments: object) -> Subject:
-        started.append(Subject(*map(str, arguments)))
-        return started[-1]
 
-    yield start
-    for process in started:
-        process.close()
+@pytest.fixture(scope="session")
+def floor(
+    sizes: Sizes, subjects: Callable[[], AbstractContextManager[Starter]]
+) -> Callable[[tuple[Product, ...], int], Floor]:
+    """Return a function that measures the floor under products in some lanes, each floor once."""
+
+    @cache
+    def measured(products: tuple[Product, ...], lanes: int) -> Floor:
+        with subjects() as start:
+            return measured_floor(products, lanes, sizes.product_seconds, start)
+
+    return measured
 
 
 @pytest.fixture
-def tell() -> Callable[..., None]:
-    """Add a row to the table printed at the end."""
+def report(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Add a line to the table."""
 
-    def add(*cells: str) -> None:
-        _ROWS.append(cells)
-        print("  " + " | ".join(cell for cell in cells if cell))  # kept if the rest is stopped
+    def add(benchmark: str, backend: str = "", **texts: str) -> None:
+        row = Measurement(benchmark, backend, **texts)
+        request.config.stash[MEASUREMENTS].append(row)
+        # Printed now as well: the table is lost if a later benchmark is interrupted.
+        print("  " + " | ".join(text for text in astuple(row) if text))
 
     return add
 
 
-def pytest_terminal_summary() -> None:
-    """Print the ratios."""
-    table = Table(title="Ratios, measured side by side", title_justify="left")
-    for column in ("what", "backend", "ours", "peer", "ratio", "remark"):
-        table.add_column(column)
-    for row in _ROWS:
-        table.add_row(*row)
-    if _ROWS:
-        Console(width=140).print(table)
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    """Print the table, and write it into the Markdown file."""
+    rows = config.stash[MEASUREMENTS]
+    if not rows:
+        return
+    Console(width=140).print(terminal_table(rows))
+    if file := config.getoption("--markdown"):
+        write_between_markers(file, markdown_table(rows))

@@ -1,114 +1,125 @@
 """Seconds per seed: a cohort of manyseeds against Keras `fit`, and one lane against plain loops.
 
-Each peer is timed in the same run, turn by turn with ours, each in a process of its own.
+Each peer is timed in the same run, in turn with manyseeds, each in a process of its own.
 """
-
-from __future__ import annotations
 
 from statistics import median
 
-import problems
 import pytest
 
-BACKENDS = ("pytorch", "tensorflow", "jax")
-ROUNDS = 3
+from benchmarks import training_tasks
+from benchmarks.products import step_products
+from benchmarks.ratio_table import as_fast
+from manyseeds.datasets import task_splits
+
+MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
 PLAIN_LOOPS = {"pytorch": "torch_loop", "tensorflow": "keras", "jax": "flax_loop"}
 
 
-def _turns(benchmark, ours, peer, rounds):
-    """Time ours with pytest-benchmark, the peer before each round; return both, in seconds."""
+@pytest.fixture(params=MODULES)
+def backend(request):
+    pytest.importorskip(MODULES[request.param])
+    return request.param
+
+
+def in_turn(benchmark, ours, peer, rounds):
+    """Time ours with pytest-benchmark, the peer before each round; return the answers of both."""
     mine, theirs = [], []
+    benchmark.pedantic(
+        lambda: mine.append(ours.work()),
+        setup=lambda: theirs.append(peer.work()),
+        rounds=rounds,
+    )
+    return median_seconds(mine), median_seconds(theirs)
 
-    def before():
-        theirs.append(peer.work()["seconds"])
 
-    benchmark.pedantic(lambda: mine.append(ours.work()), setup=before, rounds=rounds)
-    return mine, theirs
+def median_seconds(answers):
+    return median(answer["seconds"] for answer in answers)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_scratch_of_64_lanes(backend, subject, benchmark, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    lanes, epochs = 64, 20
-    ours = subject("ours", "scratch", epochs, backend, lanes)
-    keras = subject("keras", "scratch", epochs)
+def test_training_from_scratch(backend, sizes, subject, benchmark, report):
+    pytest.importorskip("keras")
+    lanes, epochs = sizes.scratch_lanes, sizes.scratch_epochs
+    task = f"scratch{sizes.form}"
+    ours = subject("training", backend, task, epochs, lanes)
+    keras = subject("keras", task, epochs)
     keras.work()
     cold = ours.work()
-    mine, theirs = _turns(benchmark, ours, keras, ROUNDS)
-    peer = median(theirs)
-    warm = median(found["seconds"] for found in mine) / lanes
-    first = cold["seconds"] / lanes
-    what = f"task B from scratch, {lanes} lanes, s/seed"
-    tell(
-        f"{what}, warm", backend, f"{warm:.4f}", f"Keras fit {peer:.3f}", f"{peer / warm:.1f}x", ""
-    )
-    remark = f"compiling took {cold['compile']:.1f} s"
-    tell(
-        f"{what}, cold",
+    warm, theirs = in_turn(benchmark, ours, keras, sizes.scratch_rounds)
+    warm, first = warm / lanes, cold["seconds"] / lanes
+    name = f"task B from scratch, {lanes} lanes, per seed"
+    fit = f"Keras fit {theirs:.3f} s"
+    report(f"{name}, warm", backend, ours=f"{warm:.4f} s", peer=fit, ratio=as_fast(warm, theirs))
+    report(
+        f"{name}, cold",
         backend,
-        f"{first:.4f}",
-        f"Keras fit {peer:.3f}",
-        f"{peer / first:.1f}x",
-        remark,
+        ours=f"{first:.4f} s",
+        peer=fit,
+        ratio=as_fast(first, theirs),
+        remark=f"compiling took {cold['compile']:.1f} s",
     )
-    benchmark.extra_info.update(ratio_warm=peer / warm, ratio_cold=peer / first)
+    benchmark.extra_info.update(ratio_warm=theirs / warm, ratio_cold=theirs / first)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_pretraining_of_16_lanes(backend, subject, benchmark, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    lanes = 16
-    ours = subject("ours", "pretrain", 1, backend, lanes)
-    keras = subject("keras", "pretrain", 1)
-    product = subject("product", "pretrain", 1)
+def test_pretraining(backend, sizes, subject, floor, benchmark, report):
+    pytest.importorskip("keras")
+    lanes, task = sizes.pretraining_lanes, f"pretrain{sizes.form}"
+    ours = subject("training", backend, task, 1, lanes)
+    keras = subject("keras", task, 1)
     keras.work()
     ours.work()
-    mine, theirs = _turns(benchmark, ours, keras, 2)
-    peer = median(theirs)
-    per_seed = median(found["seconds"] for found in mine) / lanes
-    floor = problems.flops_per_example("pretrain") * 43_986 / product.work()["flops_per_second"]
-    what = f"an epoch of task A, {lanes} lanes, s/seed"
-    remark = (
-        f"{100 * floor / per_seed:.0f} % of the product's speed, which would be {peer / floor:.1f}x"
-    )
-    tell(
-        what, backend, f"{per_seed:.3f}", f"Keras fit {peer:.2f}", f"{peer / per_seed:.1f}x", remark
-    )
-    benchmark.extra_info.update(ratio=peer / per_seed, floor_ratio=peer / floor)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_one_lane_alone(backend, subject, benchmark, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    epochs = 20
-    loop = PLAIN_LOOPS[backend]
-    ours = subject("ours", "scratch", epochs, backend, 1)
-    peer = subject(loop, "scratch", epochs)
-    peer.work()
-    ours.work()
-    mine, theirs = _turns(benchmark, ours, peer, 5)
-    solo, plain = median(found["seconds"] for found in mine), median(theirs)
-    tell(
-        "task B from scratch, solo, s",
+    mine, theirs = in_turn(benchmark, ours, keras, sizes.pretraining_rounds)
+    per_seed = mine / lanes
+    least = least_seconds_per_epoch(task, lanes, floor) / lanes
+    report(
+        f"an epoch of task A, {lanes} lanes, per seed",
         backend,
-        f"{solo:.3f}",
-        f"{loop} {plain:.3f}",
-        f"{plain / solo:.1f}x",
-        "",
+        ours=f"{per_seed:.3f} s",
+        peer=f"Keras fit {theirs:.2f} s",
+        ratio=as_fast(per_seed, theirs),
+        remark=f"the fastest products alone: {least:.3f} s, {as_fast(least, theirs)}",
     )
-    benchmark.extra_info.update(ratio=plain / solo)
+    benchmark.extra_info.update(ratio=theirs / per_seed, floor_ratio=theirs / least)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_memory_grows_with_the_lanes(backend, subject, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    peaks = {}
-    for lanes in (16, 64, 128):
-        ours = subject("ours", "scratch", 2, backend, lanes)
-        peaks[lanes] = ours.work()["peak_memory_bytes"]
-        ours.close()
-    low = (peaks[64] - peaks[16]) / 48
-    high = (peaks[128] - peaks[64]) / 64
-    shown = ", ".join(f"{n}: {peak / 2**20:.0f} MiB" for n, peak in peaks.items())
-    remark = f"a lane adds {low / 2**20:.1f}, then {high / 2**20:.1f} MiB"
-    tell("peak memory by lanes", backend, shown, "", f"{high / low:.2f}x", remark)
+def least_seconds_per_epoch(task, lanes, floor):
+    """Return the seconds that the matrix products of an epoch take at least, in all lanes."""
+    phase = training_tasks.phase(task)
+    train = task_splits(phase.task, "float32").train
+    examples = phase.task.train or len(train)
+    products = step_products(phase.network, train.inputs.shape[1], phase.batch)
+    return floor(products, lanes).seconds * examples / phase.batch
+
+
+def test_one_lane_alone(backend, sizes, subject, benchmark, report):
+    epochs, task = sizes.solo_epochs, f"scratch{sizes.form}"
+    loop = PLAIN_LOOPS[backend]
+    ours = subject("training", backend, task, epochs, 1)
+    plain = subject(loop, task, epochs)
+    plain.work()
+    ours.work()
+    solo, theirs = in_turn(benchmark, ours, plain, sizes.solo_rounds)
+    report(
+        "task B from scratch, solo",
+        backend,
+        ours=f"{solo:.3f} s",
+        peer=f"{loop} {theirs:.3f} s",
+        ratio=as_fast(solo, theirs),
+    )
+    benchmark.extra_info.update(ratio=theirs / solo)
+
+
+def test_memory_grows_with_the_lanes(backend, sizes, subject, report):
+    peaks = []
+    for lanes in sizes.memory_lanes:
+        process = subject("training", backend, f"scratch{sizes.form}", 2, lanes)
+        peaks.append(process.work()["peak_memory_bytes"] / 2**20)
+    few, some, many = sizes.memory_lanes
+    first, then = (peaks[1] - peaks[0]) / (some - few), (peaks[2] - peaks[1]) / (many - some)
+    sizes_of = zip(sizes.memory_lanes, peaks, strict=True)
+    report(
+        "peak memory",
+        backend,
+        ours=", ".join(f"{lanes} lanes: {peak:.0f} MiB" for lanes, peak in sizes_of),
+        remark=f"a lane adds {first:.1f}, then {then:.1f} MiB",
+    )

@@ -1,26 +1,24 @@
 """Seconds of commands that a person waits for."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
+import time
+
+from benchmarks.ratio_table import as_long
 
 
-def test_help(benchmark, tell):
+def test_help(sizes, benchmark, report):
     command = [sys.executable, "-m", "manyseeds.cli.main", "--help"]
-    bare = [sys.executable, "-c", "pass"]
-    benchmark.pedantic(lambda: subprocess.run(command, capture_output=True, check=True), rounds=5)
-    import time
-
+    benchmark.pedantic(
+        lambda: subprocess.run(command, capture_output=True, check=True), rounds=sizes.help_rounds
+    )
     started = time.perf_counter()
-    subprocess.run(bare, check=True)
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
     python = time.perf_counter() - started
     ours = benchmark.stats.stats.median
-    tell(
-        "manyseeds --help, s",
-        "",
-        f"{ours:.2f}",
-        f"python {python:.2f}",
-        f"{ours / python:.1f}x",
-        "",
+    report(
+        "`manyseeds --help`",
+        ours=f"{ours:.2f} s",
+        peer=f"Python alone {python:.2f} s",
+        ratio=as_long(ours, python),
     )

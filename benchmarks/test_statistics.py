@@ -1,9 +1,7 @@
 """Seconds and memory of the statistics: intervals against SciPy's, and tables of a million records.
 
-Nothing is asserted about time; the ratios are printed at the end.
+No time is asserted; the ratios are printed at the end.
 """
-
-from __future__ import annotations
 
 import json
 import subprocess
@@ -15,37 +13,46 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.ratio_table import as_fast
 from manyseeds.statistics import mean_intervals
 from manyseeds.statistics.bootstrap import RESAMPLES
-from manyseeds.statistics.resampling import _shares
 
-SEEDS, COLUMNS, RECORDS = 1_000, 20, 1_000_000
+ROOT = Path(__file__).parents[1]
 
 
-def test_intervals(benchmark, tell):
-    values = np.random.default_rng(0).normal(0.01, 0.02, (SEEDS, COLUMNS))
-    benchmark.pedantic(
-        mean_intervals, args=(values,), setup=_shares.cache_clear, rounds=3, warmup_rounds=1
-    )
+def test_intervals(sizes, benchmark, report):
+    values = np.random.default_rng(0).normal(0.01, 0.02, (sizes.seeds, sizes.columns))
+    fewer = iter(range(1, sizes.interval_rounds + 1))
+
+    def another_size():
+        # Draws are shared by samples of one size: each round has another, so that none are.
+        return (values[next(fewer) :],), {}
+
+    mean_intervals(values)
+    benchmark.pedantic(mean_intervals, setup=another_size, rounds=sizes.interval_rounds)
     started = time.perf_counter()
-    for column in values.T[:2]:
+    for column in values.T[: sizes.scipy_columns]:
         stats.bootstrap((column,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=0)
-    theirs = (time.perf_counter() - started) / 2 * COLUMNS
+    theirs = (time.perf_counter() - started) / sizes.scipy_columns * sizes.columns
     ours = benchmark.stats.stats.median
-    tell(
-        f"{RESAMPLES:,} resamples of {SEEDS:,} x {COLUMNS} paired values, s", "", f"{ours:.2f}",
-        f"scipy.stats.bootstrap {theirs:.1f}", f"{ours / theirs:.2f}x", "no draws kept from before",
-    )  # fmt: skip
+    report(
+        f"{RESAMPLES:,} resamples of {sizes.seeds:,} × {sizes.columns} paired values",
+        ours=f"{ours:.2f} s",
+        peer=f"scipy.stats.bootstrap {theirs:.1f} s",
+        ratio=as_fast(ours, theirs),
+        remark="no draws reused from an earlier round",
+    )
 
 
 @pytest.mark.parametrize("suite", ["transfer", "transfer_pairs"])
-def test_tables_of_a_million_records(suite, tell):
-    command = [sys.executable, str(Path(__file__).with_name("tables.py")), suite, str(RECORDS)]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    found = json.loads(done.stdout)
-    slowest = max(found["seconds"], key=found["seconds"].get)
-    tell(
-        f"tables of {found['records']:,} records, s: {suite}", "",
-        f"{sum(found['seconds'].values()):.1f}", "", "",
-        f"peak {found['peak_gb']:.2f} GB; {slowest} {found['seconds'][slowest]:.1f} s",
-    )  # fmt: skip
+def test_tables_of_a_million_records(suite, sizes, report):
+    command = [sys.executable, "-m", "benchmarks.statistics_tables", suite, str(sizes.records)]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True)
+    results = json.loads(process.stdout)
+    seconds = results["seconds"]
+    slowest = max(seconds, key=seconds.get)
+    report(
+        f"tables of {results['records']:,} records of `{suite}`",
+        ours=f"{sum(seconds.values()):.1f} s",
+        remark=f"peak {results['peak_gb']:.2f} GB; {slowest} {seconds[slowest]:.1f} s",
+    )

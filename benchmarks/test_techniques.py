@@ -1,112 +1,142 @@
-"""What each technique costs: its step against the plain dense step, and predictions by one lane.
+"""The cost of each technique: its step against the plain dense step, and predictions by one lane.
 
-Both are timed turn by turn in one process. Where a step takes longer than the bound, the remark
-says what the technique adds to the arithmetic of the plain step, how many ms plain loops take over
-that here (NumPy's over as many bytes, Numba's over as many blocks of Threefry), and how long a
-step would be that took no more than the plain one and these.
+Both steps are timed in turn in one process. Where a step takes longer than the bound, the remark
+says what the technique adds to the arithmetic of the plain step, how many ms plain loops take for
+that here (NumPy over as many bytes, Numba over as many blocks of Threefry, the fastest products for
+as many operations), and how long a step would take that spends no more than the plain one and
+these.
 """
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from statistics import median
 
 import numpy as np
 import pytest
-import variants
 
+from benchmarks import variants
+from benchmarks.ratio_table import as_long
+from benchmarks.sizes import PREDICTIONS
+from benchmarks.threefry import compiled_draw
 from manyseeds.processes.host import cores
 
 BOUND = 1.6
-BACKENDS = ("pytorch", "tensorflow", "jax")
-LANES, STEPS, ROUNDS = 64, 20, 3
-PREDICTIONS = {
-    "relu": ("plain", "plain"),
-    "elu": ("elu", "plain"),
-    "selu": ("selu", "plain"),
-    "batch_norm": ("batch_norm before", "plain"),
-    "batch_norm, folded": ("batch_norm before", "folded"),
-    "dropout, one sample": ("dropout", "1"),
-    "dropout, 10 samples": ("dropout", "10"),
-    "dropout, 100 samples": ("dropout", "100"),
-}
+MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
+FLOOR_ROUNDS = 30
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_steps_of_every_technique(backend, subject, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    process = subject("steps", "timing", STEPS, backend, LANES)
-    process.work("plain")
-    for variant in variants.VARIANTS:
-        process.work(variant)
-        plain, own = [], []
-        for _ in range(ROUNDS):
-            plain.append(process.work("plain")["seconds"])
-            own.append(process.work(variant)["seconds"])
-        step, base = 1e3 * median(own) / STEPS, 1e3 * median(plain) / STEPS
-        what = f"a step of {LANES} lanes, ms: {variant}"
-        why = remark(variant, base) if step > BOUND * base else ""
-        tell(what, backend, f"{step:.1f}", f"plain {base:.1f}", f"{step / base:.2f}x", why)
+@pytest.fixture(params=MODULES)
+def backend(request):
+    pytest.importorskip(MODULES[request.param])
+    return request.param
 
 
-def remark(variant, base):
-    """Return what a technique adds to a plain step of so many ms, and what it must take with it."""
-    plain, added = variants.plain_arithmetic(LANES), variants.added_arithmetic(variant, LANES)
-    parts = [f"{added.flops / 1e6:+.0f} Mflop to {plain.flops / 1e6:.0f}"]
-    floor = base * (1 + added.flops / plain.flops)
-    if added.bytes:
-        moved = 1e3 * added.bytes * seconds_per_byte()
-        parts.append(f"{added.bytes / 1e6:+.0f} MB to {plain.bytes / 1e6:.0f} (alone {moved:.1f})")
-        floor += moved
-    if added.blocks:
-        drawn = 1e3 * added.blocks * seconds_per_block()
-        parts.append(f"{added.blocks / 1e6:.2f} M blocks of Threefry (alone {drawn:.1f})")
-        floor += drawn
-    return f"{'; '.join(parts)}: {floor / base:.2f}x"
+@pytest.fixture(scope="module")
+def plain_floor(sizes, floor):
+    """Return the floor under a plain step."""
+    return floor(variants.plain_products(), sizes.step_lanes)
 
 
-@cache
+@pytest.fixture(scope="module")
 def seconds_per_byte():
-    """Return how long a byte takes that NumPy reads and writes, all cores at it."""
+    """Return how long NumPy takes to read or write a byte, all cores at it."""
     parts = [np.ones(1 << 23, np.float32) for _ in range(cores())]
-    return least_seconds(lambda part: np.negative(part, out=part), parts) / (
-        2 * sum(part.nbytes for part in parts)
-    )
+    seconds = least_seconds(lambda part: np.negative(part, out=part), parts)
+    return seconds / (2 * sum(part.nbytes for part in parts))
 
 
-@cache
+@pytest.fixture(scope="module")
 def seconds_per_block():
     """Return how long a block of Threefry-2x32-20 takes in vector instructions, all cores at it."""
-    threefry = pytest.importorskip("manyseeds_pytorch.threefry")
+    pytest.importorskip("numba")
+    draw, zero = compiled_draw(), np.uint32(0)
     outputs = [np.empty((2, 1 << 18), np.uint32) for _ in range(cores())]
-    key = np.zeros(2, np.uint32)
-    return least_seconds(lambda out: threefry.draw(key, 0, out), outputs) / sum(
-        out.shape[1] for out in outputs
-    )
+    seconds = least_seconds(lambda out: draw(zero, zero, out), outputs)
+    return seconds / sum(out.shape[1] for out in outputs)
 
 
-def least_seconds(work: Callable, items: list) -> float:
+def least_seconds(work, items):
     """Return the least time, of several, that threads take for the items, one each."""
-    found = []
+    seconds = []
     with ThreadPoolExecutor(len(items)) as pool:
-        for _ in range(10 * ROUNDS):
+        for _ in range(FLOOR_ROUNDS):
             started = time.perf_counter()
             list(pool.map(work, items))
-            found.append(time.perf_counter() - started)
-    return min(found)
+            seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_predictions_by_one_lane(backend, subject, tell):
-    pytest.importorskip({"pytorch": "torch"}.get(backend, backend))
-    process = subject("prediction", "timing", 3, backend)
-    base = None
-    for name, arguments in PREDICTIONS.items():
-        process.work(*arguments)
-        seconds = 1e3 * median(process.work(*arguments)["seconds"] for _ in range(ROUNDS))
-        base = base or seconds
-        what = f"2,000 predictions by one lane, ms: {name}"
-        tell(what, backend, f"{seconds:.2f}", f"relu {base:.2f}", f"{seconds / base:.2f}x", "")
+@pytest.fixture
+def remark(sizes, plain_floor, seconds_per_byte, seconds_per_block):
+    """Return a function: the arithmetic that a variant adds to a plain step of so many ms."""
+
+    def remark(variant, base):
+        plain = variants.plain_arithmetic(sizes.step_lanes)
+        added = variants.added_arithmetic(variant, sizes.step_lanes)
+        operating = 1e3 * added.flops / plain_floor.flops_per_second
+        moving = 1e3 * added.bytes * seconds_per_byte
+        drawing = 1e3 * added.blocks * seconds_per_block
+        parts = [
+            f"{added.flops / 1e6:+.0f} Mflop to {plain.flops / 1e6:.0f} (alone {operating:.1f} ms)"
+        ]
+        if added.bytes:
+            megabytes = f"{added.bytes / 1e6:+.0f} MB to {plain.bytes / 1e6:.0f}"
+            parts.append(f"{megabytes} (alone {moving:.1f} ms)")
+        if added.blocks:
+            blocks = f"{added.blocks / 1e6:.2f} M blocks of Threefry"
+            parts.append(f"{blocks} (alone {drawing:.1f} ms)")
+        least = base + operating + moving + drawing
+        return f"{'; '.join(parts)}: {as_long(least, base)}"
+
+    return remark
+
+
+def test_steps_of_every_technique(backend, sizes, subject, report, plain_floor, remark):
+    process = subject("steps", backend, sizes.steps, sizes.step_lanes)
+
+    def milliseconds(variant):
+        return 1e3 * process.work(variant)["seconds"] / sizes.steps
+
+    milliseconds("plain")
+    base = median(milliseconds("plain") for _ in range(sizes.step_rounds))
+    products = 1e3 * plain_floor.seconds
+    report(
+        f"a plain step of {sizes.step_lanes} lanes",
+        backend,
+        ours=f"{base:.1f} ms",
+        peer=f"products alone {products:.1f} ms",
+        ratio=as_long(base, products),
+        remark=f"the fastest products are those of {plain_floor.names}",
+    )
+    for variant in sizes.variants:
+        milliseconds(variant)
+        turns = [(milliseconds("plain"), milliseconds(variant)) for _ in range(sizes.step_rounds)]
+        base, step = (median(times) for times in zip(*turns, strict=True))
+        report(
+            f"a step of {sizes.step_lanes} lanes: {variant}",
+            backend,
+            ours=f"{step:.1f} ms",
+            peer=f"plain {base:.1f} ms",
+            ratio=as_long(step, base),
+            remark=remark(variant, base) if step > BOUND * base else "",
+        )
+
+
+def test_predictions_by_one_lane(backend, sizes, subject, report):
+    process = subject("prediction", backend, sizes.prediction_count)
+
+    def milliseconds(prediction):
+        process.work(*PREDICTIONS[prediction])
+        answers = [process.work(*PREDICTIONS[prediction]) for _ in range(sizes.step_rounds)]
+        return 1e3 * median(answer["seconds"] for answer in answers)
+
+    relu = milliseconds("relu")
+    for prediction in sizes.predictions:
+        own = relu if prediction == "relu" else milliseconds(prediction)
+        report(
+            f"2,000 predictions by one lane: {prediction}",
+            backend,
+            ours=f"{own:.2f} ms",
+            peer=f"relu {relu:.2f} ms",
+            ratio=as_long(own, relu),
+        )

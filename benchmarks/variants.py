@@ -1,14 +1,14 @@
-"""What a technique costs: a plain dense step, and the same step with one technique more.
+"""A plain dense training step, and variants of it with one technique more.
 
 The network is the chapter's 784-300-100-10 on Fashion-MNIST in batches of 32.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.products import Product, step_products
 from manyseeds.randomness.noise import blocks, normal_blocks
 from manyseeds.suite.dense_stack import dense_stack
 from manyseeds.suite.recipe import Phase, Task
@@ -18,7 +18,7 @@ from manyseeds.techniques.network import Network
 TASK = Task(name="timing", dataset="fashion-mnist-12k", valid=1000)
 
 PLAIN: dict[str, Any] = {"activation": "relu", "initialiser": "he_normal"}
-"""What every network here has unless a variant says otherwise."""
+"""Settings of every network here unless a variant says otherwise."""
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "leaky_relu": {"activation": "leaky_relu"},
@@ -64,9 +64,9 @@ PHASES: dict[str, dict[str, Any]] = {
 
 VARIANTS = (*NETWORKS, *PHASES)
 
-FEATURES, BYTES = 784, 4
-"""Of an example, and of a float32."""
-SLOTS = {
+FEATURES, FLOAT_BYTES = 784, 4
+
+NUMBERS_PER_WEIGHT = {
     "momentum": 1,
     "nesterov": 1,
     "adagrad": 1,
@@ -78,9 +78,10 @@ SLOTS = {
     "global_clip_norm": 1,
     "keep_zeros": 0.5,
 }
-"""Numbers for every weight that a step must read and write beside it: what an optimizer keeps, a
-gradient that is wanted whole; a mask is only read."""
-OPERATIONS = {
+"""Numbers beside each weight that a step must read and write: the state of an optimizer, or the
+gradient where a rule needs all of it; a mask is only read."""
+
+OPERATIONS_PER_WEIGHT = {
     "l1": 4,
     "l2": 4,
     "l1_l2": 8,
@@ -99,19 +100,19 @@ OPERATIONS = {
     "global_clip_norm": 3,
     "keep_zeros": 1,
 }
-"""For every weight, beyond those of SGD, as the equation is written."""
+"""Operations on each weight beyond those of SGD, as the equation is written."""
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a step of some lanes cannot do without.
+    """The arithmetic that a step cannot do without.
 
     Attributes
     ----------
     bytes
-        Read from the memory and written to it, if what is at hand is never fetched again.
+        Read from memory and written to it, if no cached value is ever fetched again.
     flops
-        Of the products and for the weights; those for the activations are few.
+        Of the matrix products and the weights' updates; those of activations are few.
     blocks
         Of Threefry.
     """
@@ -122,30 +123,39 @@ class Arithmetic:
 
 
 def plain_arithmetic(lanes: int) -> Arithmetic:
-    """Return that of a plain step: weights are read forward, then read and written."""
-    kernels = _kernels(phase("plain").network)
-    products = 2 * phase("plain").batch * (3 * sum(kernels) - kernels[0])
-    weights = lanes * sum(kernels)
-    return Arithmetic(3 * BYTES * weights, lanes * products + 2 * weights, 0)
+    """Return the arithmetic of a plain step: weights are read forward, then read and written."""
+    weights = lanes * _weights(phase("plain").network)
+    flops = lanes * sum(product.flops for product in plain_products())
+    return Arithmetic(3 * FLOAT_BYTES * weights, flops + 2 * weights, 0)
+
+
+def plain_products() -> tuple[Product, ...]:
+    """Return the matrix products of a plain step in one lane."""
+    plain = phase("plain")
+    return step_products(plain.network, FEATURES, plain.batch)
 
 
 def added_arithmetic(variant: str, lanes: int) -> Arithmetic:
-    """Return what a technique adds to it."""
-    wanted = phase(variant)
-    weights = lanes * sum(_kernels(wanted.network))
-    white = {layer.label for layer in wanted.network.layers if isinstance(layer, GaussianNoise)}
-    noises = wanted.network.noises(wanted.batch, FEATURES)
-    drawn = sum((normal_blocks if n in white else blocks)(count) for n, count in noises.items())
+    """Return the arithmetic that a technique adds to a plain step."""
+    varied = phase(variant)
+    weights = lanes * _weights(varied.network)
+    normal = {layer.label for layer in varied.network.layers if isinstance(layer, GaussianNoise)}
+    noises = varied.network.noises(varied.batch, FEATURES)
+    drawn = sum(
+        normal_blocks(count) if label in normal else blocks(count)
+        for label, count in noises.items()
+    )
     return Arithmetic(
-        2 * BYTES * SLOTS.get(variant, 0) * weights,
-        OPERATIONS.get(variant, 0) * weights,
+        2 * FLOAT_BYTES * NUMBERS_PER_WEIGHT.get(variant, 0) * weights,
+        OPERATIONS_PER_WEIGHT.get(variant, 0) * weights,
         lanes * drawn,
     )
 
 
-def _kernels(network: Network) -> list[int]:
-    """Return how many weights each kernel of a lane has."""
-    return [math.prod(shape) for shape in network.shapes(FEATURES).values() if len(shape) == 2]
+def _weights(network: Network) -> int:
+    """Return how many weights the kernels of a lane have."""
+    shapes = network.shapes(FEATURES).values()
+    return sum(shape[0] * shape[1] for shape in shapes if len(shape) == 2)
 
 
 def phase(variant: str) -> Phase:

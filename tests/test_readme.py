@@ -1,4 +1,4 @@
-"""What the README says is found is what the committed report says."""
+"""The README states the verdicts of the committed report."""
 
 import csv
 import re
@@ -12,15 +12,15 @@ def cells(line):
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def told():
+def reported():
     """Return the lines of the chapter's table: question, verdict, improvement, … as printed."""
-    number, found = "", []
+    number, rows = "", []
     for line in (REPORT / "chapter.md").read_text(encoding="utf-8").splitlines():
         row = cells(line)
         if line.startswith("|") and len(row) > 9:
             number = row[0] or number
-            found.append([number, *row[2:6], *row[-2:]])
-    return found
+            rows.append([number, *row[2:6], *row[-2:]])
+    return rows
 
 
 def readme():
@@ -31,10 +31,10 @@ def test_every_verdict_in_the_readme_is_the_reports():
     rows = [cells(line) for line in readme().splitlines() if re.match(r"\| \d+ \|", line)]
     assert len(rows) >= 10
     for row in rows:
-        assert row in told()
+        assert row in reported()
 
 
-def test_the_tries_that_a_cherry_picker_needs_are_the_reports():
+def test_the_seeds_a_cherry_picker_needs_are_the_reports():
     with (REPORT / "transfer" / "cherries.csv").open(encoding="utf-8") as file:
         known = {
             float(row["figure"]): {
@@ -45,6 +45,6 @@ def test_the_tries_that_a_cherry_picker_needs_are_the_reports():
         }
     text = " ".join(readme().split())
     four = known[4.0]
-    assert f"tries {four['k']} seeds and reports the best has an even chance" in text
-    assert f"(95 %: {four['low']} to {four['high']})" in text
-    assert f"factor of three after {known[3.0]['k']}." in text
+    assert f"the best of {four['k']} seeds and you have a 50 % chance" in text
+    assert f"(95 % interval: {four['low']} to {four['high']} seeds)" in text
+    assert f'for "a factor of three", {known[3.0]["k"]} seeds are enough.' in text

@@ -1,7 +1,7 @@
 """The Fashion-MNIST that comes with manyseeds: 10,000 + 2,000 of its images.
 
 A fixed choice: the first 1,000 of each class in the training file and the first 200 of each class
-in the test file, in the order of those files. `tools/make_embedded.py` makes the two stored files.
+in the test file, in the order of those files. `make_fashion_mnist_12k` makes the two stored files.
 """
 
 from __future__ import annotations

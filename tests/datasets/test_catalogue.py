@@ -1,11 +1,9 @@
 """The data sets are what their descriptions say they are."""
 
 import hashlib
-import importlib.util
 import subprocess
 import sys
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pooch
@@ -14,7 +12,16 @@ from scipy import stats
 from sklearn.datasets import load_digits
 
 from manyseeds import datasets
-from manyseeds.datasets import DATASETS, dataset, digits, fashion_mnist_12k, gaussian, idx, mnist
+from manyseeds.datasets import (
+    DATASETS,
+    dataset,
+    digits,
+    fashion_mnist_12k,
+    gaussian,
+    idx,
+    make_fashion_mnist_12k,
+    mnist,
+)
 from manyseeds.datasets.files import DEBIAN
 from manyseeds.errors import RequestError
 
@@ -31,15 +38,6 @@ mnist_here = any(
 with_mnist = pytest.mark.skipif(not mnist_here, reason="MNIST is not here: set MANYSEEDS_DATA")
 NEEDS = {"fashion-mnist": full, "mnist": with_mnist}
 EVERY = [pytest.param(name, marks=NEEDS.get(name, ())) for name in DATASETS]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    path = Path(__file__).parents[2] / "tools" / "make_embedded.py"
-    spec = importlib.util.spec_from_file_location("make_embedded", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -86,17 +84,18 @@ def test_the_embedded_subset_is_the_first_of_each_class_in_file_order(part, per_
 
 
 @full
-def test_the_tool_makes_the_content_of_the_embedded_files(tool):
-    hashes = {file: hashlib.sha256(body).hexdigest() for file, body in tool.contents().items()}
+def test_the_tool_makes_the_content_of_the_embedded_files():
+    contents = make_fashion_mnist_12k.contents()
+    hashes = {file: hashlib.sha256(body).hexdigest() for file, body in contents.items()}
     assert hashes == fashion_mnist_12k.SHA256
 
 
 @full
 @pytest.mark.slow
-def test_the_tool_makes_the_embedded_files_byte_for_byte(tool, tmp_path):
-    tool.main(tmp_path)
+def test_the_tool_makes_the_embedded_files_byte_for_byte(tmp_path):
+    make_fashion_mnist_12k.main(tmp_path)
     for file in fashion_mnist_12k.SHA256:
-        assert (tmp_path / file).read_bytes() == (tool.DATA / file).read_bytes()
+        assert (tmp_path / file).read_bytes() == (make_fashion_mnist_12k.DATA / file).read_bytes()
 
 
 def test_the_embedded_files_are_small_and_their_licence_is_beside_them():

@@ -1,6 +1,6 @@
-"""Records that nobody trained: as many as asked for, of a suite's recipes, to time statistics on.
+"""Synthetic records of a suite's recipes, to time the statistics on.
 
-They are for speed alone: no table made from them says anything.
+They were never trained, and no table made from them means anything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BACKENDS = ("pytorch", "tensorflow", "jax")
 
 
 def records_of(suite: Suite, rows: int) -> pd.DataFrame:
-    """Return about so many rows, the same number of seeds for each recipe, case and backend."""
+    """Return about `rows` records, with as many seeds for each recipe, case and backend."""
     cells = [(cell.recipe.name, cell.case, backend) for cell in suite.cells for backend in BACKENDS]
     seeds = max(1, rows // len(cells))
     table = pd.DataFrame(np.repeat(cells, seeds, axis=0), columns=["recipe", "case", "backend"])

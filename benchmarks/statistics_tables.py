@@ -1,6 +1,6 @@
-"""Make all tables of a suite's synthetic records in a process of its own: seconds and peak memory.
+"""Make all tables of a suite's synthetic records in a process of its own.
 
-`python suites/timing/tables.py SUITE RECORDS` prints them as JSON.
+`python -m benchmarks.statistics_tables SUITE RECORDS` prints seconds and peak memory as JSON.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from records import records_of
-
+from benchmarks.synthetic_records import records_of
 from manyseeds import statistics
 from manyseeds.statistics.estimands import claim_pairs
 from manyseeds.suite.files import read_suite
 
 
 def main(name: str, rows: int) -> dict[str, Any]:
-    """Return how long each table took."""
+    """Return how long each table took, and the peak memory in GB."""
     suite = read_suite(name).suite
     records = records_of(suite, rows)
     seconds: dict[str, float] = {}

@@ -1,8 +1,8 @@
-"""Make the embedded subset of Fashion-MNIST from the full data set, byte for byte.
+"""Makes the embedded subset of Fashion-MNIST from the full data set, byte for byte.
 
-Run `python tools/make_embedded.py [FOLDER]`: it writes the two files of
-`manyseeds/datasets/fashion_mnist_12k.py` and prints their sizes and the SHA-256 of their content.
-The compressed bytes repeat with the same version of liblzma; the content always does.
+`python -m manyseeds.datasets.make_fashion_mnist_12k [FOLDER]` writes the two files that
+`fashion_mnist_12k` reads, and prints their sizes and the SHA-256 of their content. The content is
+always the same; the compressed bytes are the same with the same version of liblzma.
 """
 
 from __future__ import annotations
