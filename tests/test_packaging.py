@@ -6,13 +6,14 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
 CLONE = Path(__file__).parent.parent
+PACKAGES = {"manyseeds", "manyseeds_pytorch", "manyseeds_tensorflow", "manyseeds_jax"}
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +46,33 @@ def files_below(folder, *endings):
 def test_the_wheel_holds_code_suites_data_templates_and_backends(built):
     wheel, _ = built
     names = set(zipfile.ZipFile(wheel).namelist())
-    wanted = files_below("manyseeds", ".py", ".toml", ".html", ".css", ".js", ".xz", ".md")
-    wanted |= files_below("backends", ".py")
-    assert wanted <= names
-    suites = {path.name for path in (CLONE / "suites").glob("*.toml")}
-    assert {f"manyseeds/_suites/{name}" for name in suites} <= names
-    assert any(name.endswith(".html") for name in wanted)
-    assert sum(name.endswith("ubyte.xz") for name in wanted) == 2
+    expected = files_below("manyseeds", ".py", ".toml", ".html", ".css", ".js", ".xz", ".md")
+    expected |= files_below("backends", ".py")
+    assert expected <= names
+    suites = {f"manyseeds/_suites/{path.name}" for path in (CLONE / "suites").glob("*.toml")}
+    assert {name for name in names if name.startswith("manyseeds/_suites/")} == suites
+    assert any(name.endswith(".html") for name in expected)
+    assert sum(name.endswith("ubyte.xz") for name in expected) == 2
 
 
-def test_the_wheel_holds_no_tests_and_no_results(built):
+def test_the_wheel_holds_no_tests_no_benchmarks_and_no_results(built):
     wheel, _ = built
-    top = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    packages = {"manyseeds", "manyseeds_pytorch", "manyseeds_tensorflow", "manyseeds_jax"}
-    assert {name for name in top if not name.endswith(".dist-info")} == packages
+    names = {PurePosixPath(name) for name in zipfile.ZipFile(wheel).namelist()}
+    top = {name.parts[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
+    modules = [*(CLONE / "tests").rglob("*.py"), *(CLONE / "benchmarks").rglob("*.py")]
+    tests = {path.name for path in modules if path.name.startswith(("test_", "conftest"))}
+    assert {"test_packaging.py", "test_cohorts.py", "conftest.py"} <= tests
+    assert not {name for name in names if name.name in tests}
+    assert not {name for name in names if {"tests", "benchmarks", "results"} & {*name.parts}}
+
+
+def test_every_package_in_the_wheel_is_marked_as_typed(built):
+    wheel, _ = built
+    archive = zipfile.ZipFile(wheel)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(archive.namelist())
+    (metadata,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+    assert "Classifier: Typing :: Typed" in archive.read(metadata).decode()
 
 
 def test_the_sdist_holds_what_the_wheel_is_built_from_and_its_tests(built):
@@ -67,6 +81,7 @@ def test_the_sdist_holds_what_the_wheel_is_built_from_and_its_tests(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "tox.ini", "constraints.txt"} <= names
     assert {"suites/transfer.toml", "tests/test_packaging.py", "tests/tiny.toml"} <= names
+    assert {"benchmarks/conftest.py", "CONTRIBUTING.md", "docs/architecture.svg"} <= names
     assert not {name for name in names if name.startswith(("results/", "reports/"))}
 
 
