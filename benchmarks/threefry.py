@@ -46,4 +46,5 @@ def compiled_draw() -> Draw:
             x0, x1 = four_rounds(uint32(x0 + second), uint32(x1 + third + uint32(4)), EVEN)
             out[0, block], out[1, block] = uint32(x0 + third), uint32(x1 + first + uint32(5))
 
-    return draw
+    compiled: Draw = draw
+    return compiled
