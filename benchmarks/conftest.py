@@ -30,6 +30,7 @@ from benchmarks.ratio_table import (
 from benchmarks.sizes import SMALLEST, WHOLE, Sizes
 
 FOLDER = Path(__file__).parent
+MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
 MEASUREMENTS = pytest.StashKey[list[Measurement]]()
 
 
@@ -103,6 +104,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with an empty table."""
     config.stash[MEASUREMENTS] = []
+
+
+@pytest.fixture(params=MODULES)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Return each backend's name in turn; one whose framework is not installed is skipped."""
+    pytest.importorskip(MODULES[request.param])
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

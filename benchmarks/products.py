@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,8 @@ def torch_calls(left: Matrices, right: Matrices) -> Iterator[Call]:
     out = torch.bmm(a, b)
     yield lambda: torch.bmm(a, b, out=out)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with _side_by_side(torch.bmm, a, b, out) as call:
+    one_thread = partial(torch.set_num_threads, 1)
+    with _side_by_side(torch.bmm, a, b, out, one_thread) as call:
         yield call
     torch.set_num_threads(threads)
 
@@ -106,11 +107,17 @@ LIBRARIES: dict[str, Callable[[Matrices, Matrices], Iterator[Call]]] = {
 
 
 @contextmanager
-def _side_by_side(multiply: Callable[..., Any], left: Any, right: Any, out: Any) -> Iterator[Call]:
-    """Give each core a share of the lanes."""
+def _side_by_side(
+    multiply: Callable[..., Any],
+    left: Any,
+    right: Any,
+    out: Any,
+    prepare_thread: Call | None = None,
+) -> Iterator[Call]:
+    """Give each core a share of the lanes, in a thread of its own."""
     bounds = np.linspace(0, len(out), min(cores(), len(out)) + 1).astype(int)
     shares = [slice(*pair) for pair in itertools.pairwise(bounds)]
-    with ThreadPoolExecutor(len(shares)) as pool:
+    with ThreadPoolExecutor(len(shares), initializer=prepare_thread) as pool:
 
         def share(lanes: slice) -> None:
             multiply(left[lanes], right[lanes], out=out[lanes])

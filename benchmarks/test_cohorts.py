@@ -12,18 +12,11 @@ from benchmarks.products import step_products
 from benchmarks.ratio_table import as_fast
 from manyseeds.datasets import task_splits
 
-MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
 PLAIN_LOOPS = {"pytorch": "torch_loop", "tensorflow": "keras", "jax": "flax_loop"}
 
 
-@pytest.fixture(params=MODULES)
-def backend(request):
-    pytest.importorskip(MODULES[request.param])
-    return request.param
-
-
 def in_turn(benchmark, ours, peer, rounds):
-    """Time ours with pytest-benchmark, the peer before each round; return the answers of both."""
+    """Time ours with pytest-benchmark, the peer before each round; return the median seconds."""
     mine, theirs = [], []
     benchmark.pedantic(
         lambda: mine.append(ours.work()),

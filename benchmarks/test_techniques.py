@@ -21,14 +21,7 @@ from benchmarks.threefry import compiled_draw
 from manyseeds.processes.host import cores
 
 BOUND = 1.6
-MODULES = {"pytorch": "torch", "tensorflow": "tensorflow", "jax": "jax"}
 FLOOR_ROUNDS = 30
-
-
-@pytest.fixture(params=MODULES)
-def backend(request):
-    pytest.importorskip(MODULES[request.param])
-    return request.param
 
 
 @pytest.fixture(scope="module")
