@@ -108,7 +108,7 @@ class Backend(Protocol):
         """Return a cohort; a later one of the same shape reuses its compiled programs and data."""
 
     def compiled(self) -> Compilation:
-        """Return the count and the seconds of all compilations in this process so far."""
+        """Return the count and the seconds of all compilations of this backend so far."""
 
     def peak_memory(self) -> int:
         """Return the peak device memory so far, in bytes; 0 on a CPU."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -15,6 +15,7 @@ import pandas as pd
 
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.ledger.ledger import Ledger
+from manyseeds.presentation.theme import RenderedFigure
 from manyseeds.processes.host import cores
 from manyseeds.report.content.metric_tables import metrics_table
 from manyseeds.report.figures.suite_figures import SuiteFigures, drawings, file_names
@@ -33,7 +34,7 @@ from manyseeds.report.pages.index_page import (
     overview_table,
 )
 from manyseeds.report.pages.latex import claims_tex, summary_tex
-from manyseeds.report.pages.markdown_page import markdown_page
+from manyseeds.report.pages.markdown_page import markdown_figures, markdown_page
 from manyseeds.report.pages.suite_page import PageFiles, SuitePage, html_page, page
 from manyseeds.report.pages.techniques_page import (
     html_techniques,
@@ -50,7 +51,7 @@ FORMATS = ("html", "md", "csv", "latex")
 DEFAULT_FORMATS = ("html", "md", "csv")
 
 _PAGE_FORMATS = ("html", "md")
-_SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg", ".png"}, "csv": {".csv"}, "latex": {".tex"}}
+_SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg"}, "csv": {".csv"}, "latex": {".tex"}}
 _INDEX, _CHAPTER, _TECHNIQUES = "index", "chapter", "techniques"
 
 
@@ -64,8 +65,9 @@ def render(
 
     Written are the index `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's
     claims `<out>/chapter.html` (if a suite tests any of them) and a page per suite
-    `<out>/<suite>.html`, each one self-contained file; the same pages as Markdown; and in
-    `<out>/<suite>/` the figures as SVG and PNG and the tables as CSV and LaTeX.
+    `<out>/<suite>.html`, each one self-contained file; the same pages as Markdown, with the main
+    figures; and in `<out>/<suite>/` the figures as SVG, with the HTML pages as PNG too, and the
+    tables as CSV and LaTeX.
 
     Parameters
     ----------
@@ -151,7 +153,9 @@ def _render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) ->
     csv = {kind: f"{name}/{kind}.csv" for kind in frames} if "csv" in formats else {}
     view = page(reported, tables, figures, metrics, PageFiles(name, csv))
     files = {path: _csv(frames[kind]) for kind, path in csv.items()}
-    files |= {f"{name}/{path}": content for path, content in _figure_files(figures).items()}
+    drawn = figures.all() if "html" in formats else markdown_figures(view)
+    figure_files = _figure_files(drawn, png="html" in formats)
+    files |= {f"{name}/{path}": content for path, content in figure_files.items()}
     files |= _pages(name, view, formats)
     return _SuiteFiles(files, entry(reported, view, name, uses(tables.summary, reported.suite)))
 
@@ -161,11 +165,12 @@ def _no_figures(reported: ReportedSuite) -> SuiteFigures:
     return SuiteFigures(**nothing | {"claims": {claim.name: () for claim in reported.suite.claims}})
 
 
-def _figure_files(figures: SuiteFigures) -> dict[str, bytes]:
+def _figure_files(figures: Iterable[RenderedFigure], *, png: bool) -> dict[str, bytes]:
     files = {}
-    for figure in figures.all():
+    for figure in figures:
         files[f"{figure.name}.svg"] = figure.svg
-        files[f"{figure.name}.png"] = figure.png
+        if png:
+            files[f"{figure.name}.png"] = figure.png
     return files
 
 

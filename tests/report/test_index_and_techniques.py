@@ -184,7 +184,7 @@ def test_the_command_writes_the_formats_and_takes_the_parity_file(small, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"][-1]["verdict"] == "holds"
-    assert {path.suffix for path in (tmp_path / "out").rglob("*.*")} == {".md", ".svg", ".png"}
+    assert {path.suffix for path in (tmp_path / "out").rglob("*.*")} == {".md", ".svg"}
     assert "exact 4e-12" in (tmp_path / "out" / "techniques.md").read_text(encoding="utf-8")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from markupsafe import Markup
 
 from manyseeds.presentation.markdown import markdown_table
+from manyseeds.presentation.theme import RenderedFigure
 from manyseeds.report.content.metric_tables import MetricView
 from manyseeds.report.pages.suite_page import ClaimSection, SuitePage
 from manyseeds.report.pages.templating import markdown
@@ -24,9 +25,23 @@ _SECONDS_HEADS = (
 )  # fmt: skip
 
 
+_SECTIONS = ("forest", "rainclouds", "variance", "curves", "layers", "range-tests")
+"""Sections whose figures the Markdown page shows; the HTML page shows all."""
+
+
 def markdown_page(view: SuitePage) -> str:
-    """Return a page as Markdown that links to the figures."""
-    return markdown("page.md", page=view, tables=MarkdownTables(view))
+    """Return a page as Markdown that links to the main figures."""
+    shown = {figure.name for figure in markdown_figures(view)}
+    return markdown("page.md", page=view, tables=MarkdownTables(view), shown=shown)
+
+
+def markdown_figures(view: SuitePage) -> Iterator[RenderedFigure]:
+    """Yield the figures a Markdown page shows: the first of every claim, and the main sections'."""
+    for claim in view.claims:
+        yield from claim.figures[:1]
+    for section in view.sections:
+        if section.anchor in _SECTIONS:
+            yield from section.figures
 
 
 @dataclass(frozen=True)
