@@ -3,8 +3,8 @@
 The functions here do what the commands do and return pandas frames:
 
 >>> import manyseeds
->>> manyseeds.datasets()["name"].tolist()
-['fashion-mnist', 'fashion-mnist-12k', 'digits']
+>>> manyseeds.list_datasets()["name"].tolist()
+['fashion-mnist', 'fashion-mnist-12k', 'mnist', 'digits', 'gaussian']
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manyseeds.api import (
-        backends,
         claims,
         curves,
-        datasets,
         detection,
+        list_backends,
+        list_datasets,
+        list_suites,
+        list_techniques,
         parity,
         records,
-        report,
+        render_report,
         run,
-        suites,
         summary,
-        techniques,
         variance,
     )
 
 __all__ = [
-    "backends",
     "claims",
     "curves",
-    "datasets",
     "detection",
+    "list_backends",
+    "list_datasets",
+    "list_suites",
+    "list_techniques",
     "parity",
     "records",
-    "report",
+    "render_report",
     "run",
-    "suites",
     "summary",
-    "techniques",
     "variance",
 ]
 

@@ -90,7 +90,7 @@ def variance(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     return variance_table(chosen_ledgers(runs, results))
 
 
-def report(
+def render_report(
     *runs: str,
     results: Path = RESULTS,
     out: Path = Path("reports"),
@@ -138,22 +138,22 @@ def detection(
     return _frame(plan_seeds(suite, detect, quick=quick, sd=sd, power=power, results=results))
 
 
-def suites() -> pd.DataFrame:
+def list_suites() -> pd.DataFrame:
     """Return the bundled suites."""
     return _frame(inventory.listing("suites"))
 
 
-def techniques() -> pd.DataFrame:
+def list_techniques() -> pd.DataFrame:
     """Return every technique with its definition and source."""
     return _frame(inventory.listing("techniques"))
 
 
-def datasets() -> pd.DataFrame:
+def list_datasets() -> pd.DataFrame:
     """Return the data sets and how to obtain each."""
     return _frame(inventory.listing("datasets"))
 
 
-def backends() -> pd.DataFrame:
+def list_backends() -> pd.DataFrame:
     """Return the backends and whether they are installed."""
     return _frame(inventory.listing("backends"))
 

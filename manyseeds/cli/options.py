@@ -1,10 +1,20 @@
 """Options of commands as frozen dataclasses: each field is an option, annotated with how to parse.
 
->>> @takes(Greeting)  # doctest: +SKIP
-... def greet(asked: Greeting) -> None: ...
+`takes(Greeting)` turns a function of one `Greeting` into a function with a parameter per field, as
+Typer wants them:
 
-makes a function with one parameter per field of `Greeting`, as Typer wants them, which calls
-`greet` with one `Greeting`.
+>>> import inspect
+>>> from dataclasses import dataclass
+>>> @dataclass(frozen=True)
+... class Greeting:
+...     name: str = "world"
+>>> @takes(Greeting)
+... def greet(greeting: Greeting) -> None:
+...     print(f"Hello {greeting.name}")
+>>> list(inspect.signature(greet).parameters)
+['name']
+>>> greet(name="seed")
+Hello seed
 """
 
 from __future__ import annotations
