@@ -2,7 +2,7 @@
 
 from markdown_it import MarkdownIt
 
-from manyseeds.presentation.markdown import markdown_table
+from manyseeds.presentation.markdown import markdown_rows
 
 
 def cells(text):
@@ -19,20 +19,20 @@ def cells(text):
 
 
 def test_cells_come_back_as_they_were():
-    table = markdown_table(["name", "error", ""], [["a | b", 1e-12, "1e-03"], ["<i>*c*", "", "–"]])
+    table = markdown_rows(["name", "error", ""], [["a | b", 1e-12, "1e-03"], ["<i>*c*", "", "–"]])
     assert cells(table) == [["name", "error", ""], ["a | b", "1e-12", "1e-03"], ["<i>*c*", "", "–"]]
 
 
 def test_a_long_cell_does_not_pad_the_others():
-    table = markdown_table(["a"], [["short"], ["long" * 50]])
+    table = markdown_rows(["a"], [["short"], ["long" * 50]])
     assert "| short |" in table.splitlines()
 
 
 def test_columns_of_numbers_are_aligned_right():
-    table = markdown_table(["name", "count"], [["x", 1]], numbers_from=1)
+    table = markdown_rows(["name", "count"], [["x", 1]], numbers_from=1)
     assert table.splitlines()[1].endswith("-:|")
     assert cells(table) == [["name", "count"], ["x", "1"]]
 
 
 def test_a_table_without_rows_has_its_heading():
-    assert cells(markdown_table(["a", "b"], [])) == [["a", "b"]]
+    assert cells(markdown_rows(["a", "b"], [])) == [["a", "b"]]

@@ -91,7 +91,7 @@ def test_ties_go_to_the_first_class_and_to_class_0(single):
 
 def test_a_linear_output_has_no_accuracy(single):
     cohort = started(single, LINEAR_MODEL)
-    with pytest.raises(RequestError, match="linear output, which has no accuracy"):
+    with pytest.raises(RequestError, match="linear output, which has neither accuracy"):
         cohort.evaluate("valid", ("loss", "accuracy"))
 
 

@@ -261,7 +261,7 @@ def test_binary_accuracy_counts_probabilities_above_one_half(double):
 def test_a_linear_output_has_no_accuracy(double):
     net = network("relu", "linear", 1)
     cohort = begun(double, net, 2, kind="targets")
-    with pytest.raises(RequestError, match="no accuracy"):
+    with pytest.raises(RequestError, match="neither accuracy nor probabilities"):
         cohort.evaluate("valid", ("accuracy",))
 
 
