@@ -1,4 +1,4 @@
-"""An acceptance: measure anew, and replace what the baseline has."""
+"""An acceptance: new measurements replace the entries of the baseline."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def accept(
     Parameters
     ----------
     patterns
-        Accept only rows with these names, of entries or of findings about them. Without any, the
-        rows that the baseline has in this scope and that were not measured now are dropped.
+        Names of rows, of entries or of the findings about them: accept only these. Without any,
+        rows of the baseline that are in this scope and were not measured now are dropped.
 
     Raises
     ------

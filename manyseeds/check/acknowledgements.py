@@ -1,4 +1,4 @@
-"""Acknowledged differences: shown, but no failure until they expire."""
+"""Acknowledged differences: shown, but not counted as failures until they expire."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Acknowledgement(Model):
     reason
         Why the difference is accepted.
     expires
-        The last day on which it is.
+        The last day on which it is accepted.
     """
 
     row: str
@@ -34,7 +34,7 @@ class Acknowledgement(Model):
     expires: date
 
     def covers(self, finding: Finding) -> bool:
-        """Return whether the finding is one of those acknowledged."""
+        """Return whether this acknowledgement covers a finding."""
         return RowPattern(self.row).matches(finding.row)
 
 
@@ -44,9 +44,9 @@ def read_acknowledgements(path: Path) -> tuple[Acknowledgement, ...]:
     Raises
     ------
     RequestError
-        It is not TOML, or a table lacks a key or has an unknown one.
+        The file is not TOML, or a table lacks a key or has an unknown one.
     RunError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

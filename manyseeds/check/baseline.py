@@ -39,8 +39,8 @@ class BaselineEntry:
     Attributes
     ----------
     context
-        The conditions they were made under, as JSON: "versions" by package, "device", "machine",
-        and whatever else the layer needs to decide whether two entries are comparable.
+        The conditions of the measurements, as JSON: "versions" by package, "device", "machine", and
+        others that the layer needs to decide whether two entries are comparable.
     arrays
         The numbers, by name.
     """
@@ -61,7 +61,7 @@ class BaselineEntry:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The versions it was made with, by package."""
+        """The versions that the entry was made with, by package."""
         return dict(self.context.get("versions", {}))
 
 
@@ -86,7 +86,7 @@ class Baseline:
         Raises
         ------
         RunError
-            Its file is damaged or missing.
+            The archive of the entry is damaged or missing.
         """
         content = self._content(row)
         if content is None:
@@ -179,7 +179,7 @@ class Baseline:
         return {"when": now, "because": because, "changes": changes}
 
     def _versions(self, row: Row) -> dict[str, str] | None:
-        """Return the versions of the entry to be replaced; None without one, or if damaged."""
+        """Return the versions of the entry to be replaced; None if it is absent or damaged."""
         try:
             old = self.entry(row)
         except RunError:

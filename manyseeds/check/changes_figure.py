@@ -15,7 +15,7 @@ from manyseeds.presentation import theme
 from manyseeds.presentation.wording import backend_name
 
 MOST_LINES = 25
-"""Lines of a panel at most."""
+"""The most lines that a panel shows."""
 
 _AXES: dict[Layer, str] = {
     "numerics": "Largest relative error of the trajectory",
@@ -34,7 +34,7 @@ def changes_figure(findings: Sequence[Finding]) -> theme.RenderedFigure | None:
 
     Returns
     -------
-    Drawn or None
+    RenderedFigure or None
         None if no such finding has a size.
     """
     panels = [(layer, _drawable(layer, findings)) for layer in LAYERS]

@@ -46,14 +46,14 @@ def explain_row(request: CheckRequest, name: str) -> Outcome:
         row = None
     if row is None or row.layer != "numerics":
         raise RequestError(
-            f"--explain {name}: name a row of the numerics, numerics/BACKEND/RECIPE; the table has "
-            "all there is to say about rows of other layers"
+            f"--explain {name}: expected a row of the numerics layer, numerics/BACKEND/RECIPE; the "
+            "table explains the rows of other layers"
         )
     return explain(row, Baseline(request.baseline))
 
 
 def accept_baseline(request: CheckRequest, because: str, rows: Sequence[str] = ()) -> Outcome:
-    """Replace what the baseline has, all of it or the rows that match, by new measurements."""
+    """Replace rows of the baseline, all or those that match, by new measurements."""
     baseline = Baseline(request.baseline)
     patterns = [RowPattern(text) for text in rows]
     acceptance = accept(scope_of(request, baseline), baseline, MEASURE_LAYER, because, patterns)
@@ -74,7 +74,7 @@ def accept_baseline(request: CheckRequest, because: str, rows: Sequence[str] = (
 
 
 def show_baseline(request: CheckRequest) -> Outcome:
-    """List how many rows the baseline has, from which versions, and its log."""
+    """Return the numbers of rows in the baseline, their versions, and its log."""
     baseline = Baseline(request.baseline)
     table = []
     for layer in LAYERS:
@@ -93,11 +93,13 @@ def _log(baseline: Baseline) -> Sequence[str]:
     if not path.exists():
         return ("nothing has been accepted yet",)
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [f"{one['when']}: {len(one['changes'])} rows, {one['because']}" for one in records]
+    return [
+        f"{entry['when']}: {len(entry['changes'])} rows, {entry['because']}" for entry in records
+    ]
 
 
 def compare_two(before: str, after: str, results: Path) -> CheckReport:
-    """Compare the accuracies of two runs of a suite, named or given as folders."""
+    """Compare the accuracies of two runs of a suite, each given by name or by folder."""
     (old,), (new,) = chosen_ledgers([before], results), chosen_ledgers([after], results)
     return CheckReport((compare_runs(old, new),))
 
@@ -105,7 +107,7 @@ def compare_two(before: str, after: str, results: Path) -> CheckReport:
 def write_report(
     report: CheckReport, *, markdown: Path | None, junit: Path | None, figures: Path | None
 ) -> None:
-    """Write the files asked for: Markdown, JUnit XML, and a folder of figures.
+    """Write the requested files: Markdown, JUnit XML, and a folder of figures.
 
     The figure, as SVG and PNG, is left out if nothing changed.
 

@@ -20,7 +20,8 @@ class LayerMeasurement:
     Attributes
     ----------
     compare
-        Is also given the results of the layers before: their findings may explain its own.
+        Its second argument has the results of the layers before, whose findings may explain those
+        of this layer.
     """
 
     entries: tuple[BaselineEntry, ...]

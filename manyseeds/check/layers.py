@@ -41,7 +41,7 @@ def _numerics(scope: GateScope) -> LayerMeasurement:
 
 
 def _accuracy(scope: GateScope) -> LayerMeasurement:
-    """Train with one thread per backend: the number of cores must not move a bit."""
+    """Train with one thread per backend, so that the number of cores cannot change a bit."""
     request = TrainingRequest(
         suites=tuple(scope.suites) or (str(suite_file()),),
         quick=bool(scope.suites),
@@ -66,7 +66,7 @@ def _accuracy(scope: GateScope) -> LayerMeasurement:
 
 
 def _agreement(results: Sequence[LayerResult]) -> dict[str, bool]:
-    """Return by backend whether all its trajectories are unchanged; {} if they were not checked."""
+    """Return, by backend, whether all trajectories are unchanged; {} if none was checked."""
     findings = [
         finding for result in results if result.layer == "numerics" for finding in result.findings
     ]

@@ -47,7 +47,7 @@ class CheckReport:
 
     @property
     def exit_status(self) -> int:
-        """0 if every failing finding is acknowledged and everything asked for was compared."""
+        """0 if every failing finding is acknowledged and all requested layers were compared."""
         failing = any(self.fails(finding) for finding in self.findings)
         return 1 if failing or self.stopped or not self.findings else 0
 
@@ -190,7 +190,7 @@ def _grouped(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _cells(group: Sequence[Finding]) -> tuple[str, ...]:
-    """Return the row of a table for findings of one group."""
+    """Return the table row of a group of findings."""
     finding = group[0]
     whole = f"{finding.layer}/{finding.backend}: {len(group)} rows"
     return (

@@ -1,6 +1,6 @@
 """Names of the gate's rows, LAYER/BACKEND/SUBJECT, and patterns that match them.
 
-This is the one place where such a name is put together, taken apart or matched.
+Such names are built, parsed and matched only here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Row:
     Attributes
     ----------
     subject
-        A recipe of the parity kit, "SUITE/RECIPE" or "SUITE/RECIPE/CASE", or what was timed. A
-        finding's subject may end with a metric: "SUITE/RECIPE/METRIC".
+        A recipe of the parity kit, "SUITE/RECIPE" or "SUITE/RECIPE/CASE", or the name of a timed
+        workload. A finding's subject may end with a metric: "SUITE/RECIPE/METRIC".
 
     Examples
     --------

@@ -14,7 +14,7 @@ from manyseeds.errors import RequestError, unknown
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """The request of a command line; nothing named means everything there is.
+    """The request of a command line; names that are left out select everything.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def scope_of(request: CheckRequest, baseline: Baseline) -> GateScope:
     ------
     RequestError
         A layer or backend is unknown, or the backend is not installed; or no backend is named and
-        the baseline has one that is not installed: nobody would notice that it was left out.
+        the baseline has one that is not installed: its absence would go unnoticed.
     """
     entries = backend_entries()
     for name in request.layers:

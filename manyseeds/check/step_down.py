@@ -1,8 +1,8 @@
 """Holm's step-down (1979), for decisions by intervals.
 
 With k comparisons open, each is judged by an interval for k comparisons. Those that can be decided
-are settled, which leaves fewer, and so narrower intervals, for the rest. There are no p-values in
-this: a decision also depends on the least effect that counts.
+are settled, which leaves fewer, and so narrower intervals, for the rest. It uses no p-values: a
+decision also depends on the least effect that counts.
 """
 
 from __future__ import annotations

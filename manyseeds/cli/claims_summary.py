@@ -1,4 +1,4 @@
-"""What `manyseeds report` does: write the pages, and return the claims' table."""
+"""The work of `manyseeds report`: writes the pages and returns the table of claims."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def report_runs(
     out
         Folder of the report.
     formats
-        What to write: "html", "md", "csv", "latex"; () takes the default of `render`.
+        Formats to write: "html", "md", "csv", "latex"; () takes the default of `render`.
     parity
-        JSON that `manyseeds parity --json` printed, for the page of the techniques.
+        JSON that `manyseeds parity --json` printed, for the page of techniques.
     """
     from manyseeds.report import DEFAULT_FORMATS, claims_table, read_parity, render
 
     chosen = chosen_ledgers(runs, results)
-    found_parity = read_parity(parity) if parity else None
-    pages = render(chosen, out, formats or DEFAULT_FORMATS, found_parity)
+    parity_results = read_parity(parity) if parity else None
+    pages = render(chosen, out, formats or DEFAULT_FORMATS, parity_results)
     unfinished = [ledger for ledger in chosen if not ledger.complete()]
-    found = claims_table(chosen)
+    claims = claims_table(chosen)
     columns = (
         "suite",
         "claim",
@@ -55,7 +55,7 @@ def report_runs(
     )
     rows = tuple(
         tuple(_plain(value) for value in row)
-        for row in found[list(columns)].itertuples(index=False, name=None)
+        for row in claims[list(columns)].itertuples(index=False, name=None)
     )
     notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
     notes += [f"written: {page}" for page in pages] or [f"written: tables in {out}"]

@@ -34,7 +34,7 @@ def delivered_table(targets: Sequence[Ledger]) -> Outcome:
             counts = records["status"].value_counts()
             counted = ", ".join(f"{count} {name}" for name, count in counts.items())
             remedy = (
-                "Rows diverged whose recipe does not expect it: lower the rate, or set "
+                "Rows diverged although their recipe does not expect it: lower the rate, or set "
                 "expect_divergence = true in the suite"
                 if set(counts.index) <= {"ok", "diverged"}
                 else f"Train the rest with: manyseeds run --resume {ledger.folder.name}"

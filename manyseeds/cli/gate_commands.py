@@ -22,7 +22,7 @@ from manyseeds.cli.options import (
 )
 from manyseeds.cli.printing import finish
 
-if TYPE_CHECKING:  # imported when a command runs: the help waits for nothing slow
+if TYPE_CHECKING:  # imported when a command runs, so that --help is quick
     from manyseeds.check.scope import CheckRequest
 
 
@@ -65,7 +65,7 @@ class CheckOptions:
     explain: Annotated[
         str | None,
         typer.Option(
-            help="Only this row of the numerics, step by step, then and now.", metavar="ROW"
+            help="Explain one row of the numerics: step by step, then and now.", metavar="ROW"
         ),
     ] = None
     strict: Annotated[
@@ -85,21 +85,23 @@ class CheckOptions:
     as_json: AsJson = False
 
     def request(self) -> CheckRequest:
-        """Return what to compare."""
+        """Return the request for a check."""
         return _request(self, self.baseline, thorough=self.thorough)
 
 
 @takes(CheckOptions)
-def check(asked: CheckOptions) -> None:
-    """Say what has changed since the baseline, if anything."""
+def check(options: CheckOptions) -> None:
+    """Check whether anything has changed since the baseline."""
     from manyseeds.check import commands
 
-    if asked.explain is not None:
-        finish(commands.explain_row(asked.request(), asked.explain), asked.as_json)
-    report = commands.check_baseline(asked.request(), asked.acknowledged, strict=asked.strict)
-    commands.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
-    result = report if asked.as_json else report.outcome(asked.everything)
-    finish(result, asked.as_json)
+    if options.explain is not None:
+        finish(commands.explain_row(options.request(), options.explain), options.as_json)
+    report = commands.check_baseline(options.request(), options.acknowledged, strict=options.strict)
+    commands.write_report(
+        report, markdown=options.markdown, junit=options.junit, figures=options.figures
+    )
+    result = report if options.as_json else report.outcome(options.everything)
+    finish(result, options.as_json)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class BaselineOptions:
     """The options of `manyseeds baseline`."""
 
     accept: Annotated[
-        bool, typer.Option("--accept", help="Measure anew and replace what the baseline has.")
+        bool, typer.Option("--accept", help="Measure again and replace the baseline's rows.")
     ] = False
     because: Annotated[str, typer.Option(help="The reason, for the baseline's log.")] = ""
     row: Annotated[
@@ -124,20 +126,20 @@ class BaselineOptions:
     as_json: AsJson = False
 
     def request(self) -> CheckRequest:
-        """Return what to measure or list."""
+        """Return the request for a baseline."""
         return _request(self, self.folder)
 
 
 @takes(BaselineOptions)
-def baseline(asked: BaselineOptions) -> None:
+def baseline(options: BaselineOptions) -> None:
     """Show the baseline of `check` and its log, or replace it."""
     from manyseeds.check import commands
 
-    if asked.accept:
-        outcome = commands.accept_baseline(asked.request(), asked.because, asked.row or ())
+    if options.accept:
+        outcome = commands.accept_baseline(options.request(), options.because, options.row or ())
     else:
-        outcome = commands.show_baseline(asked.request())
-    finish(outcome, asked.as_json)
+        outcome = commands.show_baseline(options.request())
+    finish(outcome, options.as_json)
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class CompareOptions:
     """The options of `manyseeds compare`."""
 
     before: Annotated[str, typer.Argument(help="The older run, by name or folder.", metavar="RUN")]
-    after: Annotated[str, typer.Argument(help="Another of the same suite.", metavar="RUN")]
+    after: Annotated[str, typer.Argument(help="The newer run, of the same suite.", metavar="RUN")]
     everything: ShowAll = False
     markdown: Markdown = None
     junit: Junit = None
@@ -155,22 +157,24 @@ class CompareOptions:
 
 
 @takes(CompareOptions)
-def compare(asked: CompareOptions) -> None:
+def compare(options: CompareOptions) -> None:
     """Compare the accuracies of two runs of a suite."""
     from manyseeds.check import commands
 
-    report = commands.compare_two(asked.before, asked.after, asked.results)
-    commands.write_report(report, markdown=asked.markdown, junit=asked.junit, figures=asked.figures)
-    result = report if asked.as_json else report.outcome(asked.everything)
-    finish(result, asked.as_json)
+    report = commands.compare_two(options.before, options.after, options.results)
+    commands.write_report(
+        report, markdown=options.markdown, junit=options.junit, figures=options.figures
+    )
+    result = report if options.as_json else report.outcome(options.everything)
+    finish(result, options.as_json)
 
 
 def _request(
-    asked: CheckOptions | BaselineOptions, folder: Path, *, thorough: bool = False
+    options: CheckOptions | BaselineOptions, folder: Path, *, thorough: bool = False
 ) -> CheckRequest:
     from manyseeds.check.scope import CheckRequest
 
-    layers: Sequence[str] = [layer.value for layer in asked.layer or ()]
+    layers: Sequence[str] = [layer.value for layer in options.layer or ()]
     return CheckRequest(
-        folder, asked.backend or (), layers, asked.suite or (), asked.results, thorough
+        folder, options.backend or (), layers, options.suite or (), options.results, thorough
     )

@@ -1,4 +1,4 @@
-"""`manyseeds list` and `manyseeds doctor`: what there is, and what is installed."""
+"""`manyseeds list` and `manyseeds doctor`: the inventory, and the state of the installation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from manyseeds.cli.printing import finish
 
 
 class ListKind(StrEnum):
-    """What can be listed."""
+    """The things that can be listed."""
 
     suites = "suites"
     techniques = "techniques"
@@ -30,11 +30,11 @@ class ListOptions:
 
 
 @takes(ListOptions)
-def list_(asked: ListOptions) -> None:
+def list_(options: ListOptions) -> None:
     """List suites, techniques, datasets or backends."""
     from manyseeds.cli.inventory import listing
 
-    finish(listing(asked.kind.value), asked.as_json)
+    finish(listing(options.kind.value), options.as_json)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class DoctorOptions:
 
 
 @takes(DoctorOptions)
-def doctor(asked: DoctorOptions) -> None:
-    """Say what is installed, which devices there are and which data are available."""
+def doctor(options: DoctorOptions) -> None:
+    """Check the installation: backends, data sets and compiled programs."""
     from manyseeds.cli.inventory import examine
 
-    finish(examine(), asked.as_json)
+    finish(examine(), options.as_json)

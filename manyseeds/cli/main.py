@@ -21,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="How much of a deep-learning claim is luck? Train it from many seeds and see.",
-    epilog="Exit status: 0 all promised rows ok · 1 rows or gates not · 2 the request was wrong.",
+    epilog="Exit status: 0 all promised rows are ok · 1 some rows or gates are not · "
+    "2 the request was wrong.",
 )
 for command in (run, report, parity, plan, check, baseline, compare, pack):
     app.command()(command)

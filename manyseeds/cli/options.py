@@ -28,11 +28,11 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-Asked = TypeVar("Asked")
+OptionsT = TypeVar("OptionsT")
 
 
 class DeviceName(StrEnum):
-    """Where to train."""
+    """The devices to train on."""
 
     cpu = "cpu"
     cuda = "cuda"
@@ -40,7 +40,7 @@ class DeviceName(StrEnum):
 
 
 class PrecisionName(StrEnum):
-    """Precision of training."""
+    """The precisions of training."""
 
     float32 = "float32"
     float64 = "float64"
@@ -53,9 +53,9 @@ Results = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Device = Annotated[DeviceName, typer.Option(help="Where to train.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The quick form, on embedded data.")]
-ShowAll = Annotated[bool, typer.Option("--all", help="Show what is unchanged, too.")]
+Device = Annotated[DeviceName, typer.Option(help="Device to train on.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Use the quick form, on embedded data.")]
+ShowAll = Annotated[bool, typer.Option("--all", help="Show unchanged rows, too.")]
 Backends = Annotated[
     list[str] | None,
     typer.Option(
@@ -72,14 +72,14 @@ Junit = Annotated[
     Path | None, typer.Option(help="Also write JUnit XML to this file.", metavar="FILE")
 ]
 Figures = Annotated[
-    Path | None, typer.Option(help="Draw what moved into this folder.", metavar="DIR")
+    Path | None, typer.Option(help="Write figures of the changes to this folder.", metavar="DIR")
 ]
 
 
-def takes(options: type[Asked]) -> Callable[[Callable[[Asked], None]], Callable[..., None]]:
+def takes(options: type[OptionsT]) -> Callable[[Callable[[OptionsT], None]], Callable[..., None]]:
     """Return a decorator that gives a function of one `options` object its fields as parameters."""
 
-    def decorate(function: Callable[[Asked], None]) -> Callable[..., None]:
+    def decorate(function: Callable[[OptionsT], None]) -> Callable[..., None]:
         @wraps(function)
         def command(**values: Any) -> None:
             function(options(**values))
@@ -88,7 +88,8 @@ def takes(options: type[Asked]) -> Callable[[Callable[[Asked], None]], Callable[
         signature = inspect.signature(options)
         command.__signature__ = signature.replace(  # type: ignore[attr-defined]
             parameters=[
-                each.replace(annotation=hints[name]) for name, each in signature.parameters.items()
+                parameter.replace(annotation=hints[name])
+                for name, parameter in signature.parameters.items()
             ],
             return_annotation=None,
         )

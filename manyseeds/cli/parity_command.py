@@ -1,4 +1,4 @@
-"""`manyseeds parity`: whether it is the same training on every backend."""
+"""`manyseeds parity`: compare the training on all backends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ParityOptions:
     recipe: Recipes = None
     steps: Annotated[int, typer.Option(min=1, help="Training steps to follow.")] = 60
     mutations: Annotated[
-        bool, typer.Option(help="Also change every hyperparameter by 1 % and see it caught.")
+        bool, typer.Option(help="Also check that changing a hyperparameter by 1 % is noticed.")
     ] = True
     device: Device = DeviceName.cpu
     markdown: Markdown = None
@@ -37,19 +37,19 @@ class ParityOptions:
 
 
 @takes(ParityOptions)
-def parity(asked: ParityOptions) -> None:
+def parity(options: ParityOptions) -> None:
     """Follow recipes step by step in float64 on every backend and compare."""
     from manyseeds.conformance import parity_report
 
     report = parity_report(
-        asked.backend or (),
-        asked.recipe or (),
-        steps=asked.steps,
-        mutations=asked.mutations,
-        device=asked.device.value,
+        options.backend or (),
+        options.recipe or (),
+        steps=options.steps,
+        mutations=options.mutations,
+        device=options.device.value,
     )
-    if asked.markdown:
-        asked.markdown.write_text(report.markdown(), encoding="utf-8")
-    if asked.junit:
-        asked.junit.write_text(report.junit(), encoding="utf-8")
-    finish(report, asked.as_json)
+    if options.markdown:
+        options.markdown.write_text(report.markdown(), encoding="utf-8")
+    if options.junit:
+        options.junit.write_text(report.junit(), encoding="utf-8")
+    finish(report, options.as_json)

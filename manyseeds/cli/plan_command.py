@@ -25,22 +25,22 @@ class PlanOptions:
             help="Standard deviation over seeds of the improvement; the latest run's if left out."
         ),
     ] = None
-    power: Annotated[float, typer.Option(help="The wanted probability of detecting it.")] = 0.8
+    power: Annotated[float, typer.Option(help="The probability of detecting it.")] = 0.8
     results: Results = Path("results")
     as_json: AsJson = False
 
 
 @takes(PlanOptions)
-def plan(asked: PlanOptions) -> None:
-    """Say how many seeds a suite's claims need, before it is run."""
+def plan(options: PlanOptions) -> None:
+    """Say how many seeds a suite's claims need to detect an improvement."""
     from manyseeds.cli.seed_planning import plan_seeds
 
     outcome = plan_seeds(
-        asked.suite,
-        asked.detect,
-        quick=asked.quick,
-        sd=asked.sd,
-        power=asked.power,
-        results=asked.results,
+        options.suite,
+        options.detect,
+        quick=options.quick,
+        sd=options.sd,
+        power=options.power,
+        results=options.results,
     )
-    finish(outcome, asked.as_json)
+    finish(outcome, options.as_json)

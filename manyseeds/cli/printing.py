@@ -1,4 +1,4 @@
-"""How a command ends: a table or JSON on standard output, and an exit status."""
+"""Ends a command: prints a table or JSON on standard output, and sets the exit status."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import typer
 
 
 class Result(Protocol):
-    """What a command found."""
+    """The result of a command."""
 
     @property
     def exit_status(self) -> int:
-        """0: fine; 1: rows or gates are not."""
+        """0 if all is well; 1 if some rows or gates are not."""
 
     def show(self) -> None:
-        """Print it for a person."""
+        """Print the result for a person."""
 
     def as_json(self) -> Any:
-        """Return it for a program."""
+        """Return the result for a program."""
 
 
 def finish(result: Result, as_json: bool) -> NoReturn:
-    """Print a result and leave with its exit status."""
+    """Print a result and end the program with its exit status."""
     if as_json:
         json.dump(result.as_json(), sys.stdout, indent=1, allow_nan=False)
         sys.stdout.write("\n")

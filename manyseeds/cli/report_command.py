@@ -14,7 +14,7 @@ from manyseeds.cli.printing import finish
 
 
 class ReportFormat(StrEnum):
-    """What a report is written as."""
+    """The formats of a report."""
 
     html = "html"
     md = "md"
@@ -45,7 +45,7 @@ class ReportOptions:
     parity: Annotated[
         Path | None,
         typer.Option(
-            help="What `manyseeds parity --json` printed, for the page of the techniques.",
+            help="JSON from `manyseeds parity --json`, for the page of techniques.",
             metavar="FILE",
         ),
     ] = None
@@ -53,16 +53,16 @@ class ReportOptions:
 
 
 @takes(ReportOptions)
-def report(asked: ReportOptions) -> None:
+def report(options: ReportOptions) -> None:
     """Render the report from ledgers."""
     from manyseeds.cli.claims_summary import report_runs
 
-    formats = [each.value for each in asked.formats or ()]
+    formats = [chosen.value for chosen in options.formats or ()]
     outcome = report_runs(
-        asked.runs or (),
-        results=asked.results,
-        out=asked.out,
+        options.runs or (),
+        results=options.results,
+        out=options.out,
         formats=formats,
-        parity=asked.parity,
+        parity=options.parity,
     )
-    finish(outcome, asked.as_json)
+    finish(outcome, options.as_json)

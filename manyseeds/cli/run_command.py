@@ -1,4 +1,4 @@
-"""`manyseeds run`: train suites, or go on with a run."""
+"""`manyseeds run`: train suites, or continue a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from manyseeds.cli.options import (
 )
 from manyseeds.cli.printing import finish
 
-if TYPE_CHECKING:  # imported when a run begins: the help waits for nothing slow
+if TYPE_CHECKING:  # imported when a run begins, so that --help is quick
     from manyseeds.execution.request import Options, TrainingRequest
 
 
@@ -48,7 +48,7 @@ class RunOptions:
         PrecisionName.float32
     )
     deterministic: Annotated[
-        bool, typer.Option(help="Only algorithms that repeat bit for bit.")
+        bool, typer.Option(help="Use only algorithms that repeat bit for bit.")
     ] = True
     tf32: Annotated[bool, typer.Option(help="Let an NVIDIA GPU round to TF32.")] = False
     threads: Annotated[
@@ -72,7 +72,7 @@ class RunOptions:
     as_json: AsJson = False
 
     def request(self) -> TrainingRequest:
-        """Return what to train, and how."""
+        """Return the request for a training."""
         from manyseeds.execution.request import TrainingRequest
 
         return TrainingRequest(
@@ -106,10 +106,10 @@ class RunOptions:
 
 
 @takes(RunOptions)
-def run(asked: RunOptions) -> None:
+def run(options: RunOptions) -> None:
     """Train suites from many seeds and record every outcome."""
     from manyseeds.cli.delivered import delivered_table
     from manyseeds.execution.train import train
     from manyseeds.presentation.run_display import TerminalDisplay
 
-    finish(delivered_table(train(asked.request(), TerminalDisplay())), asked.as_json)
+    finish(delivered_table(train(options.request(), TerminalDisplay())), options.as_json)

@@ -1,4 +1,4 @@
-"""Plans the number of seeds from the spread of an earlier run, or from a given one."""
+"""Plans the number of seeds from the spread of an earlier run, or from one given by --sd."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plan_seeds(
         Standard deviation over seeds of a paired improvement; None takes that of the latest run of
         this suite and form in `results`.
     power
-        The wanted probability of detecting it.
+        The probability of detecting it.
     results
         Folder of the runs.
     """

@@ -1,4 +1,4 @@
-"""The parity kit: whether a technique is the same training on every backend.
+"""The parity kit: checks that a technique is the same training on every backend.
 
 Each backend follows the same recipes step by step in float64, in a process of its own: losses
 and gradients of every step, final weights and scores are compared. Then every hyperparameter is

@@ -16,8 +16,8 @@ TOLERANCE = 1e-9
 
 Check = Literal["forward", "gradient", "step", "trajectory", "weights", "evaluation"]
 CHECKS: tuple[Check, ...] = get_args(Check)
-"""Loss of the first step; its gradient; both at the second; at every step; final weights; scores,
-activities and samples of them."""
+"""Loss of the first step; its gradient; both at the second step; both at every step; final weights;
+scores, activities and Monte Carlo samples."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def compare(ours: Trajectory, theirs: Trajectory) -> TrajectoryComparison:
     errors: dict[Check, float] = dict.fromkeys(CHECKS, 0.0)
     if ours.keys() != theirs.keys():
         return TrajectoryComparison(dict.fromkeys(CHECKS, float("inf")))
-    for name, theirs_ in theirs.items():
+    for name, expected in theirs.items():
         kind = name.split("/")[1]
         for check, steps in _checks(kind):
-            a, b = ours[name], theirs_
+            a, b = ours[name], expected
             leading = 1
             if steps is not None:
                 a, b, leading = a[:, steps], b[:, steps], 2

@@ -88,7 +88,7 @@ def is_allowed(
     backends: Collection[str],
     known: Sequence[Deviation],
 ) -> bool:
-    """Return whether the table has every check that fails, with at least this size."""
+    """Return whether the table of known deviations allows every error beyond the tolerance."""
     named = {name for _, name in used(recipe)} if known else set()
     sizes: dict[Check, float] = {}
     for row in known:
@@ -116,7 +116,7 @@ def cells(
     compared
         The comparisons of all recipes.
     unsupported
-        Why a backend does not support a recipe, by both their names.
+        Reasons why a backend does not support a recipe, by backend and recipe.
     known
         The table of known deviations.
     """
@@ -139,7 +139,9 @@ def _errors(
     for name in recipes:
         own = [pair.comparison.errors for pair in pairs_of_backend if pair.recipe == name]
         if own:
-            errors.append({c: statistics.median_low([one[c] for one in own]) for c in CHECKS})
+            errors.append(
+                {c: statistics.median_low([by_check[c] for by_check in own]) for c in CHECKS}
+            )
     return errors
 
 
@@ -155,7 +157,9 @@ def _cell(
     deviating = [row for row in known if (row.technique, row.backend) == (name, backend)]
     errors: dict[Check, float] = {}
     if errors_by_recipe:
-        errors = {check: max(0.0, *(one[check] for one in errors_by_recipe)) for check in CHECKS}
+        errors = {
+            check: max(0.0, *(by_check[check] for by_check in errors_by_recipe)) for check in CHECKS
+        }
     state: CellState = "not followed"
     if reasons:
         state = "unsupported"

@@ -1,4 +1,4 @@
-"""Whether every mutation is caught: a backend's mutated recipe against another's plain one."""
+"""Checks that mutations are caught: a backend's mutated recipe against another's plain one."""
 
 from __future__ import annotations
 

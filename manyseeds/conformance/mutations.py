@@ -1,7 +1,7 @@
 """Generates mutations: recipes that are changed in one place.
 
 Every real number of every technique is multiplied by 1.01, and every convention flipped: a
-technique is left out or replaced by the next of its kind, a bias left out, another of a few words
+technique is left out or replaced by the next of its kind, a bias left out, another allowed word
 chosen.
 """
 

@@ -31,7 +31,7 @@ class _Work:
     Attributes
     ----------
     unsupported
-        Why a backend does not support a recipe, by both their names.
+        Reasons why a backend does not support a recipe, by backend and recipe.
     """
 
     recipes: Mapping[str, Recipe]
@@ -54,7 +54,7 @@ def parity_report(
     Parameters
     ----------
     backends, recipes
-        By name; without any, all that are installed and all of the kit.
+        Names; () takes all installed backends, and all recipes of the kit.
     steps
         Training steps to follow.
     mutations

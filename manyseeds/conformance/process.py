@@ -1,4 +1,4 @@
-"""Follows recipes on a backend in worker processes, and the worker that does so.
+"""Follows recipes on a backend in worker processes; also the module that these workers run.
 
 Trajectories travel as .npz files in a private folder.
 """
@@ -26,13 +26,13 @@ from manyseeds.randomness.streams import Stream
 from manyseeds.suite.recipe import Recipe
 
 STREAMS_VARIED: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
-"""The streams that get their value from a lane's seed; the split is the protocol's."""
+"""The streams that get their value from a lane's seed; the split is the same in all lanes."""
 
 _MODULE = "manyseeds.conformance.process"
 
 
 def quick_to_compile(backend: str) -> dict[str, str]:
-    """Return the variables with which a backend compiles quickly, before the user's own flags."""
+    """Return environment variables that make a backend compile quickly, then the user's flags."""
     flags = backend_entry(backend).quick_compile_flags
     return {
         variable: f"{flag} {os.environ.get(variable, '')}".strip()
@@ -50,9 +50,9 @@ def refuses_quick_compiling(backend: str, death: Death) -> bool:
 def trajectories(
     backend: str, recipes: Mapping[str, Recipe], lanes: int, steps: int, device: str, folder: Path
 ) -> dict[str, Trajectory]:
-    """Follow recipes by name on a backend.
+    """Follow recipes on a backend and return their trajectories, by name.
 
-    A worker whose memory mappings run low is replaced by another, which goes on.
+    A worker that runs short of memory mappings is replaced by another, which continues.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def trajectories(
 
 
 def _receive_all(worker: Worker, folder: Path, followed: dict[str, Trajectory]) -> None:
-    """Add what a worker follows until it stops: one trajectory at least."""
+    """Add the trajectories that a worker sends until it stops: at least one."""
     while True:
         answer = worker.receive()
         if answer["type"] == "stopped":
@@ -100,7 +100,7 @@ def _receive_all(worker: Worker, folder: Path, followed: dict[str, Trajectory]) 
 
 
 def answer(request: Message, send: Send) -> None:
-    """Follow the recipes of a request, as many as there is room for."""
+    """Follow the recipes of a request, until memory mappings run short."""
     entry = backend_entry(request["backend"])
     backend = entry.open(Settings(device=request["device"], precision="float64"))
     lanes = seeds_of(range(request["lanes"]), STREAMS_VARIED)

@@ -26,7 +26,7 @@ def named_recipes(recipes: Mapping[str, Recipe], names: Collection[str]) -> dict
     Raises
     ------
     RequestError
-        There is no recipe of a name.
+        A name is not that of a recipe.
     """
     for name in names:
         if name not in recipes:

@@ -27,7 +27,8 @@ class ParityReport:
     steps
         How many steps of each recipe were followed.
     whole
-        Whether all recipes of the kit were followed: then a technique that was not fails.
+        Whether all recipes of the kit were followed: only then does a technique fail that no recipe
+        uses.
     """
 
     backends: tuple[str, ...]

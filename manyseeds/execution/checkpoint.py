@@ -1,6 +1,6 @@
 """Checkpoints: states after shared phases, on disk for the other recipes of the run.
 
-A checkpoint is an .npz of plain arrays without pickle, named after what was trained on which seeds.
+A checkpoint is an .npz of plain arrays without pickle, named after its phases and seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from manyseeds.ledger.atomic_write import write_atomically
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write a state."""
+    """Write a state to disk."""
     facts = {
         "phases": state.phases,
         "epochs_on_task": dict(state.epochs_on_task),
@@ -45,7 +45,7 @@ def save_state(path: Path, state: State) -> None:
 def load_state(path: Path) -> State | None:
     """Read a state back, the same bit for bit; None if it is absent or damaged.
 
-    A checkpoint saves work and holds no result: what cannot be read is trained again.
+    A checkpoint saves work and holds no result: phases that cannot be read are trained again.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

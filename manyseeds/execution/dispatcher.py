@@ -49,7 +49,7 @@ class Turn:
     job, worker
         The job and the worker that trains it.
     deadline
-        When the worker must have answered, on the monotonic clock.
+        The time by which the worker must answer, on the monotonic clock.
     """
 
     job: Job
@@ -64,7 +64,7 @@ class Track:
     Attributes
     ----------
     backend, jobs
-        Its name and the jobs that wait.
+        The backend's name, and the jobs that wait.
     turn
         The job in training.
     broken
@@ -84,11 +84,11 @@ class Dispatcher:
     Attributes
     ----------
     ledger, workers, observer
-        The run, the workers that train it, and what watches it.
+        The run, the workers that train it, and the observer that watches it.
     request
-        Returns the request that has a worker train a job.
+        Returns the request that asks a worker to train a job.
     opened
-        Called with a backend and what it runs on before each of its jobs.
+        Called with a backend and its environment before each of its jobs.
     ended
         Called with a job and its outcome: a message "done" or "failed".
     timeout
@@ -127,8 +127,8 @@ class Dispatcher:
     def _fill(self, beside: int) -> bool:
         """Start jobs until `beside` backends train; return whether any does.
 
-        Without others beside it, a backend trains all its jobs before the next one starts. Else the
-        backend with the most jobs left goes first, so that all end together.
+        If `beside` is 1, a backend trains all its jobs before the next one starts. Otherwise the
+        backend with the most jobs left goes first, so that all end at about the same time.
         """
         while len(self._busy()) < beside:
             idle = [track for track in self.tracks if track.jobs and not track.turn]
@@ -158,7 +158,7 @@ class Dispatcher:
         self._extend(turn)
 
     def _extend(self, turn: Turn) -> None:
-        """Give a worker the time of another epoch."""
+        """Give a worker time for another epoch."""
         turn.deadline = math.inf if self.timeout is None else time.monotonic() + self.timeout
 
     def _listen(self) -> None:
@@ -202,7 +202,7 @@ class Dispatcher:
             self._end(track, {**_failed(reason), "status": "timed_out"})
 
     def _handle_death(self, track: Track, turn: Turn, cause: str) -> None:
-        """Fail the job of a worker that died; all jobs of a backend that did not even open."""
+        """Fail the job of a worker that died; if its backend never opened, fail all of its jobs."""
         self.workers.stop(track.backend)
         reason = f"{cause}; see {log_of(self.ledger, track.backend)}"
         if turn.worker.environment is None:
@@ -210,7 +210,7 @@ class Dispatcher:
         self._end(track, _failed(reason))
 
     def _handle_refusal(self, track: Track, error: ManyseedsError) -> None:
-        """Fail the jobs of a backend that refuses its settings; the other backends go on."""
+        """Fail the jobs of a backend that refuses its settings; the other backends continue."""
         if len(self.ledger.plan.backends()) == 1:
             raise error
         self.workers.stop(track.backend)

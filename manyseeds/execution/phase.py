@@ -29,12 +29,12 @@ _CURVES = ("rate", "train_loss", "train_penalty", "valid_loss", "valid_accuracy"
 
 @dataclass(frozen=True)
 class Progress:
-    """The news that an epoch has ended.
+    """The progress of a phase at the end of an epoch.
 
     Attributes
     ----------
     phase
-        Its name.
+        The name of the phase.
     epoch, epochs
         Epochs of the phase so far, and at most.
     valid_accuracy
@@ -79,7 +79,7 @@ def train_phase(
 
 @dataclass
 class _PhaseRun:
-    """A phase in training: what changes from epoch to epoch."""
+    """A phase in training: the values that change from epoch to epoch."""
 
     cohort: TrainingCohort
     phase: Phase
@@ -118,7 +118,7 @@ class _PhaseRun:
         self.diagnose(epoch + 1)
 
     def diagnose(self, epoch: int) -> None:
-        """Record diagnostics after `epoch` epochs of the phase, where the phase asks for them."""
+        """Record diagnostics after `epoch` epochs of the phase, if the phase has diagnostics."""
         if self.phase.diagnostics:
             plan = self.timetable.plan(epoch, self.valid_loss)
             network = self.phase.network
@@ -174,7 +174,7 @@ class _PhaseRun:
         self.stopped |= ~finite
 
     def progress(self) -> Progress:
-        """Return the news of the epoch that just ended."""
+        """Return the progress after the epoch that just ended."""
         accuracy = self.curves[-1].values["valid_accuracy"]
         finite = accuracy[np.isfinite(accuracy)]
         return Progress(

@@ -105,7 +105,7 @@ def _jobs(
         studied = [cell for cell in cells if cell.recipe.name in suite.variance.recipes]
         for stream in suite.variance.streams:
             if stream == vary:
-                continue  # the suite's own rows are these
+                continue  # these are the suite's own rows
             for chunk in _chunks(range(min(suite.variance.seeds, len(seeds))), lanes):
                 for cell in studied:
                     yield backend, "cohort", cell, stream, chunk
@@ -127,7 +127,7 @@ def _chosen(suite: Suite, recipes: Sequence[str]) -> tuple[Cell, ...]:
 
 
 def _check_output(phase: Phase) -> None:
-    """Refuse an output layer that does not fit the task's classes."""
+    """Raise a `RequestError` if the output layer does not fit the task's classes."""
     output, classes = phase.network.output, phase.task.classes
     count = len(dataset(phase.task.dataset).classes if classes is None else classes)
     place = f"phase {phase.name!r}: network {phase.network.name!r}"
@@ -135,7 +135,7 @@ def _check_output(phase: Phase) -> None:
         if output.units < count:
             raise RequestError(
                 f"{place} has {output.units} outputs for the {count} classes of task "
-                f"{phase.task.name!r}: give the output a unit for each"
+                f"{phase.task.name!r}: give the output one unit per class"
             )
     elif output.units != 1:
         raise RequestError(
@@ -144,7 +144,7 @@ def _check_output(phase: Phase) -> None:
     elif output.activation.name == "logistic" and count != 2:
         raise RequestError(
             f"{place} tells two classes apart, task {phase.task.name!r} has {count}: "
-            "choose two, or a softmax output"
+            "choose two classes, or use a softmax output"
         )
 
 
@@ -169,8 +169,8 @@ def _chosen_backends(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, 
 def _lanes(
     suite: Suite, cells: Sequence[Cell], options: Options, budget: int
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the lanes of a cohort, and a notice where memory allows fewer than wanted."""
-    wanted = options.lanes or suite.lanes
+    """Return the lanes of a cohort, and a notice if memory allows fewer than requested."""
+    requested = options.lanes or suite.lanes
     fitting = min(
         lanes_that_fit(phase, options.precision, budget)
         for cell in cells
@@ -181,10 +181,10 @@ def _lanes(
             f"not even one lane fits into {budget / 2**30:.2f} GiB: free some memory, or raise "
             "--memory"
         )
-    if fitting >= wanted:
-        return wanted, ()
+    if fitting >= requested:
+        return requested, ()
     return fitting, (
-        f"cohorts are split: {wanted} lanes would not fit into {budget / 2**30:.1f} GiB, "
+        f"cohorts are split: {requested} lanes would not fit into {budget / 2**30:.1f} GiB, "
         f"{fitting} do. The plan keeps this number.",
     )
 
@@ -195,7 +195,7 @@ def _memory_budget(options: Options, backends: Sequence[str], beside: int) -> in
 
 
 def _free_memory(backends: Sequence[str], device: Device) -> int:
-    """Return the free bytes of the devices that lanes will live on: the least of all backends'."""
+    """Return the free bytes of the devices that hold the lanes: the least over the backends."""
     on_accelerators = [backend_entry(name).free_memory(device) for name in backends]
     return min(
         int(psutil.virtual_memory().available) if free is None else free for free in on_accelerators
@@ -203,7 +203,7 @@ def _free_memory(backends: Sequence[str], device: Device) -> int:
 
 
 def _place(path: Path) -> str:
-    """Return the path at which a resumed run finds the suite; a bundled suite's is its name."""
+    """Return the path where a resumed run finds the suite; for a bundled suite, its file name."""
     return path.name if path.parent == suites_folder() else str(path.resolve())
 
 

@@ -18,10 +18,10 @@ WAYS_TO_LOOK = 3
 
 
 def most_programs(suite: Suite, jobs: Iterable[Job]) -> int:
-    """Return how many programs some jobs of a suite on one backend need at most.
+    """Return the most programs that jobs of a suite need on one backend.
 
     One for each kind of training and a few for each kind of network. Networks are of one kind if
-    they have the same structure, data of the same shapes and as many lanes.
+    they have the same structure, data of the same shapes and the same number of lanes.
     """
     needed: dict[Hashable, int] = {}
     for job in jobs:
@@ -37,7 +37,7 @@ def _kinds(recipe: Recipe, phase: Phase) -> Iterator[tuple[Hashable, int]]:
     """Yield each kind of program a phase needs, and how many of it."""
     structure = phase.network.structure()
     clipping = phase.clipping.name if phase.clipping else ""
-    changed = tuple(each.name for each in phase.augmentation)
+    changed = tuple(technique.name for technique in phase.augmentation)
     yield (structure, phase.frozen, phase.optimizer.name, clipping, changed, phase.keep_zeros), 1
     yield ("diagnosed", structure, phase.frozen), WAYS_TO_LOOK if phase.diagnostics else 0
     yield ("scored", structure, phase.frozen), WAYS_TO_SCORE

@@ -33,11 +33,11 @@ def record_rows(
     facts
         Columns that all lanes have in common.
     lanes, state
-        Their seeds, and the state after the last phase.
+        The seeds of the lanes, and their state after the last phase.
     shared
         Seconds of the phases that were trained before this job.
     scores
-        Test metrics, [lanes] each.
+        Metrics after training, [lanes] each.
     """
     own = {
         "seconds_train": state.seconds.train - shared.train,

@@ -1,4 +1,4 @@
-"""What a person may ask of a training."""
+"""The request for a training, and its options."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from manyseeds.randomness.streams import STREAMS, Stream
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may ask for beside the suite; None leaves it to the suite.
+    """The options of a training; None leaves the choice to the suite.
 
     Attributes
     ----------
     backends
-        Named ones must be installed; () takes all that are.
+        Names of backends, which must be installed; () takes all that are installed.
     recipes
-        () takes all.
+        Names of recipes; () takes all.
     vary
-        The streams a seed drives; () as the suite says, with its variance study.
+        The streams a seed drives; () takes those of the suite, and its variance study.
     threads
-        Of each backend; None: all cores, or its share of them.
+        CPU threads of each backend; None: all cores, or its share of them.
     beside
         How many backends train at once, each on its share of the cores.
     memory
@@ -53,19 +53,19 @@ class Options:
             raise RequestError(f"--solo {self.solo}: expected 0 or more")
         if self.beside > 1 and self.device != "cpu":
             raise RequestError(
-                f"--beside {self.beside}: backends would share one GPU, and their seconds and "
-                "memory would be each other's. Leave it out, or train with --device cpu"
+                f"--beside {self.beside}: backends would share one GPU, and distort each "
+                "other's seconds and memory. Leave it out, or train with --device cpu"
             )
         for stream in self.vary:
             if stream not in STREAMS:
                 raise RequestError(f"--vary: {unknown('stream', stream, STREAMS)}")
             if self.vary.count(stream) > 1:
-                raise RequestError(f"--vary {stream}: is there twice")
+                raise RequestError(f"--vary {stream}: given twice")
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """Suites to train, or a run to go on with.
+    """Suites to train, or a run to continue.
 
     Attributes
     ----------
@@ -78,11 +78,11 @@ class TrainingRequest:
     results
         Folder in which each run gets a folder.
     resume
-        A run to go on with as planned, instead of suites.
+        A run to continue as planned, instead of suites.
     timeout
         Seconds without an epoch after which a job is abandoned.
     options
-        What is asked for beside the suites.
+        The options of the training.
     """
 
     suites: tuple[str, ...] = ()
@@ -96,11 +96,11 @@ class TrainingRequest:
     def __post_init__(self) -> None:
         if self.timeout is not None and not self.timeout > 0:
             raise RequestError(f"--timeout {self.timeout:g}: expected more than 0 seconds")
-        asked = self.suites or self.everything or self.quick or self.options != Options()
-        if self.resume is not None and asked:
+        is_new = self.suites or self.everything or self.quick or self.options != Options()
+        if self.resume is not None and is_new:
             raise RequestError(
-                "--resume goes on with a run as planned: name no suite with it, and no option "
+                "--resume continues a run as planned: give no suite with it, and no option "
                 "but --timeout, --results and --json"
             )
         if self.everything and self.suites:
-            raise RequestError("--all takes every suite: name none with it")
+            raise RequestError("--all trains every suite: give no suite with it")

@@ -91,13 +91,13 @@ class _Recorder:
         self._attempts = _attempts(ledger)
 
     def request(self, job: Job) -> Message:
-        """Return the request that has a worker train a job."""
+        """Return the request that asks a worker to train a job."""
         attempt, keep = self._attempts[job.id] + 1, self._keep[_group(job)]
         document = job.model_dump(mode="json")
         return {"type": "job", "job": document, "attempt": attempt, "keep": keep}
 
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
-        """Record what a backend runs on, unless it is recorded already."""
+        """Record the environment of a backend, unless it is recorded already."""
         environments = self.sessions[-1]["backends"]
         if environments.get(backend) != environment:
             environments[backend] = environment

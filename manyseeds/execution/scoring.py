@@ -38,9 +38,9 @@ def scores(
     Parameters
     ----------
     backend, precision
-        Those the recipe was trained with.
+        The backend and precision that the recipe was trained with.
     state
-        After the recipe's last phase.
+        The state after the recipe's last phase.
     task_data
         The source of the tasks' splits.
     """
@@ -51,16 +51,16 @@ def scores(
     phase = last.model_copy(update={"network": network, "frozen": ()})
     data = task_data.splits(phase.task, precision)
     cohort = _cohort(backend, phase, weights, data, lanes)
-    found = _named("test", _tested(cohort, network, data.test))
+    metrics = _named("test", _tested(cohort, network, data.test))
     if all(lane.split is None for lane in lanes.seeds):  # else lanes have rows of their own
-        found |= _named("fitted", _fitted(backend, phase, weights, data, lanes))
+        metrics |= _named("fitted", _fitted(backend, phase, weights, data, lanes))
     if recipe.monte_carlo:
         keys = noise_keys(last, lanes, "mc")
         sampling = Sampling(recipe.monte_carlo.samples, keys)
-        found |= _named("mc", _tested(cohort, network, data.test, sampling))
-    found["zero_share"] = _zero_share(weights)
-    found |= _dead_share(state, last) | _normality_error(state, last)
-    return found | _source_scores(backend, recipe, state, lanes, precision, task_data)
+        metrics |= _named("mc", _tested(cohort, network, data.test, sampling))
+    metrics["zero_share"] = _zero_share(weights)
+    metrics |= _dead_share(state, last) | _normality_error(state, last)
+    return metrics | _source_scores(backend, recipe, state, lanes, precision, task_data)
 
 
 def _cohort(backend: Backend, phase: Phase, weights: Weights, data: Splits, lanes: Lanes) -> Cohort:
@@ -106,12 +106,12 @@ def _source_scores(
         return {}
     source, layers = recipe.phases[first - 1], recipe.phases[first].sources()
     data = task_data.splits(source.task, precision)
-    found = {}
+    accuracies = {}
     after = with_layers(state.source, layers, state.weights)
     for when, weights in (("before", state.source), ("after", after)):
         metrics = _cohort(backend, source, weights, data, lanes).score(("accuracy",)).metrics
-        found[f"source_accuracy_{when}"] = metrics["accuracy"]
-    return found
+        accuracies[f"source_accuracy_{when}"] = metrics["accuracy"]
+    return accuracies
 
 
 def _zero_share(weights: Weights) -> Floats:
@@ -124,10 +124,12 @@ def _dead_share(state: State, phase: Phase) -> ByName:
     """Return the share of dead hidden units after the last epoch, where diagnosed."""
     widths = _hidden_units(phase.network)
     dead = {
-        each.layer: each.values * widths[each.layer]
-        for each in state.diagnoses
-        if each.quantity == "dead" and each.phase == phase.name and each.layer in widths
-    }  # the last epoch's come last
+        diagnosis.layer: diagnosis.values * widths[diagnosis.layer]
+        for diagnosis in state.diagnoses
+        if diagnosis.quantity == "dead"
+        and diagnosis.phase == phase.name
+        and diagnosis.layer in widths
+    }  # later epochs replace earlier ones
     if not dead:
         return {}
     return {"dead_share": np.sum(list(dead.values()), axis=0) / sum(widths.values())}
@@ -137,10 +139,10 @@ def _normality_error(state: State, phase: Phase) -> ByName:
     """Return the largest deviation of a layer's outputs from mean 0 and sd 1, where diagnosed."""
     hidden = _hidden_units(phase.network)
     seen = {
-        (each.layer, each.quantity): each.values
-        for each in state.diagnoses
-        if each.phase == phase.name and each.layer in hidden
-    }  # the last epoch's come last
+        (diagnosis.layer, diagnosis.quantity): diagnosis.values
+        for diagnosis in state.diagnoses
+        if diagnosis.phase == phase.name and diagnosis.layer in hidden
+    }  # later epochs replace earlier ones
     mode = "training" if any(name == "training_sd" for _, name in seen) else "output"
     far = [np.abs(v) for (_, name), v in seen.items() if name == f"{mode}_mean"]
     far += [np.abs(v - 1) for (_, name), v in seen.items() if name == f"{mode}_sd"]
@@ -149,15 +151,15 @@ def _normality_error(state: State, phase: Phase) -> ByName:
 
 def _hidden_units(network: Network) -> dict[str, int]:
     """Return how many units each activation of a hidden layer has, by its label."""
-    found, units = {}, 0
+    units_of, units = {}, 0
     for layer in network.layers[:-1]:
         if isinstance(layer, Dense):
             units = layer.units
         if isinstance(layer, ActivationLayer) or (
             isinstance(layer, Dense) and layer.activation.name != "linear"
         ):
-            found[layer.label] = units
-    return found
+            units_of[layer.label] = units
+    return units_of
 
 
 def _classifies(network: Network) -> bool:

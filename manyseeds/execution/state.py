@@ -16,7 +16,7 @@ from manyseeds.techniques.network import Weights
 
 @dataclass(frozen=True)
 class Seconds:
-    """Wall time of a whole cohort by account; data, compiling and logging are in none."""
+    """Wall time of a whole cohort, by purpose, without loading data, compiling and logging."""
 
     train: float = 0.0
     evaluate: float = 0.0
@@ -44,9 +44,9 @@ class State:
     Attributes
     ----------
     phases
-        How many have ended.
+        How many phases have ended.
     weights
-        Of the last phase's network, [lanes, ...] by variable.
+        Weights of the last phase's network, [lanes, ...] by variable.
     source
         Weights of the network before this one: the owner of `shared` layers.
     epochs_on_task, steps_of_network
@@ -60,7 +60,7 @@ class State:
     best_epoch
         Per lane: the epoch whose weights it has, counted over all phases.
     seconds
-        Of all phases.
+        The wall time of all phases.
     """
 
     phases: int
@@ -75,7 +75,7 @@ class State:
     seconds: Seconds
 
     def after(self, phase: Phase, weights: Weights, *, epochs: int, steps: int) -> State:
-        """Return the state after a phase of so many epochs and steps, with these weights.
+        """Return the state after a phase, with its weights and its numbers of epochs and steps.
 
         Both are counted in full where lanes stop early, so that no lane's streams depend on another
         lane.

@@ -46,7 +46,7 @@ class Timetable:
     Attributes
     ----------
     phase, lanes
-        Who is trained, and on which seeds.
+        The phase that is trained, and the seeds of its lanes.
     rows
         Rows of the training split that each lane trains on, [n] per lane.
     noise
@@ -54,7 +54,7 @@ class Timetable:
     first_epoch, first_step
         Epochs that earlier phases spent on this task, and steps they took with this network.
     features
-        Of an example.
+        The number of features of an example.
     """
 
     phase: Phase

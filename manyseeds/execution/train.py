@@ -1,4 +1,4 @@
-"""Train suites, or go on with a run: what the command line, the API and the gate call."""
+"""Trains suites, or continues a run, for the command line, the API and the gate."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from manyseeds.suite.suite import Suite
 
 
 class Display(Protocol):
-    """Shows a person what is trained."""
+    """Shows a person the progress of training."""
 
     def notice(self, line: str) -> None:
-        """Show something worth knowing about how a plan came out."""
+        """Show a remark about a plan: a backend is left out, or cohorts are split."""
 
     def run(self, ledger: Ledger, done: frozenset[int]) -> AbstractContextManager[Observer]:
         """Show a run whose jobs `done` are already in its ledger."""
@@ -39,20 +39,20 @@ class InterruptedRunError(ManyseedsError):
         recorded = int(statuses.sum() - statuses.get("missing", 0))
         super().__init__(
             f"stopped. {recorded} of {int(statuses.sum())} trainings are recorded in "
-            f"{ledger.folder}. Go on with: manyseeds run --resume {ledger.folder.name} "
+            f"{ledger.folder}. Continue with: manyseeds run --resume {ledger.folder.name} "
             f"--results {ledger.folder.parent}"
         )
 
 
 def train(request: TrainingRequest, display: Display) -> list[Ledger]:
-    """Train suites, or go on with a run, and return their ledgers.
+    """Train suites, or continue a run, and return the ledgers.
 
     Raises
     ------
     RequestError
         A suite, an option or a data set is wrong or missing; nothing has been written.
     InterruptedRunError
-        A person stopped it; what had ended is recorded.
+        A person stopped the training; the jobs that had ended are recorded.
     """
     targets = _targets(request, display)
     with closing(Workers()) as workers:
@@ -64,17 +64,19 @@ def train(request: TrainingRequest, display: Display) -> list[Ledger]:
 def _targets(request: TrainingRequest, display: Display) -> list[Ledger]:
     if request.resume is not None:
         return [_resumed(request.resume, request.results)]
-    # All of them are planned before the first is begun: a wrong one leaves no folder behind.
+    # All suites are planned before the first run begins: a wrong one leaves no folder behind.
     names, data = _names(request), TaskData()
-    planned = [_planned(name, request.options, request.quick, data) for name in names]
-    return [_begun(each, request.results, display) for each in planned]
+    plans = [_planned(name, request.options, request.quick, data) for name in names]
+    return [_begun(planned, request.results, display) for planned in plans]
 
 
 def _names(request: TrainingRequest) -> Sequence[str]:
     if request.everything:
         return suite_names()
     if not request.suites:
-        raise RequestError(f"which suite? Known: {', '.join(suite_names())}, or a TOML file")
+        raise RequestError(
+            f"no suite is named: give one of {', '.join(suite_names())}, or a TOML file"
+        )
     for name in request.suites:
         find_suite(name)
     return request.suites
@@ -88,7 +90,7 @@ def _planned(name: str, options: Options, quick: bool, data: TaskData) -> Planne
 
 
 def _load_data(suite: Suite, plan: Plan, data: TaskData) -> None:
-    """Load every data set once before anything is promised, so that a missing one is said now."""
+    """Load every data set before anything is promised, so that a missing one is reported now."""
     recipes = {suite.recipe(job.recipe, job.case) for job in plan.jobs}
     for task in {phase.task for recipe in recipes for phase in recipe.phases}:
         data.splits(task, plan.precision)

@@ -100,7 +100,7 @@ class JobTrainer:
         Parameters
         ----------
         job, attempt
-            What to train, and which attempt at it this is, from 1.
+            The job to train, and the number of this attempt at it, from 1.
         keep
             Prefixes of phases, by fingerprint, whose state to save: other jobs continue from them.
         report
@@ -132,7 +132,7 @@ class JobTrainer:
     def _trained(
         self, recipe: Recipe, lanes: Lanes, keep: frozenset[str], report: Report
     ) -> tuple[State, Seconds]:
-        """Train the phases that are not on disk; return the state and the seconds of the others."""
+        """Train the phases without a checkpoint; return the state and the seconds of the others."""
         state = self._resumed(recipe, lanes)
         shared = state.seconds
         while state.phases < len(recipe.phases):
@@ -145,7 +145,7 @@ class JobTrainer:
         return state, shared
 
     def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
-        """Return the state after as many phases as are on disk."""
+        """Return the state of the latest checkpoint; without one, that before the first phase."""
         for phases in range(len(recipe.phases), 0, -1):
             state = load_state(self._checkpoint(recipe, phases, lanes))
             if state is not None:

@@ -1,7 +1,7 @@
 """Training workers: one per backend, kept from suite to suite so that a framework is imported once.
 
-A worker trains the jobs of one run after another; what it prints goes to the log of the run it is
-working on.
+A worker trains the jobs of one run after another; its output goes to the log of the run that it
+trains at the time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MODULE = "manyseeds.execution.worker"
 
 @dataclass(eq=False)
 class BackendWorker:
-    """A worker process and what the dispatcher knows of it.
+    """A worker process, and its state as the dispatcher knows it.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class BackendWorker:
     settings
         The settings its backend is opened with.
     environment
-        What its backend runs on; None until it is open.
+        The environment of its backend; None until the backend is open.
     run
-        The folder of the run it is working on.
+        The folder of the run whose jobs it trains.
     crowded
-        Whether it said that it should not compile much more.
+        Whether it reported that it is running out of memory mappings.
     """
 
     process: Worker
@@ -78,10 +78,10 @@ class BackendWorker:
         self.process.send(message)
 
     def cause(self) -> str:
-        """Say how the process ended."""
+        """Return, in words, how the process ended."""
         death = self.process.death()
         if death.killed:
-            return "the worker was killed (by the system if memory ran out: train fewer --lanes)"
+            return "the worker was killed (by the system, if memory ran out: train fewer --lanes)"
         return f"the worker {death.cause}"
 
 
@@ -93,14 +93,14 @@ class Workers:
         self._inbox = Inbox()
 
     def close(self) -> None:
-        """End them all."""
+        """End all workers."""
         for backend in list(self._open):
             self.stop(backend)
 
     def at(self, ledger: Ledger, backend: str) -> BackendWorker:
         """Return a backend's worker for a run: the open one if it fits, else a new one.
 
-        A new one reports later that it is ready.
+        A new worker reports later that it is ready.
         """
         log = log_of(ledger, backend)
         log.parent.mkdir(exist_ok=True)
@@ -126,13 +126,13 @@ class Workers:
         Raises
         ------
         TimeoutError
-            None came within so many seconds.
+            No event came within `timeout` seconds.
         """
         return self._inbox.receive(timeout)
 
 
 def log_of(ledger: Ledger, backend: str) -> Path:
-    """Return the file that takes what a backend's worker prints."""
+    """Return the log file of a backend's worker."""
     return ledger.folder / "logs" / f"{backend}.log"
 
 

@@ -16,7 +16,7 @@ DELIVERED = ("ok", "diverged")
 
 
 def pack(ledger: Ledger) -> tuple[int, int]:
-    """Pack a run of which every row is delivered, and return its numbers of files before and after.
+    """Pack a run whose rows are all delivered; return its numbers of files before and after.
 
     An interruption loses nothing: the packed files are written and read back before the first of
     the others is removed, and packing again continues from there.

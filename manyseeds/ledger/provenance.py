@@ -45,7 +45,7 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
 
 
 def _portable(argument: str) -> str:
-    """Return an argument without the folders of this machine, for ledgers are given to others."""
+    """Return an argument without the folders of this machine, because ledgers are shared."""
     option, equals, value = argument.rpartition("=")
     path = Path(value)
     return f"{option}{equals}{path.name}" if path.is_absolute() else argument

@@ -17,11 +17,11 @@ class JunitCase:
     Attributes
     ----------
     name, classname
-        What was tested, and where CI systems group it.
+        The name of the test, and the group in which CI systems show it.
     outcome
         "passed", "failed" or "skipped".
     message, details
-        One line that says why it did not pass, and what else there is to know.
+        One line that says why the test did not pass, and further details.
     """
 
     name: str

@@ -29,13 +29,13 @@ def epoch_work(phase: Phase, lanes: int) -> int:
     """Return about how much work an epoch is: the examples its lanes see."""
     task = phase.task
     described = dataset(task.dataset)
-    kept = len(task.classes) if task.classes else len(described.classes)
-    rows = (described.train - task.valid) * kept // len(described.classes)
+    classes = len(task.classes) if task.classes else len(described.classes)
+    rows = (described.train - task.valid) * classes // len(described.classes)
     return lanes * (min(rows, task.train) if task.train else rows)
 
 
 def job_work(plan: Plan, suite: Suite) -> dict[int, int]:
-    """Return each job's work, phases that an earlier job trains for it left out."""
+    """Return each job's work, without the phases that an earlier job trains for it."""
     trained: set[Any] = set()
     work: dict[int, int] = {}
     for job in plan.jobs:
@@ -50,13 +50,13 @@ def job_work(plan: Plan, suite: Suite) -> dict[int, int]:
 
 
 class TerminalDisplay:
-    """Shows runs on a terminal, or as plain lines where the output is none."""
+    """Shows runs as bars on a terminal, else as plain lines."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
 
     def notice(self, line: str) -> None:
-        """Show something worth knowing about how a plan came out."""
+        """Show a remark about a plan: a backend is left out, or cohorts are split."""
         self._console.print(f"[yellow]note[/]: {line}", highlight=False)
 
     def run(self, ledger: Ledger, done: frozenset[int]) -> RunDisplay:
@@ -72,9 +72,9 @@ class TerminalDisplay:
 
 
 class RunDisplay:
-    """Progress on the standard error stream: of the run, and of each backend's job that is on.
+    """Progress on the standard error stream: of the run, and of the job that each backend trains.
 
-    The run's bar counts the examples seen, so that its time left is not fooled by short recipes.
+    The run's bar counts the examples seen, so that short recipes do not distort the time left.
     """
 
     def __init__(self, plan: Plan, suite: Suite, done: frozenset[int], console: Console) -> None:
@@ -101,7 +101,7 @@ class RunDisplay:
         self._progress.stop()
 
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
-        """Say what a backend runs on."""
+        """Print the device, threads and versions of a backend."""
         versions = ", ".join(f"{n} {v}" for n, v in environment["versions"].items())
         self._say(
             f"[bold]{backend}[/]: {environment['device_name']}, "
@@ -109,7 +109,7 @@ class RunDisplay:
         )
 
     def started(self, job: Job) -> None:
-        """Show which job is on."""
+        """Show the job that has started."""
         total = sum(phase.epochs for phase in self._suite.recipe(job.recipe, job.case).phases)
         if job.backend not in self._jobs:
             self._jobs[job.backend] = self._progress.add_task("job", note="")
@@ -123,7 +123,7 @@ class RunDisplay:
         self._note()
 
     def epoch(self, job: Job, progress: EpochProgress) -> None:
-        """Move on by an epoch."""
+        """Advance the bars by an epoch."""
         recipe = self._suite.recipe(job.recipe, job.case)
         phase = next(phase for phase in recipe.phases if phase.name == progress.phase)
         note = progress.phase
@@ -133,19 +133,19 @@ class RunDisplay:
         self._progress.update(self._run, advance=epoch_work(phase, len(job.seeds)))
 
     def ended(self, job: Job, statuses: Mapping[str, int], reason: str) -> None:
-        """Move on by a job; say what became of it if not all is well, or no bar says it."""
+        """Advance the run's bar by a job; print its outcome unless all is ok and a bar shows it."""
         self._ended += 1
         self._so_far += self._work[job.id]
         self._progress.update(self._run, completed=self._so_far)
         self._progress.update(self._jobs[job.backend], visible=False)
         self._note()
-        what = ", ".join(f"{n} {status}" for status, n in statuses.items())
+        counts = ", ".join(f"{n} {status}" for status, n in statuses.items())
         well = set(statuses) == {"ok"}
         if not well or not self._console.is_terminal:
             colour = "green" if well else "yellow"
             because = f": {reason}" if reason else ""
             where = f"{self._ended}/{len(self._plan.jobs)}"
-            self._say(f"{where} [{colour}]{_name(job)}[/]: {what}{because}")
+            self._say(f"{where} [{colour}]{_name(job)}[/]: {counts}{because}")
 
     def _note(self) -> None:
         self._progress.update(self._run, note=f"{self._ended} of {len(self._plan.jobs)} jobs")

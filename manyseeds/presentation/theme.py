@@ -1,4 +1,4 @@
-"""The look of figures, and their files, which are the same every time."""
+"""The style of figures, and their files, which are the same every time."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def shortened(name: str, letters: int) -> str:
 def logarithmic(axis: Axis, *, each: bool = False) -> None:
     """Mark an axis that is already logarithmic, and has its limits, in plain figures.
 
-    Marks stand at powers of ten; with `each`, at round figures, as many as there is room for.
+    Marks are at powers of ten; with `each`, at round figures where there is room for them.
     """
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)

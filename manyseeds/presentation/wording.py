@@ -69,8 +69,8 @@ class Unit:
         """Return "1.96 points"."""
         digits = self.digits if math.isnan(value) else _needed(self.scaled(value), self.digits)
         text = number(self.scaled(value), digits)
-        one = text == "1" and self.difference == " points"
-        return text + (" point" if one else self.difference)
+        singular = text == "1" and self.difference == " points"
+        return text + (" point" if singular else self.difference)
 
     def interval(self, low: float, high: float) -> str:
         """Return "1.79 to 2.13"."""

@@ -1,4 +1,4 @@
-"""How a worker process ended: its status or signal, and the last of what it printed."""
+"""How a worker process ended: its status or signal, and the end of its output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Death:
         Its exit status, or minus the number of the signal that killed it; None if it closed its
         pipe and had to be killed.
     log
-        The last of what it printed.
+        The end of its output.
     """
 
     status: int | None
@@ -35,7 +35,7 @@ class Death:
 
     @property
     def killed(self) -> bool:
-        """Whether somebody killed it: the system, if memory ran out."""
+        """Whether it was killed by SIGKILL, as the system does when memory runs out."""
         return self.status == -signal.SIGKILL
 
     @property

@@ -1,6 +1,6 @@
 """Messages on a pipe: JSON objects, preceded by their length.
 
-A reader sees a message whole or not at all, whatever it holds and wherever the writer died.
+A reader sees a message whole or not at all, even if the writer dies in the middle of it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ Message = dict[str, Any]
 
 
 class Readable(Protocol):
-    """What messages are read from: a pipe, with a buffer or without."""
+    """A source of messages: a pipe, buffered or not."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Return up to so many bytes; none at the end."""
+        """Return up to `size` bytes; none at the end."""
 
 
 class Writable(Protocol):
-    """What messages are written to: a buffered pipe."""
+    """A destination of messages: a buffered pipe."""
 
     def write(self, content: bytes, /) -> object:
-        """Write all of it, at the latest with `flush`."""
+        """Write all of the content, at the latest when `flush` is called."""
 
     def flush(self) -> object:
-        """Hand over what was written."""
+        """Pass on everything written so far."""
 
 
 _LENGTH = struct.Struct(">Q")
@@ -44,7 +44,7 @@ def write_message(stream: Writable, content: Message | ManyseedsError) -> None:
     Raises
     ------
     BrokenPipeError
-        Nobody reads the pipe any more.
+        The pipe is no longer read.
     """
     if isinstance(content, ManyseedsError):
         frame: Message = {_ERROR: content.exit_status, _TEXT: str(content)}
@@ -73,7 +73,7 @@ def _content(frame: Message) -> Message | ManyseedsError:
 
 
 def _read_exactly(stream: Readable, count: int) -> bytearray | None:
-    """Return so many bytes, or None if the stream ends before."""
+    """Return `count` bytes, or None if the stream ends before that."""
     content = bytearray()
     while len(content) < count:
         part = stream.read(min(count - len(content), _READ_BYTES))

@@ -16,14 +16,14 @@ _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 
 
 def cores() -> int:
-    """Return how many cores this process may use; all there are, on a system that does not say."""
+    """Return how many cores this process may use; all of them, if the system does not say."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def idle_cores(seconds: float = 1.0) -> int:
-    """Return how many of these cores were idle over a time, in seconds; one at least."""
+    """Return how many of these cores are idle, measured over some seconds; at least one."""
     used = psutil.cpu_percent(seconds, percpu=True)
     mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(used))
     return max(1, round(sum(1 - used[core] / 100 for core in mine if core < len(used))))
@@ -38,8 +38,8 @@ def forget_peak_memory() -> None:
 def mapped_files() -> int:
     """Return the bytes of mapped files that are in memory, on Linux; else 0.
 
-    How many of a library's pages are mapped depends on how its file lies in the system's cache: the
-    same program, freshly installed, maps a third more.
+    How many of a library's pages are mapped depends on the system's file cache: the same program,
+    freshly installed, maps a third more.
     """
     return int(getattr(psutil.Process().memory_info(), "shared", 0))
 

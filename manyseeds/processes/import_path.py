@@ -30,7 +30,7 @@ def worker_path() -> list[str]:
 def worker_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """Return the parent's environment with changes, without PYTHONPATH.
 
-    A `sitecustomize` that lies on PYTHONPATH would run before the worker's first line.
+    A `sitecustomize` on PYTHONPATH would run before the worker's first line.
     """
     environment = {**os.environ, **changes}
     environment.pop(_VARIABLE, None)

@@ -1,7 +1,7 @@
-"""The worker's end: answer the parent's requests until it goes away.
+"""The worker's end: answer the parent's requests until the parent ends.
 
-A worker is a module that ends in `serve(handler)` under a main guard. Whatever it prints goes to
-its log; messages travel on pipes of their own.
+A worker is a module that ends in `serve(handler)` under a main guard. Its output goes to its log;
+messages travel on pipes of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Handler = Callable[[Message, Send], None]
 
 
 def serve(handler: Handler) -> None:
-    """Hand each request to a handler; end the process at once when the parent has gone.
+    """Hand each request to a handler; end the process as soon as the parent ends.
 
     A `ManyseedsError` travels to the parent, which raises it, and the next request is handled. Any
     other exception ends the process, with its traceback in the log.
@@ -46,12 +46,12 @@ def serve(handler: Handler) -> None:
 
 
 def worker_arguments() -> list[str]:
-    """Return what `Worker.start` was called with beside the module's name."""
+    """Return the arguments of `Worker.start` that follow the module's name."""
     return sys.argv[3:]
 
 
 def log_to(path: Path) -> None:
-    """Write what the process prints to another file from now on."""
+    """Redirect the output of the process to another file."""
     sys.stdout.flush()
     sys.stderr.flush()
     with path.open("ab") as log:

@@ -1,4 +1,4 @@
-"""Runs a module as a worker: a script, because it is what makes manyseeds importable.
+"""Runs a module as a worker. It is a script, because it is what makes manyseeds importable.
 
     python -P -s start_worker.py PATH MODULE REQUESTS ANSWERS ARGUMENTS...
 

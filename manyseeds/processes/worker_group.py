@@ -10,9 +10,9 @@ from manyseeds.processes.worker_process import Worker
 
 
 class WorkerGroup:
-    """Starts workers, from any thread, and ends them all when it is left.
+    """Starts workers, from any thread, and ends them all when its `with` block ends.
 
-    Threads that wait for their workers' answers then see them die, and need not be waited for.
+    Threads that wait for answers then see their workers die, so they end without being waited for.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class WorkerGroup:
     def start(
         self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> Worker:
-        """Start a worker, see `Worker.start`; in a group that is stopped it is killed at once."""
+        """Start a worker, as `Worker.start` does; a stopped group kills it at once."""
         worker = Worker.start(module, *arguments, environment=environment)
         with self._lock:
             self._workers = [other for other in self._workers if other.alive]
@@ -39,7 +39,7 @@ class WorkerGroup:
         return worker
 
     def stop(self) -> None:
-        """Kill all, and whatever is started later."""
+        """Kill all workers, and any that is started later."""
         with self._lock:
             self.stopped = True
             for worker in self._workers:

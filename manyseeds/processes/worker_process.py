@@ -27,7 +27,7 @@ from manyseeds.processes.framing import Message, read_messages, write_message
 from manyseeds.processes.import_path import worker_environment, worker_path
 
 Event = Message | ManyseedsError | None
-"""An answer; an error that the worker raised on purpose; None: the worker says no more."""
+"""An answer; an error that the worker raised on purpose; None when the worker's pipe has closed."""
 
 ENDING_SECONDS = 10.0
 """How long a process may take to end after its pipe has closed."""
@@ -37,7 +37,7 @@ _STARTER = str(Path(__file__).with_name("start_worker.py"))
 
 
 class Inbox:
-    """Where the events of one or several workers arrive, in the order in which they came."""
+    """A queue of the events of one or several workers, in the order of their arrival."""
 
     def __init__(self) -> None:
         self._events: SimpleQueue[tuple[Worker, Event]] = SimpleQueue()
@@ -52,7 +52,7 @@ class Inbox:
         Raises
         ------
         TimeoutError
-            None came within so many seconds.
+            No event came within `timeout` seconds.
         """
         try:
             return self._events.get(timeout=timeout)
@@ -61,10 +61,10 @@ class Inbox:
 
 
 class Worker:
-    """A module at work in a process of its own, which ends when this process does.
+    """A module that runs in a process of its own, which ends when this process ends.
 
-    Its standard input is empty, its output and errors go to a log. It imports what this process
-    can import, but nothing from the working folder, and runs no start-up file of the user's.
+    Its standard input is empty, its output and errors go to a log. It can import the same modules
+    as this process, but nothing from the working folder, and runs no start-up file of the user's.
     """
 
     def __init__(
@@ -89,13 +89,14 @@ class Worker:
         Parameters
         ----------
         module, arguments
-            Its full name; what `worker_arguments` returns in it.
+            The module's full name, and the arguments that `worker_arguments` returns in it.
         log
-            The file to append what it prints to; None: a temporary one, for the cause of its death.
+            The file to which its output is appended; None: a temporary one, in which the cause of
+            its death is found.
         environment
             Variables that differ from this process's.
         inbox
-            Where its events arrive; None: in one of its own, which `receive` reads.
+            The inbox in which its events arrive; None: one of its own, which `receive` reads.
         """
         child_requests, requests = os.pipe()
         answers, child_answers = os.pipe()
@@ -130,11 +131,11 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not ended."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def send(self, message: Message) -> None:
-        """Send a request; a worker that has died says so by the end of its events."""
+        """Send a request; if the worker has died, the end of its events says so."""
         with contextlib.suppress(BrokenPipeError):
             write_message(self._requests, message)
 
@@ -146,9 +147,9 @@ class Worker:
         ManyseedsError
             The worker raised it.
         WorkerDiedError
-            It ended before it answered.
+            The worker ended before it answered.
         TimeoutError
-            Nothing came within so many seconds.
+            No answer came within `timeout` seconds.
         """
         _, event = self._inbox.receive(timeout)
         if event is None:
@@ -158,7 +159,7 @@ class Worker:
         return event
 
     def death(self) -> Death:
-        """Return how a worker ended that says no more; one that lives on is killed."""
+        """Return how a worker ended whose pipe has closed; kill it if it does not end."""
         status: int | None
         try:
             status = self._process.wait(ENDING_SECONDS)

@@ -159,7 +159,7 @@ def test_a_layer_the_baseline_lacks_is_missing_and_fails(check, folder):
     baseline.accept([], "less", dropped=[Row.parse(ROW)])
     answer = check()
     assert answer.status == 1
-    assert "the baseline has no entry of it" in answer.out
+    assert "the baseline has no entry for it" in answer.out
 
 
 @pytest.mark.parametrize(

@@ -693,7 +693,7 @@ def test_a_resumed_run_takes_no_other_wishes(train, resume, tiny, option):
     _, ledger = train(tiny(), "--recipe", "scratch")
     answer = resume(ledger, *option.split())
     assert answer.status == 2
-    assert "--resume goes on with a run as planned" in answer.err
+    assert "--resume continues a run as planned" in answer.err
 
 
 def test_an_unknown_run_is_refused_with_the_nearest(train, manyseeds, tiny, results):

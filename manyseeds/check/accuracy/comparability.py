@@ -53,11 +53,11 @@ def different_question(now: BaselineEntry, then: BaselineEntry, *, same_seeds: b
     for key, meaning in (("varied", "streams that a seed drives"), ("primary", "primary metric")):
         if then.context[key] != now.context[key]:
             differences.append(f"{meaning}: {then.context[key]} → {now.context[key]}")
-    data, known = now.context["datasets"], then.context["datasets"]
+    current, earlier = now.context["datasets"], then.context["datasets"]
     differences += [
         f"data set {name!r} has different files (SHA-256)"
-        for name in sorted(set(data) & set(known))
-        if data[name] and known[name] and data[name] != known[name]
+        for name in sorted(set(current) & set(earlier))
+        if current[name] and earlier[name] and current[name] != earlier[name]
     ]
     if same_seeds and not np.array_equal(np.sort(seeds_of(now)), np.sort(seeds_of(then))):
         differences.append(f"seeds {_range(seeds_of(then))} → {_range(seeds_of(now))}")

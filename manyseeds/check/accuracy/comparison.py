@@ -23,7 +23,7 @@ from manyseeds.errors import RequestError
 from manyseeds.ledger.ledger import Ledger
 
 EntryPair = tuple[BaselineEntry, BaselineEntry | None]
-"""An entry of now, and the one it is compared with, if there is one."""
+"""A new entry, and the entry of the baseline to compare it with, if there is one."""
 
 
 def compare(
@@ -70,13 +70,13 @@ def compare_runs(left: Ledger, right: Ledger) -> LayerResult:
     Raises
     ------
     RequestError
-        They are of different suites, or this version of manyseeds cannot read the suite of one.
+        The runs are of different suites, or this version of manyseeds cannot read their suite.
     """
     started = time.perf_counter()
     if left.plan.suite != right.plan.suite:
         raise RequestError(
             f"{left.folder.name} is of suite {left.plan.suite!r}, {right.folder.name} of "
-            f"{right.plan.suite!r}: name two runs of one suite"
+            f"{right.plan.suite!r}: name two runs of the same suite"
         )
     before = {entry.row: entry for entry in entries_of(left)}
     now = entries_of(right)
@@ -99,7 +99,7 @@ def compare_pairs(
     Parameters
     ----------
     absent
-        Findings about rows that are not there now.
+        Findings about rows that are missing now.
     same_seeds
         Whether entries of different seeds are refused.
     numerics_agree
@@ -118,10 +118,10 @@ def compare_pairs(
     if not pairs and not findings:
         message = "there is nothing to compare: no row was trained with the suite's own streams"
         findings.append(_missing(Row("accuracy", "all", "all"), message))
-    judgements = judge_together([one.values for one in compared])
+    judgements = judge_together([quantity.values for quantity in compared])
     findings += [
-        finding_of(one, judgement, numerics_agree or {})
-        for one, judgement in zip(compared, judgements, strict=True)
+        finding_of(quantity, judgement, numerics_agree or {})
+        for quantity, judgement in zip(compared, judgements, strict=True)
     ]
     return LayerResult(
         "accuracy",

@@ -46,7 +46,7 @@ def entries_of(ledger: Ledger) -> list[BaselineEntry]:
     Raises
     ------
     RequestError
-        This version of manyseeds no longer reads the run's suite.
+        This version of manyseeds can no longer read the run's suite.
     RunError
         The ledger is damaged.
     """
@@ -87,9 +87,9 @@ def entries_from(
 
 
 def least_effects(suite: Suite) -> dict[str, float]:
-    """Return by metric the least difference that counts in a suite: the smallest of its claims.
+    """Return the least difference that counts in a suite, by metric: the smallest of its claims.
 
-    The suite's own metric is always there, other metrics if a claim is about a difference in them.
+    The suite's own metric is always included, another only if a claim is about a difference in it.
     """
     smallest: dict[str, float] = {}
     for claim in suite.claims:
@@ -147,17 +147,17 @@ def _question(suite: Suite, recipe: Recipe) -> dict[str, Any]:
 
 def _conditions(plan: Plan, sessions: list[dict[str, Any]], backend: str) -> dict[str, Any]:
     """Return the conditions recorded by the last session that opened the backend."""
-    opened = [one for one in sessions if backend in one.get("backends", {})]
+    opened = [entry for entry in sessions if backend in entry.get("backends", {})]
     session = opened[-1] if opened else {}
-    described = session.get("backends", {}).get(backend, {})
+    environment = session.get("backends", {}).get(backend, {})
     own = {k: v for k, v in session.get("versions", {}).items() if k in ("manyseeds", "numpy")}
     return {
-        "versions": {**own, **described.get("versions", {})},
-        "device": described.get("device", plan.device),
-        "machine": described.get("device_name") or session.get("processor", ""),
+        "versions": {**own, **environment.get("versions", {})},
+        "device": environment.get("device", plan.device),
+        "machine": environment.get("device_name") or session.get("processor", ""),
         "platform": session.get("platform", ""),
-        "threads": described.get("threads", plan.threads),
-        "switches": described.get("switches", {}),
+        "threads": environment.get("threads", plan.threads),
+        "switches": environment.get("switches", {}),
         "precision": plan.precision,
         "deterministic": plan.deterministic,
         "tf32": plan.tf32,

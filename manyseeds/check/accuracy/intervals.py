@@ -70,7 +70,7 @@ class SeedComparison:
 
 
 def deviations(values: Floats) -> Floats:
-    """Return the distance of each value from their median, by which spreads are compared.
+    """Return each value's distance from the median; spreads are compared by its mean.
 
     Brown and Forsythe (1974): a difference of the means of these is one of spreads, and holds its
     level where the values are not normal. Paired by seed, Grambsch (1994).
@@ -106,14 +106,14 @@ def intervals(comparisons: Sequence[SeedComparison], level: float) -> list[Estim
     }
     estimates: dict[int, Estimate] = {}
     for kind, method in methods.items():
-        places = [place for place, one in enumerate(comparisons) if one.kind == kind]
+        places = [place for place, comparison in enumerate(comparisons) if comparison.kind == kind]
         if places:
             estimates |= zip(places, method([comparisons[p] for p in places], level), strict=True)
     return [estimates[place] for place in range(len(comparisons))]
 
 
 def _of_pairs(comparisons: Sequence[SeedComparison], level: float) -> list[Estimate]:
-    return _means([one.now - one.then for one in comparisons], level)
+    return _means([comparison.now - comparison.then for comparison in comparisons], level)
 
 
 def _means(columns: Sequence[Floats], level: float) -> list[Estimate]:
@@ -140,8 +140,8 @@ def _of_independent(
     level: float,
     of_side: Callable[[Sequence[Floats], float], list[Estimate]],
 ) -> list[Estimate]:
-    then = of_side([one.then for one in comparisons], level)
-    now = of_side([one.now for one in comparisons], level)
+    then = of_side([comparison.then for comparison in comparisons], level)
+    now = of_side([comparison.now for comparison in comparisons], level)
     return [difference_of(*sides) for sides in zip(then, now, strict=True)]
 
 

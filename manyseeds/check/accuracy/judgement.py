@@ -1,9 +1,9 @@
-"""Decisions whether quantities that scatter over seeds have changed, corrected for their number.
+"""Decides whether quantities that vary over seeds have changed, corrected for their number.
 
 All comparisons of a check are judged together. With k of them open, each has an interval of
 coverage 1 - 0.01 / k; settled ones leave narrower intervals for the others
-(`manyseeds.check.step_down`). In a check where nothing has changed, chance alone makes at least one
-comparison "changed" in one of a hundred checks at most.
+(`manyseeds.check.step_down`). Where nothing has changed, chance alone makes a comparison
+"changed" in at most one of a hundred checks.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Judgement:
         The interval's coverage.
     seeds_needed
         After "cannot tell": how many seeds would show that nothing has changed (`seeds_to_tell`).
-        If there already are as many, how many would settle a change of the observed size.
+        If the comparison already has that many, how many would settle a change of the observed
+        size.
     """
 
     decision: Decision
@@ -96,7 +97,7 @@ def subject_to_chance(comparisons: Sequence[SeedComparison]) -> list[int]:
 
 
 def level_among(comparisons: int) -> float:
-    """Return the coverage of each interval while so many comparisons are open."""
+    """Return the coverage of each interval while this many comparisons are open."""
     return 1 - (1 - FAMILY_LEVEL) / max(1, comparisons)
 
 
@@ -132,8 +133,8 @@ def _seeds_needed(comparison: SeedComparison, judgement: Judgement) -> float:
 def seeds_to_tell(sd: float, least_effect: float, level: float, power: float = POWER) -> float:
     """Return how many seeds would show that an unchanged quantity is unchanged.
 
-    For normal differences and Student's interval, which must lie within ± the least effect. As many
-    seeds find a change of twice the least effect more often than that.
+    For normal differences and Student's interval, which must lie within ± the least effect. With
+    the same number of seeds, a change of twice the least effect is found even more often.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def seeds_to_tell(sd: float, least_effect: float, level: float, power: float = P
     least_effect, level
         The least difference that counts, and the coverage of the interval.
     power
-        The chance of showing it.
+        The probability of showing it.
 
     Returns
     -------

@@ -90,8 +90,8 @@ def _sides(compared: QuantityComparison) -> str:
 def _sample(values: SeedComparison) -> str:
     """Return how many seeds were compared, and how."""
     if values.kind == "paired":
-        known = correlation(values.then, values.now)
-        suffix = "" if math.isnan(known) else f" (correlation {known:.2f})"
+        coefficient = correlation(values.then, values.now)
+        suffix = "" if math.isnan(coefficient) else f" (correlation {coefficient:.2f})"
         return f"{values.seeds} seeds paired{suffix}"
     counts = f"{len(values.then)} and {len(values.now)} seeds"
     return f"{counts} unpaired" if values.kind == "unpaired" else f"of {counts}"
@@ -127,23 +127,25 @@ def notes_about(compared: Sequence[QuantityComparison]) -> Iterator[str]:
     """Yield remarks about all comparisons: their correction, determinism and conditions."""
     if not compared:
         return
-    uncertain = len(subject_to_chance([one.values for one in compared]))
-    identical = sum(one.values.identical for one in compared)
+    uncertain = len(subject_to_chance([quantity.values for quantity in compared]))
+    identical = sum(quantity.values.identical for quantity in compared)
     yield (
         f"{len(compared)} comparisons, {identical} of identical values; intervals are corrected "
         f"for the {uncertain} others (Holm; at most {1 - FAMILY_LEVEL:.0%} of unchanged checks "
         "raise a false alarm)"
     )
-    unstable = sorted({one.now.backend for one in compared if _not_deterministic(one)})
+    unstable = sorted(
+        {quantity.now.backend for quantity in compared if _not_deterministic(quantity)}
+    )
     if unstable:
         yield (
             f"{', '.join(unstable)}: numbers differ although code, versions, machine, threads and "
             "lanes are the same: something is not deterministic"
         )
     backends: dict[str, set[str]] = {}
-    for one in compared:
-        for condition in different_conditions(one.now, one.then):
-            backends.setdefault(condition, set()).add(one.now.backend)
+    for quantity in compared:
+        for condition in different_conditions(quantity.now, quantity.then):
+            backends.setdefault(condition, set()).add(quantity.now.backend)
     for condition, names in backends.items():
         yield f"different conditions ({', '.join(sorted(names))}): {condition}"
 

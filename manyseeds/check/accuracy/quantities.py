@@ -2,9 +2,8 @@
 
 Seeds are paired wherever both sides have the same ones. That is valid whatever has changed: a seed
 is one draw of the streams, the draws are independent, and the mean difference estimates the
-difference of the means. If the streams no longer give both sides the same numbers, the pairs are no
-more alike than strangers, and the interval is as wide as one of independent samples; never too
-narrow.
+difference of the means. If the streams no longer give both sides the same numbers, the sides of a
+pair are independent, and the interval is as wide as that of independent samples: never too narrow.
 """
 
 from __future__ import annotations

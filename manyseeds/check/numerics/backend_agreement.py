@@ -1,7 +1,7 @@
 """Compares the backends with each other as they are now, beside the comparison with the baseline.
 
-A change of all backends alike is one of the harness; a backend that now disagrees with the others
-is to blame even if it is as it was in the baseline.
+If all backends have changed alike, the cause is in the harness. A backend that now disagrees with
+the others is to blame even if it still follows the baseline.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from manyseeds.conformance.deviations import deviations
 from manyseeds.conformance.matrix import BackendPair, is_allowed
 
 CHANGED_ALIKE = (
-    "changed on every backend alike, and they agree with each other: the cause is in the harness, "
-    "not in a framework"
+    "all backends changed in the same way and still agree with each other: the cause is in the "
+    "harness, not in a framework"
 )
 
 
 def with_agreement(findings: Mapping[Row, Finding], now: NumericsMeasurement) -> dict[Row, Finding]:
-    """Return the findings with what the comparison of the backends with each other says."""
+    """Return the findings, with the results of comparing the backends with each other."""
     disagreeing = [pair for pair in pairs_of_backends(now) if not pair.fine]
     return _with_disagreements(_changed_alike(findings, now, disagreeing), disagreeing)
 
@@ -48,7 +48,7 @@ def _changed_alike(
     now: NumericsMeasurement,
     disagreeing: Sequence[BackendPair],
 ) -> dict[Row, Finding]:
-    """Give recipes that changed on all backends alike their reason."""
+    """Add the reason to the findings about recipes that changed on all backends alike."""
     disputed = {pair.recipe for pair in disagreeing}
     explained = dict(findings)
     for name in now.recipes:
@@ -63,7 +63,7 @@ def _changed_alike(
 def _with_disagreements(
     findings: Mapping[Row, Finding], disagreeing: Sequence[BackendPair]
 ) -> dict[Row, Finding]:
-    """Add the disagreements to the findings about the backends to blame, which have changed."""
+    """Add the disagreements to the findings about the backends to blame; mark these changed."""
     marked = dict(findings)
     for name in dict.fromkeys(pair.recipe for pair in disagreeing):
         pairs = [pair for pair in disagreeing if pair.recipe == name]

@@ -60,13 +60,13 @@ def _compared(entry: BaselineEntry, baseline: Baseline) -> Finding:
         now=entry.versions,
     )
     if then is None:
-        message = "the baseline has no entry of it"
+        message = "the baseline has no entry for it"
         return replace(finding, state="missing", message=message, fails=True)
     if question := _different_question(entry, then):
         return replace(finding, state="not comparable", message=question, fails=True)
     differences = differences_between(entry, then)
     if differences.comparison.same:
-        message = f"as it was, to {differences.error:.1e}"
+        message = f"follows the baseline to {differences.error:.1e}"
         return replace(finding, size=differences.error, message=message)
     return replace(
         finding,
@@ -93,7 +93,7 @@ def _different_question(now: BaselineEntry, then: BaselineEntry) -> str:
 
     def change(key: str) -> str:
         if key == "recipe":
-            return "another recipe of this name"
+            return "a different recipe of this name"
         return f"{key} {then.context.get(key)} then, {now.context.get(key)} now"
 
     different = [key for key in _QUESTION if now.context.get(key) != then.context.get(key)]
@@ -129,7 +129,7 @@ def _gone(now: NumericsMeasurement, baseline: Baseline) -> Iterator[Finding]:
                 yield Finding(
                     row,
                     "missing",
-                    message="the baseline has this recipe, the parity kit no longer does",
+                    message="the baseline has this recipe, but the parity kit no longer does",
                     then=then.versions if then else {},
                     fails=True,
                 )

@@ -25,9 +25,9 @@ COMPUTED = ("loss", "penalty", "gradient", "averages", "moved")
 """Kinds of arrays with a backend's results of a step, in the order it computes them."""
 
 _OF_ALL_LANES = ("data", "noise", "counter", "order")
-"""Kept as one number for all lanes, which is equal or not."""
+"""Stored as one number for all lanes, which must be equal."""
 _NUMBERS = ("loss", "penalty", "rate", "momentum")
-"""Kept as they are, not as fingerprints."""
+"""Stored as they are, not as fingerprints."""
 
 _REQUEST_NAMES = {
     "data": "the data",
@@ -55,14 +55,15 @@ class FirstDifference:
     Attributes
     ----------
     phase
-        Its name.
+        The name of the phase.
     step
-        From 1, counted over all phases (epochs under early stopping); None: not in training.
+        The step, from 1, counted over all phases (epochs under early stopping); None if the
+        difference is not in training.
     kind
-        One of `REQUESTED` and `COMPUTED`, "length" (one trajectory goes on where the other has
-        stopped), "weights" (only those that the phase leaves) or "scores" (only those).
+        One of `REQUESTED` and `COMPUTED`, "length" (one trajectory continues where the other has
+        stopped), "weights" (only the phase's final weights) or "scores" (only the scores).
     tensors
-        The tensors of that kind that differ, if they are kept one by one.
+        The tensors of that kind that differ, if they are stored one by one.
     """
 
     phase: str
@@ -72,7 +73,7 @@ class FirstDifference:
 
     @property
     def in_request(self) -> bool:
-        """Whether the harness asked for something else."""
+        """Whether the requests of the harness differ, rather than the results of the backend."""
         return self.kind in REQUESTED
 
     @property
@@ -126,7 +127,7 @@ class FingerprintDifferences:
 
     @cached_property
     def tensors(self) -> dict[str, float]:
-        """The distance of every tensor that is kept one by one, the largest over its lanes."""
+        """The distance of every tensor that is stored one by one, the largest over its lanes."""
         if self.unmatched:
             return {}
         theirs = dict(zip(_names(self.theirs), self.theirs["tensors"], strict=True))
@@ -138,7 +139,7 @@ class FingerprintDifferences:
     def by_step(self, phase: str, kind: str) -> NDArray[np.float64]:
         """Return the distance of a phase's arrays of a kind, [steps], the largest over the lanes.
 
-        If one trajectory goes on for longer, there is one more step with an infinite distance.
+        If one trajectory is longer, there is one more step with an infinite distance.
         """
         ours, theirs = (_of_kind(arrays, phase, kind) for arrays in (self.ours, self.theirs))
         if ours is None or theirs is None:

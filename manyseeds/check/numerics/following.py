@@ -57,7 +57,7 @@ class Request:
     steps
         The number of steps of each recipe, by name.
     lanes
-        Seeds 0, 1, …, each a lane.
+        The number of lanes, which have the seeds 0, 1, ….
     """
 
     backend: str
@@ -76,7 +76,7 @@ class Followed:
     prints
         Fingerprints by recipe: arrays by name, of `summary`.
     failures
-        By recipe: why it could not be followed.
+        Reasons why recipes could not be followed, by recipe.
     environment
         `Backend.describe` as JSON; {} if the backend could not be opened.
     """
@@ -112,7 +112,7 @@ class Following:
     def follow_some(self, group: WorkerGroup) -> None:
         """Follow recipes on workers, one at a time, until none waits or the group is stopped.
 
-        Any number of threads may do so at once: each takes the next recipe as it has time.
+        Any number of threads may call it at once: each takes the next recipe when it is free.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class Following:
             return None
 
     def _fail_all(self, cause: str) -> None:
-        """Fail all recipes that wait: a backend that does not open follows none of them."""
+        """Fail all recipes that wait: a backend that does not open can follow none of them."""
         while name := self._take():
             self._failures[name] = cause
 
@@ -211,22 +211,24 @@ def summary(trajectory: Trajectory, phases: Mapping[str, RecordedPhase]) -> Arra
 
     Returns
     -------
-    By name: "PHASE/loss" and "PHASE/penalty" [lanes, steps], whole; "PHASE/gradient",
-    "PHASE/moved" (weights after each step) and "PHASE/averages" (moving ones) [lanes, steps, …],
-    each of a group of tensors; "PHASE/asked/…", what the harness asked for; "tensors"
-    [names, lanes, …] of single ones, "names": "PHASE/gradient/LAYER/VARIABLE" at the phase's first
-    step, "PHASE/weights/…" as it ends, "PHASE/scores/…".
+    Arrays
+        By name: "PHASE/loss" and "PHASE/penalty" [lanes, steps] as they are; "PHASE/gradient",
+        "PHASE/moved" (weights after each step) and "PHASE/averages" (moving averages)
+        [lanes, steps, …], each of a group of tensors; "PHASE/asked/…", the requests of the harness;
+        "tensors" [names, lanes, …] of single tensors, and their "names":
+        "PHASE/gradient/LAYER/VARIABLE" at the phase's first step, "PHASE/weights/…" at its end,
+        "PHASE/scores/…".
     """
     prints: Arrays = {}
     single: Arrays = {}
-    for phase, asked in phases.items():
+    for phase, recorded in phases.items():
         start = f"{phase}/"
         own = {n.removeprefix(start): v for n, v in trajectory.items() if n.startswith(start)}
         gradients = {name: v for name, v in own.items() if name.startswith("gradient/")}
         prints |= {f"{start}{name}": own[name] for name in ("loss", "penalty") if name in own}
         if gradients:
             prints[f"{start}gradient"] = of_group(gradients)
-        prints |= {f"{start}{name}": values for name, values in asked.arrays().items()}
+        prints |= {f"{start}{name}": values for name, values in recorded.arrays().items()}
         for name, values in own.items():
             if name not in ("loss", "penalty"):
                 at = values[:, 0] if name in gradients else values
@@ -237,7 +239,7 @@ def summary(trajectory: Trajectory, phases: Mapping[str, RecordedPhase]) -> Arra
 
 
 class FollowingRequests:
-    """Answers a worker's requests: first a backend, then recipes to follow on it."""
+    """Answers the requests to a worker: to open a backend, then to follow recipes on it."""
 
     def __init__(self) -> None:
         self._backend: Backend

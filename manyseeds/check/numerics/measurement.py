@@ -73,8 +73,8 @@ class NumericsMeasurement:
     backends, recipes
         Everything that was to be followed.
     whole
-        Whether no recipes were named: then a recipe that the baseline has and the kit has not is
-        missing.
+        Whether no recipes were named; only then does a recipe count as missing that the baseline
+        has and the kit does not.
     seconds
         How long it took.
     """
@@ -148,7 +148,7 @@ def follow_on(
     progress: Callable[[str], None] = _ignore,
     steps: Callable[[Recipe], int] | None = None,
 ) -> Iterator[tuple[str, Followed, dict[str, str]]]:
-    """Follow recipes on each backend; yield the backend, the answer, and what is unsupported.
+    """Follow recipes on each backend; yield the backend, its results, and unsupported recipes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def _request(
 
 
 def steps_of(recipe: Recipe) -> int:
-    """Return for how many steps a recipe is followed.
+    """Return the number of steps for which a recipe is followed.
 
     These are two epochs and the beginning of a third; with several phases, more than one epoch of
     each; with a schedule, enough steps to reach every part of it.

@@ -42,8 +42,8 @@ class ReasonOptions:
     Attributes
     ----------
     most
-        The most rows of a backend for which variants are followed, those of the fewest techniques
-        first; 0 for none.
+        The most rows of a backend for which variants are followed, those with the fewest
+        techniques first; 0 for none.
     device
         Where the backends compute.
     progress
@@ -136,14 +136,15 @@ def _undone(finding: Finding, now: NumericsMeasurement, baseline: Baseline, devi
 def undoes(before: float, after: float) -> bool:
     """Return whether a variant undoes a change, by the errors without it and with it.
 
-    An infinite error, of something that was 0, is only undone by following the baseline again.
+    An infinite error, of a quantity that was 0 in the baseline, is undone only by a variant that
+    reaches the tolerance.
     """
     limit = before / NEARER if math.isfinite(before) else 0.0
     return after <= max(TOLERANCE, limit)
 
 
 def _steps(recipe: Recipe, first: FirstDifference) -> int:
-    """Return for how many steps variants are followed: if possible, two beyond the difference.
+    """Return the number of steps to follow variants for: if possible, two past the difference.
 
     Several phases share the steps, and a difference after training needs them all.
     """
@@ -154,7 +155,7 @@ def _steps(recipe: Recipe, first: FirstDifference) -> int:
 
 
 def _error(ours: Arrays, theirs: Arrays, phases: tuple[str, ...], steps: int) -> float:
-    """Return the error over the first steps; the error of everything if these are all."""
+    """Return the error over the first steps; over everything if there are no further steps."""
     if len(phases) > 1 or len(theirs[f"{phases[0]}/loss"][0]) <= steps:
         return FingerprintDifferences(ours, theirs, phases).error
     names = [f"{phases[0]}/{kind}" for kind in COMPUTED]

@@ -32,7 +32,7 @@ class RecordedPhase:
     first
         Fingerprint of the first weights, [lanes, …].
     plans
-        Everything asked of each call.
+        The plan that each call was given.
     moved, averages
         Fingerprints after each call, [lanes, …]: of the trained weights, and of moving averages.
     """
@@ -45,7 +45,7 @@ class RecordedPhase:
     averages: list[NDArray[np.float64]] = field(default_factory=list)
 
     def arrays(self) -> Arrays:
-        """Return the recording as arrays by name; the steps are on the second or the only axis."""
+        """Return the recording as arrays by name, with the steps on the second or the only axis."""
         rates = [plan.rate for plan in self.plans]
         momenta = [plan.momentum for plan in self.plans if plan.momentum is not None]
         arrays: Arrays = {

@@ -114,7 +114,7 @@ def _shown_steps(
 
 
 def _value(arrays: Arrays, name: str, step: int) -> float | None:
-    """Return the value of the first lane at a step; of a fingerprint its norm."""
+    """Return the value of the first lane at a step; for a fingerprint, its norm."""
     values: NDArray[np.float64] | None = arrays.get(name)
     if values is None or step >= values.shape[1]:
         return None

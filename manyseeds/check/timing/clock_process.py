@@ -1,6 +1,6 @@
 """The worker that times one backend.
 
-Everything is timed in CPU seconds and in wall seconds: a neighbour that takes the core away is in
+Everything is timed in CPU seconds and in wall seconds: time lost to a neighbour on the core is in
 the latter only.
 """
 
@@ -32,8 +32,8 @@ LEAST_SECONDS = 0.004
 """The least time a measurement takes: a faster call is repeated."""
 
 PREPARATIONS = 8
-"""How often everything timed is prepared anew, with a share of the rounds each: where its memory
-happens to lie makes it 4 to 9 % slower or faster (standard deviation)."""
+"""How often every subject is prepared anew; the preparations share the rounds. The place of its
+memory makes a subject 4 to 9 % slower or faster (standard deviation)."""
 
 COMPILATIONS = 2
 
@@ -51,7 +51,7 @@ Reading = list[Seconds]
 
 @dataclass(frozen=True)
 class Timed:
-    """A prepared call, and how often one measurement makes it."""
+    """A prepared call, and how often one measurement repeats it."""
 
     call: Call
     times: int
@@ -83,7 +83,7 @@ def _measured(backend: Backend, subjects: list[str], rounds: int) -> dict[str, A
         failed |= unready
         if number == 0:
             forget_peak_memory()
-        for _ in range(number, rounds, PREPARATIONS):  # the first have a round more
+        for _ in range(number, rounds, PREPARATIONS):  # the first have one round more
             before = _measure(yardstick)
             for name, call in timed.items():
                 own, after = call.read(), _measure(yardstick)
@@ -121,7 +121,7 @@ def _ready(backend: Backend, subjects: list[str]) -> tuple[dict[str, Timed], dic
 
 
 def _compiling(backend: Backend, yardstick: Yardstick) -> Reading | None:
-    """Time compiling a program; None if the backend compiles nothing."""
+    """Return the seconds of compiling a program; None if the backend compiles nothing."""
     earlier = backend.compiled().programs
 
     def typical() -> Reading:
@@ -142,7 +142,7 @@ def _measure(yardstick: Yardstick) -> Reading:
 
 
 def _clocked(call: Call, times: int = 1) -> Seconds:
-    """Return the CPU and wall seconds of a call, a mean over so many times."""
+    """Return the CPU and wall seconds of a call, as the mean over `times` calls."""
     wall, cpu = perf_counter(), process_time()
     for _ in range(times):
         call()
@@ -151,7 +151,7 @@ def _clocked(call: Call, times: int = 1) -> Seconds:
 
 @contextmanager
 def _nothing_kept() -> Iterator[None]:
-    """Remove the programs compiled in the meantime, which would be loaded the next time."""
+    """Remove the programs compiled inside the block: the next call would load them."""
     folder = compiled_folder()
     before = _files(folder)
     yield

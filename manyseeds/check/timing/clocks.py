@@ -25,14 +25,14 @@ class Answer:
     Attributes
     ----------
     environment
-        What its backend runs on.
+        The device, threads and versions of its backend, as `Backend.describe` returns them.
     readings
         By subject, [rounds, 2 parts + 1, 2]: CPU and wall seconds of the yardstick's parts, the
         subject, the parts again.
     memory
         Its peak memory, in bytes.
     failed
-        By subject: why it could not be measured.
+        Reasons why subjects could not be measured, by subject.
     """
 
     environment: Mapping[str, Any] = field(default_factory=dict)

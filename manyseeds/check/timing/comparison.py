@@ -31,8 +31,8 @@ def compare(
         From `measure`. Rows of the baseline that these backends have and that are not among them
         are missing.
     floor
-        The least ratio that counts is 1 + floor, or its inverse; `WIDER` names subjects for which
-        it is more.
+        The least ratio that counts is 1 + floor, or its inverse; `WIDER` has the subjects with a
+        larger floor.
 
     Raises
     ------
@@ -49,8 +49,8 @@ def compare(
         elif then is not None:
             comparisons[entry.row] = TimeComparison.of(entry, then, floor)
     findings |= _not_measured(now, baseline)
-    comparable = {row: one for row, one in comparisons.items() if not one.differing}
-    findings |= {row: one.not_comparable() for row, one in comparisons.items() if one.differing}
+    comparable = {row: pair for row, pair in comparisons.items() if not pair.differing}
+    findings |= {row: pair.not_comparable() for row, pair in comparisons.items() if pair.differing}
     findings |= _judged(comparable)
     order = [entry.row for entry in now]
     order += [row for row in findings if row not in order]
@@ -73,12 +73,12 @@ def _judged(comparisons: Mapping[Row, TimeComparison]) -> dict[Row, Finding]:
 
 
 def _notes(comparisons: Iterable[TimeComparison]) -> tuple[str, ...]:
-    """Return what to do about rows that were timed under other conditions."""
-    elsewhere = sum(one.elsewhere for one in comparisons)
+    """Return the remedy for rows that were timed under other conditions, if there are any."""
+    elsewhere = sum(comparison.elsewhere for comparison in comparisons)
     if not elsewhere:
         return ()
     remedy = '`manyseeds baseline --accept --layer time --because "another machine"`'
-    return (f"{elsewhere} rows have a baseline from elsewhere; make one here: {remedy}",)
+    return (f"{elsewhere} rows have a baseline from another set-up; make one here: {remedy}",)
 
 
 def _why_missing(now: BaselineEntry, then: BaselineEntry | None) -> str:

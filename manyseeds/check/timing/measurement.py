@@ -1,4 +1,4 @@
-"""Measures the times of backends and makes entries of them.
+"""Measures the times of backends and turns them into entries.
 
 On a CPU the samples are CPU seconds, normalised by a yardstick measured beside them: neither a
 neighbour on the cores nor a machine that has slowed down counts as a change. On a GPU they are wall
@@ -103,7 +103,7 @@ def measure(backends: Sequence[str], options: TimingOptions | None = None) -> li
 def _entries(backend: str, processes: Sequence[Answer], threads: int) -> list[BaselineEntry]:
     """Return the entries of a backend, from the answers of its processes."""
     failed = {subject: why for answer in processes for subject, why in answer.failed.items()}
-    environment = next((each.environment for each in processes if each.environment), {})
+    environment = next((answer.environment for answer in processes if answer.environment), {})
     gpu = environment.get("device", "cpu") != "cpu"
     arrays = _arrays(processes, failed, gpu)
     context: dict[str, Any] = {
@@ -133,9 +133,9 @@ def _arrays(
 ) -> dict[str, dict[str, Floats]]:
     """Return the arrays of every subject that all processes have measured."""
     arrays = {
-        subject: _of_seconds([each.readings[subject] for each in processes], gpu, subject)
+        subject: _of_seconds([answer.readings[subject] for answer in processes], gpu, subject)
         for subject in (*WORKLOADS, COMPILE)
-        if subject not in failed and all(subject in each.readings for each in processes)
+        if subject not in failed and all(subject in answer.readings for answer in processes)
     }
     steps = [name for name, workload in WORKLOADS.items() if workload.kind == "step"]
     if arrays.keys() >= set(steps):
@@ -143,20 +143,20 @@ def _arrays(
     if MEMORY not in failed and len(processes) > 1:
         # The first process compiles the programs that the next ones load: it needed more memory,
         # and has not given all of it back.
-        peaks = [[float(each.memory)] for each in processes[1:]]
+        peaks = [[float(answer.memory)] for answer in processes[1:]]
         arrays[MEMORY] = {"samples": np.array(peaks)}
     return arrays
 
 
 def _share_waited(arrays: Sequence[Mapping[str, Floats]]) -> float:
-    """Return the share of the time in which the yardstick was ready to run and did not."""
+    """Return the share of the time in which the yardstick was ready to run but did not."""
     ratios = [a["yardstick waiting"].ravel() for a in arrays if "yardstick waiting" in a]
     return float(1 - 1 / np.mean(np.concatenate(ratios))) if ratios else 0.0
 
 
 def _about(subject: str) -> dict[str, Any]:
     workload = COMPILED if subject == COMPILE else WORKLOADS.get(subject)
-    parts = [each.question for each in WORKLOADS.values()]
+    parts = [other.question for other in WORKLOADS.values()]
     if subject == MEMORY:
         parts.append("without mapped files")
     return {

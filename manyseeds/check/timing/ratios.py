@@ -1,6 +1,6 @@
 """Ratios of two sets of measurements, each taken in several processes, with intervals.
 
-Measurements of one preparation are more alike than those of different ones, whose memory lies
+Measurements of one preparation are more alike than those of different ones, whose memory is
 elsewhere; measurements of one process may be more alike than those of different ones. So the units
 are the preparations within processes, and rounds only make them precise (Kalibera and Jones 2013,
 "Rigorous benchmarking in reasonable time").
@@ -89,7 +89,7 @@ class TimedSides:
 
         Each bound is the outer one of two: of the bootstrap that resamples whole processes (Davison
         and Hinkley 1997, 3.8), and of Welch's t between preparations. The first alone covers too
-        seldom with few processes, the second if processes differ by more than their preparations
+        rarely with few processes, the second if processes differ by more than their preparations
         do. With a single process on a side, the bounds and the sd are NaN.
         """
         estimate = float(self.prepared.mean() - self.prepared_then.mean())
@@ -129,7 +129,7 @@ def pooled_sd(first: Floats, second: Floats) -> float:
 
 
 def can_decide(now: int, then: int, level: float) -> bool:
-    """Return whether so many processes are enough for an interval of this coverage.
+    """Return whether these numbers of processes allow an interval of this coverage.
 
     The most extreme resample has a single process on each side: with n and m processes that is one
     resample in n^n m^m. If it is less rare than the interval's tail, no resample lies beyond the

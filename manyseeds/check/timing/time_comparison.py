@@ -33,7 +33,7 @@ WIDER = {COMPILE: 0.25, WAITING: 0.25}
 """Larger floors, for subjects that scatter too widely for `FLOOR`."""
 
 BUSY = 0.1
-"""The share of the time waited for a core from which the machine counts as busy."""
+"""The machine counts as busy if more than this share of the time was spent waiting for a core."""
 
 _CONDITIONS = ("device", "machine", "threads", "clock", "programs")
 
@@ -84,7 +84,7 @@ class TimeComparison:
         return not {*_CONDITIONS}.isdisjoint(self.differing)
 
     def judge(self, level: float) -> Finding:
-        """Return the finding by an interval of a coverage."""
+        """Return the finding, decided by an interval of this coverage."""
         ratio = self.sides.ratio(level)
         if not can_decide(len(self.sides.now), len(self.sides.then), level):
             return self._finding(ratio, state="cannot tell", message=self._too_few(level))
@@ -230,7 +230,7 @@ def _samples(entry: BaselineEntry, when: str) -> Floats:
     Raises
     ------
     RunError
-        They do not have this shape, or are not numbers above 0.
+        The samples do not have this shape, or are not numbers above 0.
     """
     samples = np.asarray(entry.arrays.get("samples", np.empty(0)), dtype=np.float64)
     if samples.ndim != 2 or not samples.size:

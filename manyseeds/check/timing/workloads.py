@@ -29,7 +29,7 @@ from manyseeds.techniques.network import Network
 
 FEATURES, CLASSES, BATCH = 784, 10, 32
 EPOCH, VALIDATION = 5 * BATCH, 160
-"""Examples."""
+"""Numbers of examples."""
 
 Kind = Literal["step", "epoch", "prediction"]
 Call = Callable[[], object]

@@ -114,7 +114,7 @@ def test_runs_of_another_recipe_are_not_comparable(tmp_path):
 def test_runs_of_other_suites_are_refused(tmp_path):
     left = synthetic.write(tmp_path, small(run="left"))
     other = dataclasses.replace(small(run="right"), text=SMALL.replace('"small"', '"other"'))
-    with pytest.raises(RequestError, match="two runs of one suite"):
+    with pytest.raises(RequestError, match="two runs of the same suite"):
         compare_runs(left, synthetic.write(tmp_path, other))
 
 
