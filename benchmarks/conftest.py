@@ -32,7 +32,7 @@ MEASUREMENTS = pytest.StashKey[list[Measurement]]()
 
 
 class SubjectProcess:
-    """A worker that does the work of subjects whenever it is asked."""
+    """A worker process that does the work of subjects on request."""
 
     def __init__(self) -> None:
         self._worker = Worker.start("benchmarks.subjects")
@@ -94,7 +94,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sizes(request: pytest.FixtureRequest) -> Sizes:
-    """Return how large the benchmarks are."""
+    """Return the sizes of the benchmarks."""
     return SMALLEST if request.config.getoption("--smallest") else WHOLE
 
 
