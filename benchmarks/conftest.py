@@ -115,7 +115,7 @@ def shared_process() -> Iterator[Callable[[str], SubjectProcess]]:
 def subjects(
     sizes: Sizes, shared_process: Callable[[str], SubjectProcess]
 ) -> Callable[[], AbstractContextManager[Starter]]:
-    """Return a context in which subjects are started, and at whose end their processes end."""
+    """Return a context that starts subjects, and ends their processes when it closes."""
 
     @contextmanager
     def starting() -> Iterator[Starter]:

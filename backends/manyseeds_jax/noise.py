@@ -143,7 +143,7 @@ def keep_mask(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax
     Parameters
     ----------
     noise
-        With a half for each element.
+        The noise, with a half for each element.
     shape
         The shape of the array.
     threshold
