@@ -32,7 +32,7 @@ MEASUREMENTS = pytest.StashKey[list[Measurement]]()
 
 
 class SubjectProcess:
-    """A worker that does the work of subjects whenever it is asked."""
+    """A worker process that does the work of subjects on request."""
 
     def __init__(self) -> None:
         self._worker = Worker.start("benchmarks.subjects")
@@ -94,7 +94,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def sizes(request: pytest.FixtureRequest) -> Sizes:
-    """Return how large the benchmarks are."""
+    """Return the sizes of the benchmarks."""
     return SMALLEST if request.config.getoption("--smallest") else WHOLE
 
 
@@ -115,7 +115,7 @@ def shared_process() -> Iterator[Callable[[str], SubjectProcess]]:
 def subjects(
     sizes: Sizes, shared_process: Callable[[str], SubjectProcess]
 ) -> Callable[[], AbstractContextManager[Starter]]:
-    """Return a context in which subjects are started, and at whose end their processes end."""
+    """Return a context that starts subjects, and ends their processes when it closes."""
 
     @contextmanager
     def starting() -> Iterator[Starter]:

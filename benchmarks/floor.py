@@ -18,11 +18,11 @@ class Floor:
     Attributes
     ----------
     seconds
-        Of all products together.
+        The time of all products together.
     flops_per_second
-        Of all products together.
+        The floating-point operations per second of all products together.
     libraries
-        How many products each library is fastest at.
+        The number of products at which each library is fastest.
     """
 
     seconds: float
@@ -43,11 +43,11 @@ def measured_floor(
     Parameters
     ----------
     products
-        Of a step, in one lane.
+        The products of a step, in one lane.
     lanes
-        In which each product is done.
+        Number of lanes.
     seconds
-        For which each product is repeated in each library.
+        The time for which each product is repeated in each library.
     start
         Starts the process of a subject.
     """

@@ -21,7 +21,7 @@ from manyseeds.processes.host import cores
 from manyseeds.techniques.network import Network
 
 LEAST_REPEATS = 5
-"""Of each product; the fastest counts."""
+"""Least number of repeats of each product; the fastest counts."""
 
 Matrices = NDArray[np.float32]
 """One matrix a lane: [lanes, rows, columns]."""
@@ -103,7 +103,7 @@ LIBRARIES: dict[str, Callable[[Matrices, Matrices], Iterator[Call]]] = {
     "jax": jax_calls,
     "tensorflow": tensorflow_calls,
 }
-"""By the module's name: its ways to multiply, each valid until the next is asked for."""
+"""By module name, the library's ways to multiply; each is valid until the next is requested."""
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def _side_by_side(
 def fastest(library: str, lanes: int, product: Product, seconds: float) -> float:
     """Return the least seconds in which a library multiplies in all lanes.
 
-    Each of its ways is repeated for the given seconds.
+    Each of its ways to multiply is repeated for the given seconds.
     """
     generator = np.random.default_rng(0)
     left = generator.random((lanes, product.rows, product.inner), np.float32)

@@ -17,7 +17,7 @@ from manyseeds.presentation.markdown import markdown_escaped
 from manyseeds.processes.host import cores
 
 START, END = "<!-- table: start -->", "<!-- table: end -->"
-"""Lines of a Markdown file; what stands between them is replaced."""
+"""Lines of a Markdown file; the text between them is replaced."""
 
 COLUMNS = ("benchmark", "backend", "manyseeds", "peer", "ratio", "remark")
 PACKAGES = ("numpy", "scipy", "torch", "tensorflow-cpu", "keras", "jax", "flax")
@@ -65,7 +65,7 @@ def markdown_table(rows: Sequence[Measurement]) -> str:
 def machine() -> str:
     """Return a sentence that names the machine, the versions and the day."""
     memory = psutil.virtual_memory().total / 2**30
-    versions = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _installed(name)))
+    versions = ", ".join(f"{name} {release}" for name in PACKAGES if (release := _installed(name)))
     return (
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {processor()}, {cores()} cores, "
         f"{memory:.0f} GiB of memory, {platform.system()}, Python {platform.python_version()}, "
@@ -81,7 +81,7 @@ def _installed(package: str) -> str:
 
 
 def write_between_markers(file: Path, text: str) -> None:
-    """Replace what stands between the markers in a Markdown file.
+    """Replace the text between the markers in a Markdown file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How large the benchmarks are: whole, for numbers; smallest, so that tests see them run."""
+"""The sizes of the benchmarks: whole, for the numbers; smallest, for tests that they run."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ class Sizes:
     share_processes
         Subjects of one library share a process, so that it starts once; times mean little then.
     form
-        Of the transfer suite: "" is the full protocol on Fashion-MNIST, "-quick" its quick form on
-        the embedded data.
+        The form of the transfer suite: "" is the full protocol on Fashion-MNIST, "-quick" its quick
+        form on the embedded data.
     scratch_rounds, pretraining_rounds, solo_rounds, step_rounds, help_rounds, interval_rounds
-        How often each time is taken; the median counts.
+        Number of times that each is measured; the median counts.
     scratch_lanes, scratch_epochs
-        Of a cohort trained from scratch.
+        Lanes and epochs of a cohort trained from scratch.
     pretraining_lanes
-        Of a cohort that trains one epoch of task A.
+        Lanes of a cohort that trains one epoch of task A.
     solo_epochs
-        Of one lane trained alone.
+        Epochs of one lane trained alone.
     memory_lanes
         Three sizes of cohort whose peak memory is compared.
     step_lanes, steps
-        Of the steps with one technique more.
+        Lanes and number of the steps with one technique more.
     variants, predictions
         Names in `variants.VARIANTS` and `PREDICTIONS`.
     prediction_count
-        Predictions that one time covers.
+        Number of predictions in one measurement.
     product_seconds
-        For which each matrix product of the floor is repeated in each library.
+        The time for which each matrix product of the floor is repeated in each library.
     seeds, columns
-        Of a table of paired values whose intervals are bootstrapped.
+        Rows and columns of a table of paired values whose intervals are bootstrapped.
     scipy_columns
-        Columns that SciPy bootstraps; its time for all of them is extrapolated.
+        Number of columns that SciPy bootstraps; its time for all columns is extrapolated.
     records
-        Of a suite whose tables are made.
+        Number of records of a suite whose tables are made.
     """
 
     share_processes: bool = False

@@ -19,24 +19,24 @@ from manyseeds.suite.files import read_suite
 
 
 def main(name: str, rows: int) -> dict[str, Any]:
-    """Return how long each table took, and the peak memory in GB."""
+    """Return the seconds that each table took, and the peak memory in GB."""
     suite = read_suite(name).suite
     records = records_of(suite, rows)
     seconds: dict[str, float] = {}
 
     def timed(table: str, make: Callable[[], Any]) -> Any:
         started = time.perf_counter()
-        made = make()
+        result = make()
         seconds[table] = time.perf_counter() - started
-        return made
+        return result
 
     pairs = timed("pairs", lambda: claim_pairs(records, suite))
-    compared = timed("comparisons", lambda: statistics.comparisons_table(records, suite))
+    comparisons = timed("comparisons", lambda: statistics.comparisons_table(records, suite))
     timed("claims", lambda: statistics.claims_table(records, suite, pairs))
     timed("confession", lambda: statistics.confession_table(records, suite, pairs))
     timed("cherries", lambda: statistics.cherries_table(records, suite, pairs))
     timed("published", lambda: statistics.published_table(records, suite, pairs))
-    timed("specification", lambda: statistics.specification_table(records, suite, compared))
+    timed("specification", lambda: statistics.specification_table(records, suite, comparisons))
     timed("summary", lambda: statistics.summary_table(records, suite))
     timed("variance", lambda: statistics.variance_table(records, suite))
     # Linux counts in KiB.

@@ -1,7 +1,7 @@
 """The process in which subjects are timed: manyseeds, its peers, matrix products.
 
 A request names a subject, the arguments it is prepared with and those of its work; the answer is
-the seconds of working once, and the results. Preparing, once for the same arguments, is not timed.
+the seconds of the work and its results. Preparing, once for the same arguments, is not timed.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def training(backend: str, task: str, epochs: int, lanes: int) -> Work:
 
 
 def steps(backend: str, count: int, lanes: int) -> Work:
-    """Open a backend; the work is `count` steps of a cohort with the variant named then.
+    """Open a backend; the work is `count` steps of a cohort with the variant that it is passed.
 
-    A variant is prepared when it is first named.
+    A variant is prepared when it is first used.
     """
     opened = _opened(backend)
     seeds = _seeds(range(lanes))
@@ -124,8 +124,8 @@ def multiplying(library: str) -> Work:
     """
 
     def work(lanes: int, shapes: Sequence[Sequence[int]], seconds: float) -> dict[str, Any]:
-        shaped = [products.Product(*shape) for shape in shapes]
-        return {"products": [products.fastest(library, lanes, one, seconds) for one in shaped]}
+        shaped = [products.Product(*sizes) for sizes in shapes]
+        return {"products": [products.fastest(library, lanes, shape, seconds) for shape in shaped]}
 
     return work
 

@@ -25,7 +25,7 @@ def test_intervals(sizes, benchmark, report):
     fewer = iter(range(1, sizes.interval_rounds + 1))
 
     def another_size():
-        # Draws are shared by samples of one size: each round has another, so that none are.
+        # Samples of one size share their draws: each round has another size, so that it draws anew.
         return (values[next(fewer) :],), {}
 
     mean_intervals(values)

@@ -1,10 +1,9 @@
 """The cost of each technique: its step against the plain dense step, and predictions by one lane.
 
 Both steps are timed in turn in one process. Where a step takes longer than the bound, the remark
-says what the technique adds to the arithmetic of the plain step, how many ms plain loops take for
-that here (NumPy over as many bytes, Numba over as many blocks of Threefry, the fastest products for
-as many operations), and how long a step would take that spends no more than the plain one and
-these.
+states the arithmetic that the technique adds to the plain step, the time that plain loops need for
+it on this machine (NumPy for the bytes, Numba for the blocks of Threefry, the fastest products for
+the operations), and the length of a step that takes only this time longer than the plain one.
 """
 
 import time
@@ -32,7 +31,7 @@ def plain_floor(sizes, floor):
 
 @pytest.fixture(scope="module")
 def seconds_per_byte():
-    """Return how long NumPy takes to read or write a byte, all cores at it."""
+    """Return the seconds that NumPy needs to read or write a byte, with all cores busy."""
     parts = [np.ones(1 << 23, np.float32) for _ in range(cores())]
     seconds = least_seconds(lambda part: np.negative(part, out=part), parts)
     return seconds / (2 * sum(part.nbytes for part in parts))
@@ -40,7 +39,7 @@ def seconds_per_byte():
 
 @pytest.fixture(scope="module")
 def seconds_per_block():
-    """Return how long a block of Threefry-2x32-20 takes in vector instructions, all cores at it."""
+    """Return the seconds of a block of Threefry-2x32-20 in vector instructions, all cores busy."""
     pytest.importorskip("numba")
     draw, zero = compiled_draw(), np.uint32(0)
     outputs = [np.empty((2, 1 << 18), np.uint32) for _ in range(cores())]
@@ -61,7 +60,7 @@ def least_seconds(work, items):
 
 @pytest.fixture
 def remark(sizes, plain_floor, seconds_per_byte, seconds_per_block):
-    """Return a function: the arithmetic that a variant adds to a plain step of so many ms."""
+    """Return a function that describes the arithmetic a variant adds to a plain step."""
 
     def remark(variant, base):
         plain = variants.plain_arithmetic(sizes.step_lanes)

@@ -20,7 +20,7 @@ Draw = Callable[[np.uint32, np.uint32, NDArray[np.uint32]], None]
 
 
 def compiled_draw() -> Draw:
-    """Compile the loop; it releases the interpreter, so that threads draw side by side."""
+    """Compile the loop; it releases Python's lock, so that threads draw side by side."""
     import numba
 
     # Every operation is rounded to 32 bits: Numba, left alone, computes in 64, and the loop would

@@ -105,16 +105,16 @@ OPERATIONS_PER_WEIGHT = {
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """The arithmetic that a step cannot do without.
+    """The least arithmetic that a step needs.
 
     Attributes
     ----------
     bytes
-        Read from memory and written to it, if no cached value is ever fetched again.
+        Bytes read from memory and written to it, if no cached value is ever fetched again.
     flops
-        Of the matrix products and the weights' updates; those of activations are few.
+        Operations of the matrix products and the weights' updates; those of activations are few.
     blocks
-        Of Threefry.
+        Blocks of Threefry.
     """
 
     bytes: float
@@ -153,7 +153,7 @@ def added_arithmetic(variant: str, lanes: int) -> Arithmetic:
 
 
 def _weights(network: Network) -> int:
-    """Return how many weights the kernels of a lane have."""
+    """Return the number of kernel weights in a lane."""
     shapes = network.shapes(FEATURES).values()
     return sum(shape[0] * shape[1] for shape in shapes if len(shape) == 2)
 

@@ -1,4 +1,4 @@
-"""The JAX wing: Flax layers and Optax optimizers, with the lanes of a cohort under `jax.vmap`.
+"""The JAX backend: Flax layers and Optax optimizers, with the lanes of a cohort under `jax.vmap`.
 
 Importing this package imports no framework; `entry.open` does.
 """
@@ -23,7 +23,7 @@ class Entry:
     quick_compile_flags: Mapping[str, str] = compiled_programs.XLA_QUICK_COMPILE_FLAGS
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return why this backend cannot train a recipe: None, because it trains every recipe."""
+        """Return None: this backend can train every recipe."""
         del recipe
         return None
 
@@ -32,10 +32,7 @@ class Entry:
         return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
-        """Import JAX, Flax and Optax, apply the settings and return the backend.
-
-        JAX takes most settings only once: open one backend per process.
-        """
+        """Import JAX, apply the settings and return the backend; once per process."""
         from manyseeds_jax.backend import JaxBackend
 
         return JaxBackend(settings)

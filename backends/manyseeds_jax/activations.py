@@ -1,4 +1,4 @@
-"""Activations by name; at a kink the derivative is that of the negative side."""
+"""Activations by name; at a kink the derivative is that of the negative branch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The activity of the layers of one lane: mean, standard deviation and dead units."""
+"""Statistics of one lane's layer outputs: mean, standard deviation and share of dead units."""
 
 from __future__ import annotations
 

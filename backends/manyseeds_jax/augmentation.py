@@ -29,7 +29,7 @@ def augmented(inputs: jax.Array, changes: DeviceChanges) -> jax.Array:
     inputs
         Square images, [batch, features].
     changes
-        One for each image.
+        A change for every image.
 
     Returns
     -------

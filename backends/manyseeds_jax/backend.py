@@ -17,7 +17,7 @@ class JaxBackend:
     Attributes
     ----------
     device
-        Where everything runs.
+        The open device.
     programs
         Every program compiled so far.
     data
@@ -30,11 +30,11 @@ class JaxBackend:
         self.data = DeviceData(self.device.dtype)
 
     def describe(self) -> Environment:
-        """Describe the device, the versions and the switches this backend runs with."""
+        """Return the versions, the device and the switches this backend runs with."""
         return devices.describe(self.device)
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> JaxCohort:
-        """Return a cohort; it reuses compiled programs and data of earlier cohorts that fit."""
+        """Return a cohort; it reuses the programs and data of earlier cohorts of its shape."""
         return JaxCohort(self.device, self.programs, self.data, network, data, lanes)
 
     def compiled(self) -> Compilation:

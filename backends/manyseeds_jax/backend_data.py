@@ -22,7 +22,7 @@ class DeviceData:
     Parameters
     ----------
     dtype
-        Of the inputs.
+        The type of the inputs.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class DeviceData:
     def training_split(
         self, data: Splits, network: Network, groups: LaneGroups
     ) -> tuple[jax.Array, jax.Array]:
-        """Return the training inputs [n, features] and labels [n], copied there at most once."""
+        """Return the training inputs [n, features] and labels [n]; they are copied at most once."""
         labels = label_type(network, self._dtype)
 
         def put() -> tuple[jax.Array, jax.Array]:
@@ -61,9 +61,9 @@ class DeviceData:
         Parameters
         ----------
         data, split
-            Take this split of these splits.
+            The task's data, and the name of the split to return.
         network
-            Its loss decides the type of the labels.
+            The network, whose loss decides the type of the labels.
         groups
             The lanes that read the blocks.
         rows

@@ -29,7 +29,7 @@ class Programs:
     compiled
         Executables by name, devices, structure and shapes of their arguments.
     compilation
-        How many there are, and how long they took to trace and compile.
+        The number of programs, and the seconds it took to trace and compile them.
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class Programs:
         *,
         one_by_one: bool = False,
     ) -> ProgramCall:
-        """Call one lane's function for all lanes, and compile it only if it is new.
+        """Call one lane's function for all lanes; compile it first if it is new.
 
         Parameters
         ----------
         name
-            Must differ between functions that compute different things.
+            A name that differs between functions that compute different things.
         groups
             The lanes.
         function, arguments

@@ -69,10 +69,10 @@ def constrained(
     weights
         The trained weights by layer and variable.
     hyperparameters
-        Of every layer, by label; a max-norm has a "radius".
+        The hyperparameters of every layer, by label; a max-norm has a "radius".
     nonzero
-        For kernels whose zeros stay zeros, which weights [fan_in, units] may differ from 0, by
-        label.
+        For kernels whose zeros stay zeros, by label: whether each weight [fan_in, units] may
+        differ from 0.
     """
     result = dict(weights)
     for layer in layout.layers:

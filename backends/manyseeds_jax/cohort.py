@@ -60,7 +60,7 @@ from manyseeds_jax.training_arrays import (
 Tree = Any
 
 EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
-"""Rows scored by one call; this shape serves splits of any length."""
+"""Number of rows scored by one call; the same shape serves splits of any length."""
 EVALUATION_ELEMENTS = {"cpu": 1 << 22, "cuda": 1 << 26}
 """Most elements of one layer's activations at a time in evaluation, on a CPU's thread or a GPU."""
 
@@ -79,7 +79,7 @@ class JaxCohort:
     splits
         The task's data.
     lanes
-        How many lanes there are.
+        Number of lanes.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class JaxCohort:
         self._evaluation_rows = min(EVALUATION_ROWS[device.kind], most)
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase with these weights and a fresh optimizer."""
+        """Start a phase with these weights, the phase's frozen layers and a fresh optimizer."""
         check_structure(self._network, phase)
         network = LaneNetwork.of(phase.network, self._features, phase.frozen)
         clipping = phase.clipping.name if phase.clipping else None
@@ -148,7 +148,7 @@ class JaxCohort:
         *,
         probabilities: bool = False,
     ) -> Scores:
-        """Score the lanes on a split by plain predictions."""
+        """Score the lanes on a split without dropout, in blocks of bounded memory."""
         return self._predict(split, metrics, probabilities)
 
     def score(
@@ -158,7 +158,7 @@ class JaxCohort:
         probabilities: bool = False,
         sampling: Sampling | None = None,
     ) -> Scores:
-        """Score the lanes on the test split, by plain predictions or by sampling."""
+        """Score the lanes on the test split; with `sampling`, score their mean predictions."""
         if sampling is None:
             return self._predict("test", metrics, probabilities)
         return self._sample(sampling, metrics, probabilities)
@@ -177,7 +177,7 @@ class JaxCohort:
         return self._named({PARAMS: result}, network.definition.trained(network.frozen))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
-        """Return the activity of each layer on rows of the training split, one lane at a time."""
+        """Return statistics of every layer's outputs on rows of the training split, by label."""
         trainer = self._trainer
         network = trainer.network
 
@@ -282,7 +282,7 @@ class JaxCohort:
 
 
 def _nonzero(trained: Tree) -> dict[str, Any]:
-    """Return which weights of the kernels are not 0, by layer."""
+    """Return whether each weight of the trained kernels is not 0, by layer."""
     return {
         label: variables["kernel"] != 0
         for label, variables in trained.items()

@@ -20,7 +20,7 @@ from manyseeds_jax.training_arrays import DeviceBatch, DevicePlan
 
 @dataclass(frozen=True)
 class Transfer:
-    """The way from the host to the device during one phase.
+    """Copies plans, batches and noise keys to the device during one phase.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Transfer:
     layout
         The layout of their network.
     noises
-        The labels of all its noises.
+        The labels of all noises of the network.
     dtype
         The cohort's precision.
     """

@@ -36,7 +36,7 @@ class OpenDevice:
     jax_devices
         One GPU, or one JAX device for every thread of the CPU.
     dtype
-        Of weights, activations and updates.
+        The precision of weights, activations and updates.
     settings
         The settings the backend was opened with.
     """
@@ -52,12 +52,12 @@ class OpenDevice:
 
 
 def open_device(settings: Settings) -> OpenDevice:
-    """Apply the settings and return the device they name.
+    """Apply the settings, for the whole process, and return the device they name.
 
     Raises
     ------
     RequestError
-        If the settings name CUDA and JAX sees no such device.
+        The settings name CUDA, and JAX sees no usable GPU.
     """
     _set_environment(settings)
     if settings.precision == "float64":
@@ -76,12 +76,12 @@ def open_device(settings: Settings) -> OpenDevice:
 
 
 def threads(settings: Settings) -> int:
-    """Return the number of CPU threads; by default all cores this process may use."""
+    """Return the number of CPU threads: by default every core this process may use."""
     return settings.threads or cores()
 
 
 def describe(device: OpenDevice) -> Environment:
-    """Describe the device, the versions and the switches, for the provenance."""
+    """Return the versions, the device and the switches, for the provenance."""
     return Environment(
         backend="jax",
         versions=_versions(device),
@@ -110,7 +110,7 @@ def peak_memory(device: OpenDevice) -> int:
 
 
 def _set_environment(settings: Settings) -> None:
-    """Set what XLA reads from the environment when it is first used."""
+    """Set the environment variables that XLA reads when it is first used."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ["NPROC"] = str(threads(settings))  # the size of XLA's CPU thread pool
     if settings.deterministic and settings.device != "cpu":
@@ -135,7 +135,7 @@ def _keep_programs() -> None:
 
 
 def _jax_devices(name: str, threads: int) -> tuple[jax.Device, ...]:
-    """Return the first GPU or the threads of the CPU, as the device's name in the settings says."""
+    """Return the first GPU, or the CPU's threads as devices, for a device named in the settings."""
     if name != "cpu":
         try:
             return (jax.devices("cuda")[0],)

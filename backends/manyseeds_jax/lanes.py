@@ -1,4 +1,4 @@
-"""How a cohort's lanes are divided among the threads of a CPU or put on a GPU, and copied back."""
+"""Division of a cohort's lanes into groups: one per CPU thread, or a single group on a GPU."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LaneGroups:
     device
         The open device.
     lanes
-        How many lanes there are; copies of the last one fill up the groups.
+        Number of lanes; copies of the last one fill up the groups.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class LaneGroups:
 
     @property
     def at_once(self) -> int:
-        """How many lanes a JAX device works on at a time."""
+        """Number of lanes that a JAX device works on at a time."""
         return 1 if self._on_cpu else self._lanes
 
     def put(self, tree: Tree) -> Tree:
@@ -74,10 +74,10 @@ class LaneGroups:
         Parameters
         ----------
         function
-            Of (moving, fixed, shared) of one lane; returns a tree of arrays.
+            Takes (moving, fixed, shared) of one lane and returns a tree of arrays.
         arguments
-            The same for all lanes: moving and fixed [lanes, ...], of which moving is used up by
-            the call, and shared as it is.
+            The arguments of all lanes: moving and fixed are [lanes, ...], shared has no lanes. The
+            call consumes moving.
         one_by_one
             Take one lane after another on a GPU, too; a CPU's thread always does.
         """

@@ -1,7 +1,7 @@
 """The forward pass of each layer of one lane, as Flax modules.
 
-A layer is noisy where its noise was drawn: in training every noise is, in Monte Carlo dropout only
-that of dropout and alpha dropout, and in prediction none.
+A layer is noisy if its noise was drawn: in training all noise is, in Monte Carlo dropout only that
+of dropout and alpha dropout, in prediction none.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from manyseeds_jax.noise import Words, alpha_dropout, dropout, normals
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """One pass through some layers: how it goes, and the outputs of the layers so far.
+    """One pass through some layers: its mode, and the outputs of the layers so far.
 
     Attributes
     ----------
     dtype
-        Of weights and activations.
+        The precision of weights and activations.
     noise
         The noises that were drawn, by label.
     batch_statistics
@@ -121,7 +121,7 @@ class LaneDense(nn.Dense):
     def __call__(
         self, inputs: jax.Array, hyperparameters: Hyperparameters, noise: Words | None
     ) -> jax.Array:
-        """Return [batch, units] of inputs [batch, fan_in]; only a randomised ReLU has noise."""
+        """Return outputs [batch, units] of inputs [batch, fan_in]; only rrelu has noise."""
         return _activated(self, self.function, super().__call__(inputs), hyperparameters, noise)
 
 

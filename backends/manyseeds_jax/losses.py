@@ -1,7 +1,4 @@
-"""Losses, probabilities and right answers of one lane's outputs.
-
-A loss is that of `manyseeds.techniques.network.Loss`; axes are [batch, outputs].
-"""
+"""Losses, probabilities and correct answers of one lane's outputs [batch, outputs]."""
 
 from __future__ import annotations
 
@@ -53,14 +50,14 @@ def losses_of_probabilities(kind: Loss, outputs: jax.Array, labels: jax.Array) -
 
 
 def probabilities(kind: Loss, logits: jax.Array) -> jax.Array:
-    """Return the output activation of logits, [batch, outputs]; a linear output has none."""
+    """Return the probabilities of the classes, or of class 1; of a linear output, its values."""
     if kind == "sparse_cross_entropy":
         return jax.nn.softmax(logits)
     return jax.nn.sigmoid(logits) if kind == "binary_cross_entropy" else logits
 
 
 def correct(kind: Loss, outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """Return which examples are classified correctly, [batch], from their probabilities."""
+    """Return whether each example is classified correctly, [batch], by its probabilities."""
     if kind == "sparse_cross_entropy":
         return jnp.argmax(outputs, axis=-1) == labels  # on a tie the first class counts
     return (outputs[:, 0] > 0.5) == (labels.reshape(-1) > 0.5)

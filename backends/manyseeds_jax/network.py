@@ -80,12 +80,12 @@ class LaneNetwork:
 
     @cached_property
     def prediction_name(self) -> Hashable:
-        """A name that networks share if they share their programs of prediction."""
+        """A name that networks share if they share their prediction programs."""
         return (self.definition.structure(), self.layout.signature())
 
     @property
     def gradient_name(self) -> Hashable:
-        """A name that networks share if they share their programs of a gradient."""
+        """A name that networks share if they share their gradient programs."""
         return (self.prediction_name, self.frozen)
 
     @property
@@ -116,7 +116,7 @@ class LaneNetwork:
         hyperparameters
             The layers' numbers.
         noise
-            Only the noises that have a key act; by default none does.
+            The keys of the noises that are on, and the step; by default all noise is off.
         observe
             Measures every layer's output.
         """
@@ -149,7 +149,7 @@ class LaneLayers(nn.Module):
     Attributes
     ----------
     layers
-        Their structure; their numeric hyperparameters come with the call.
+        The structure of the layers; their numeric hyperparameters are passed with the call.
     """
 
     layers: tuple[Layer, ...]
@@ -233,7 +233,7 @@ class _Runs:
         inputs
             The input of the block, [batch, units].
         arrays
-            Those of the block.
+            The arrays of the block.
         """
         noise = _drawn_noise(run.block, arrays.keys, self.step, *inputs.shape)
         forward_pass = ForwardPass(inputs.dtype, noise, self.batch_statistics, outputs)
@@ -250,7 +250,7 @@ class _Runs:
     def _repeated(
         self, run: LayerRun, outputs: dict[str, jax.Array], inputs: jax.Array, arrays: _Arrays
     ) -> tuple[jax.Array, tuple[Tree, Tree]]:
-        """Return the same for a repeated run, as a loop over its blocks: one is compiled."""
+        """Return the results of `_once` for a repeated run, as a loop: one block is compiled."""
         del outputs  # a block refers only to itself and to its input
 
         def block(values: jax.Array, arrays: _Arrays) -> tuple[jax.Array, tuple[Tree, Tree]]:

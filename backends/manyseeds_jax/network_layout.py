@@ -24,7 +24,7 @@ Tree = Any
 
 @dataclass(frozen=True)
 class NetworkLayout:
-    """A network's layers in runs, and where the arrays of each layer are.
+    """A network's layers in runs, and the place of each layer's arrays.
 
     The arrays of a repeated run have the labels of its first block and an additional axis: the
     blocks. It is the first axis of one lane's arrays.
@@ -113,7 +113,7 @@ class NetworkLayout:
         trees
             Arrays by the labels of layers, or by names that start with them: "layer/kernel".
         axis
-            Where the axis of the blocks goes.
+            The position of the blocks' axis.
         """
         stacked = {}
         for name, tree in trees.items():

@@ -40,7 +40,7 @@ class LaneWeights(NamedTuple):
     trained
         The weights the optimizer updates.
     frozen
-        Those it would update if their layers were not frozen.
+        The weights of frozen layers, which it would update otherwise.
     averages
         Moving averages, of frozen layers too.
     """
@@ -101,7 +101,7 @@ def named_arrays(
     variables, layout
         As for `lane_weights`.
     names
-        Which variables to return, in this order.
+        The variables to return, in this order.
     """
     by_name = {}
     for name in names:

@@ -124,7 +124,7 @@ def halves(noise: Words, shape: tuple[int, ...]) -> jax.Array:
 
 
 def normals(noise: Words, shape: tuple[int, ...], dtype: np.dtype[Any]) -> jax.Array:
-    """Return the first standard normals of a noise as an array of this shape."""
+    """Return the first unit normals of a noise as an array of this shape."""
     u0, u1 = ((word.astype(dtype) + 0.5) * 2.0**-32 for word in noise)
     radius, angle = jnp.sqrt(-2 * jnp.log(u0)), 2 * np.pi * u1
     # The sine is the cosine a quarter turn earlier; this avoids a concatenation, as in `halves`.
@@ -143,7 +143,7 @@ def keep_mask(noise: Words, shape: tuple[int, ...], threshold: jax.Array) -> jax
     Parameters
     ----------
     noise
-        With a half for each element.
+        The noise, with a half for each element.
     shape
         The shape of the array.
     threshold

@@ -16,7 +16,7 @@ from manyseeds_jax.network_layout import NetworkLayout
 
 
 def has_penalty(network: Network) -> bool:
-    """Return whether any layer of a network has a penalty."""
+    """Return whether any kernel of a network has a penalty."""
     return any(layer.penalty for layer in network.dense())
 
 

@@ -70,7 +70,7 @@ def sample(
     block
         The rows.
     place
-        How many samples there are, and the block's place in the noise counter.
+        The number of samples, and the block's place in the noise counter.
     """
     kind, units = network.definition.loss, network.definition.output.units
 
@@ -109,7 +109,7 @@ def split_scores(
     blocks
         The scores of its blocks on the host, [lanes, ...].
     rows
-        How many rows the split has.
+        Number of rows in the split.
     metrics, probabilities
         The scores to return.
     compilation

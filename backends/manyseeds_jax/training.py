@@ -44,7 +44,7 @@ class Trainer:
     network
         The lane's network.
     optimizer, clipping
-        Their names.
+        The names of the optimizer and of the clipping.
     """
 
     network: LaneNetwork
@@ -53,7 +53,7 @@ class Trainer:
 
     @property
     def name(self) -> Hashable:
-        """A name that trainers share if they share their programs of training."""
+        """A name that trainers share if they share their training programs."""
         return (self.network.gradient_name, self.optimizer, self.clipping)
 
     def outputs(
@@ -161,7 +161,7 @@ class Trainer:
 
 
 def inputs_of(batch: DeviceBatch, shared: SharedArrays) -> jax.Array:
-    """Return a batch's inputs as the network gets them, [batch, features]."""
+    """Return a batch's inputs, augmented if there are changes, [batch, features]."""
     inputs: jax.Array = shared.inputs.at[batch.rows].get(mode="promise_in_bounds")
     return inputs if batch.changes is None else augmented(inputs, batch.changes)
 

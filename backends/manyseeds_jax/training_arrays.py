@@ -83,7 +83,7 @@ class Fixed(NamedTuple):
     frozen
         The weights of frozen layers.
     nonzero
-        For kernels whose zeros stay zeros, which weights may differ from 0, by label.
+        For kernels whose zeros stay zeros, by label: whether each weight may differ from 0.
     """
 
     frozen: Tree

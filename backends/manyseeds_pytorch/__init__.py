@@ -1,6 +1,6 @@
-"""manyseeds in PyTorch: stacked weights, eager batched products, deterministic by default.
+"""The PyTorch backend: stacked weights, eager batched products, deterministic by default.
 
-Only the backend's entry lives here. PyTorch itself is imported when the backend is opened.
+Importing this package imports no framework; `entry.open` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The object that the entry point `pytorch` names."""
+    """The PyTorch backend before it is opened; see `manyseeds.backend.protocols.BackendEntry`."""
 
     name = "pytorch"
     requires = ("torch", "numba")
@@ -25,7 +25,7 @@ class Entry:
     quick_compile_flags: Mapping[str, str] = MappingProxyType({})
 
     def unsupported(self, recipe: Recipe) -> str | None:
-        """Return None: this backend supports every recipe."""
+        """Return None: this backend can train every recipe."""
         return None
 
     def free_memory(self, device: Device) -> int | None:
@@ -33,7 +33,7 @@ class Entry:
         return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
-        """Import PyTorch and apply the settings; call it once per process."""
+        """Import PyTorch, apply the settings and return the backend; once per process."""
         if settings.deterministic:
             # cuBLAS reads this when it starts, and is deterministic only with a workspace of its
             # own.

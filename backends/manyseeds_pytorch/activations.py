@@ -1,7 +1,7 @@
 """Activations of stacked values [lanes, batch, units], forward and backward.
 
-Where a slope is one number they are PyTorch's own. At exactly 0 their derivatives are those of the
-negative branch, as `manyseeds.techniques.activations` defines them (tested).
+All but the ReLUs with more than one slope are PyTorch's own. At exactly 0 the derivatives are those
+of the negative branch, as `manyseeds.techniques.activations` defines them (tested).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def activate(
     variables
         The layer's variables; a PReLU has "slope", [lanes, 1, units].
     forward_pass
-        Says whether slopes are random, and how gradients are stored.
+        The mode of the pass: random slopes or not, and the way gradients are stored.
     label
         The layer's label, which is also that of its noise.
     """

@@ -41,9 +41,10 @@ class DeviceChanges:
 
         return cls(tensor(changes.affine), tensor(changes.gain), tensor(changes.offset))
 
-    def examples(self, which: slice) -> DeviceChanges:
+    def examples(self, positions: slice) -> DeviceChanges:
         """Return the changes of some examples of every lane."""
-        return DeviceChanges(self.affine[:, which], self.gain[:, which], self.offset[:, which])
+        parts = (self.affine, self.gain, self.offset)
+        return DeviceChanges(*(part[:, positions] for part in parts))
 
 
 def augmented(images: Tensor, changes: DeviceChanges) -> Tensor:

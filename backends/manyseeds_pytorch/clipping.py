@@ -1,4 +1,4 @@
-"""Clipping before the optimizer's update, and max-norms and kept zeros after it.
+"""Gradient clipping before the optimizer's update, and constraints on the weights after it.
 
 Everything here acts on each lane by itself; `torch.nn.utils` would clip all lanes as one.
 """
@@ -17,7 +17,7 @@ from manyseeds_pytorch.optimizers_base import Hook, ParameterTile, Tensors
 
 
 def clipped(clipping: techniques.Clipping | None) -> list[Hook]:
-    """Return the hook that clips gradients, if there is a clipping."""
+    """Return the hook that clips gradients; no hook without clipping."""
     match clipping:
         case techniques.ClipValue():
             return [_ClipValue(clipping.limit)]
@@ -35,7 +35,7 @@ def constrained(network: Network, trained: Mapping[str, Tensor], keep_zeros: boo
     Parameters
     ----------
     network
-        Says which kernels have a max-norm.
+        The network, whose layers hold the max-norms of their kernels.
     trained
         The trained variables by name, as the phase starts.
     keep_zeros

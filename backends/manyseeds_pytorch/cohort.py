@@ -63,7 +63,7 @@ class PyTorchCohort:
         )
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase: load the weights, freeze the phase's layers, reset the optimizer."""
+        """Start a phase with these weights, the phase's frozen layers and a fresh optimizer."""
         check_structure(self._network, phase)
         for group in self._groups.members:
             group.trainer.begin(phase, select_lanes(weights, group.lanes))
@@ -98,13 +98,13 @@ class PyTorchCohort:
         return self._score("test", metrics, probabilities, sampling)
 
     def gradient(self, batch: Batch) -> Weights:
-        """Return the gradient of the training loss on a batch; frozen layers have none."""
+        """Return the gradient of the training loss on a batch, by trained variable."""
         return join_lanes(
             self._groups.run(lambda group: group.trainer.gradient(batch.lanes(group.lanes)))
         )
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
-        """Return statistics of each layer's outputs on rows of the training split, by label."""
+        """Return statistics of every layer's outputs on rows of the training split, by label."""
 
         def activity(group: LaneGroup[Trainer]) -> dict[str, Activity]:
             return group.trainer.activity(batch.lanes(group.lanes), training=training)

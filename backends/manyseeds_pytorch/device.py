@@ -55,12 +55,12 @@ class OpenDevice:
 
 
 def open_device(settings: Settings) -> OpenDevice:
-    """Apply the settings to PyTorch, for the whole process, and return the device.
+    """Apply the settings, for the whole process, and return the device they name.
 
     Raises
     ------
     RequestError
-        The settings name CUDA and PyTorch cannot use it.
+        The settings name CUDA, and PyTorch sees no usable GPU.
     """
     torch_device = _torch_device(settings.device)
     torch.set_num_threads(threads(settings))
@@ -77,12 +77,12 @@ def open_device(settings: Settings) -> OpenDevice:
 
 
 def threads(settings: Settings) -> int:
-    """Return the number of CPU threads: that of the settings, or every core of this process."""
+    """Return the number of CPU threads: by default every core this process may use."""
     return settings.threads or cores()
 
 
 def describe(device: OpenDevice) -> Environment:
-    """Return the versions, the device, the threads and the switches in force."""
+    """Return the versions, the device and the switches, for the provenance."""
     cuda = device.cuda
     versions = {name: version(name) for name in ("torch", "numba", "numpy")}
     if cuda:

@@ -42,7 +42,7 @@ def compile_loops(folder: Path | None) -> NativeLoops:
     Parameters
     ----------
     folder
-        Where Numba keeps the machine code for later processes; None to keep nothing.
+        The folder that keeps the machine code for later processes; None to keep none.
     """
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)

@@ -1,4 +1,4 @@
-"""How the lanes of a cohort are divided: into groups, one per CPU thread, and into cache tiles.
+"""Division of a cohort's lanes into groups, one per CPU thread, and into tiles for the cache.
 
 A thread with lanes of its own never waits for another thread at the end of an operation.
 """
@@ -81,7 +81,7 @@ class LaneGroups(Generic[Member]):
         lanes
             Number of lanes.
         device
-            Where they train.
+            The device they train on.
         pool
             Threads that the groups run in.
         make_trainer

@@ -34,7 +34,7 @@ def lane_layer(  # noqa: PLR0911  (one return for each kind)
     Parameters
     ----------
     layer
-        Its definition.
+        The layer's definition.
     frozen
         Labels of the layers that the phase freezes.
     """

@@ -30,7 +30,7 @@ def affine(inputs: Tensor, variables: Variables, forward_pass: ForwardPass) -> T
         "kernel", [lanes, units, fan_in], the layout of `nn.Linear`, which makes its gradient a
         third faster; and "bias", [lanes, 1, units], if the layer has one.
     forward_pass
-        Says where gradients are stored.
+        The pass, which holds the buffers of the gradients.
     """
     kernel, bias = variables["kernel"], variables.get("bias")
     if torch.is_grad_enabled():
@@ -88,7 +88,7 @@ class LaneDropConnect:
     threshold
         The least half that keeps a weight (`manyseeds.randomness.noise.threshold`).
     scale
-        Factor of the weights that are kept.
+        Factor of the weights that are not dropped.
     workspace
         Memory for a few lanes of the kernel.
     """
@@ -160,13 +160,13 @@ def _masked(kernel: Tensor, mask: Tensor, workspace: Workspace) -> Tensor:
 def _store_masked_gradient(
     buffer: Tensor, columns: Tensor, inputs: Tensor, mask: Tensor, ctx: Any
 ) -> None:
-    """Store the gradient of the weights that are kept, a few lanes at a time."""
+    """Store the gradient of the weights that are not dropped, a few lanes at a time."""
     for lanes in lane_tiles([buffer]):
-        here = buffer[lanes]
-        factors = as_floats(mask[lanes], ctx.workspace.like(here, "kernel"))
+        part = buffer[lanes]
+        factors = as_floats(mask[lanes], ctx.workspace.like(part, "kernel"))
         if ctx.forward_pass.accumulate:
-            gradient = ctx.workspace.like(here, "gradient")
+            gradient = ctx.workspace.like(part, "gradient")
             torch.bmm(columns[lanes], inputs[lanes], out=gradient)
-            here.addcmul_(gradient, factors)
+            part.addcmul_(gradient, factors)
         else:
-            torch.bmm(columns[lanes], inputs[lanes], out=here).mul_(factors)
+            torch.bmm(columns[lanes], inputs[lanes], out=part).mul_(factors)

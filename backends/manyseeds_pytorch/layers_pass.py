@@ -41,7 +41,7 @@ class ForwardPass:
     accumulate
         The backward pass adds to the gradient buffers; otherwise it overwrites them.
     gradient_buffers
-        Where the backward pass stores the gradients of kernels.
+        The buffers in which the backward pass stores the gradients of kernels.
     noise, step
         The network's noises by label, and the step in their counter.
     outputs

@@ -1,4 +1,4 @@
-"""Losses, predictions and right answers of stacked outputs [lanes, batch, units].
+"""Losses, probabilities and correct answers of stacked outputs [lanes, batch, units].
 
 Training starts from the logits. Monte Carlo dropout averages probabilities, which have losses of
 their own. With a mean squared error, the "probabilities" are the outputs themselves.
@@ -19,7 +19,7 @@ def losses(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     kind
-        Name of the loss.
+        The name of the loss.
     logits
         [lanes, batch, units].
     labels
@@ -48,21 +48,27 @@ def losses_of_probabilities(kind: Loss, probabilities: Tensor, labels: Tensor) -
 
 
 def probabilities(kind: Loss, logits: Tensor) -> Tensor:
-    """Return the probabilities of the classes, or of class 1, or a linear output's values."""
+    """Return the probabilities of the classes, or of class 1; of a linear output, its values."""
     if kind == "sparse_cross_entropy":
         return logits.softmax(2)
     return logits.sigmoid() if kind == "binary_cross_entropy" else logits
 
 
 def correct(kind: Loss, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return which examples are classified correctly, [lanes, batch]; labels as for `losses`."""
+    """Return whether each example is classified correctly, [lanes, batch], by its logits.
+
+    Labels are as for `losses`.
+    """
     # The softmax may round different logits to equal probabilities.
     outputs = logits if kind == "sparse_cross_entropy" else probabilities(kind, logits)
     return correct_of_probabilities(kind, outputs, labels)
 
 
 def correct_of_probabilities(kind: Loss, probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Return which examples are classified correctly, [lanes, batch]; labels as for `losses`."""
+    """Return whether each example is classified correctly, [lanes, batch], by its probabilities.
+
+    Labels are as for `losses`.
+    """
     if kind == "sparse_cross_entropy":
         return probabilities.argmax(2) == labels
     return ((probabilities > 0.5) == (labels > 0.5)).all(2)

@@ -50,13 +50,13 @@ class LaneNetwork:
         Parameters
         ----------
         network
-            Its definition.
+            The network's definition.
         features
             Width of the inputs.
         lanes
             Number of lanes.
         device
-            Where the variables are.
+            The device of the variables.
         """
         variables: dict[str, dict[str, Tensor]] = {layer.label: {} for layer in network.layers}
         for name, variable in network.variables(features).items():
@@ -80,7 +80,7 @@ class LaneNetwork:
         Parameters
         ----------
         network
-            Has the hyperparameters.
+            The network with the hyperparameters.
         frozen
             Labels of the frozen layers.
         """
@@ -95,7 +95,7 @@ class LaneNetwork:
         return replace(self, lanes=lanes.stop - lanes.start, variables_by_layer=variables)
 
     def blocks(self, rows: int, most_rows: int, elements: int) -> Iterator[tuple[slice, slice]]:
-        """Yield blocks of lanes and rows whose activations have at most so many elements.
+        """Yield blocks of lanes and rows whose activations have at most `elements` elements.
 
         Parameters
         ----------

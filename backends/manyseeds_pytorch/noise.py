@@ -1,7 +1,7 @@
 """The noise of `manyseeds.randomness.noise`, bit for bit, drawn where PyTorch needs it.
 
-On a GPU it is drawn in integer operations on the device. On a CPU those would be far too slow one
-by one; compiled loops draw it there.
+On a GPU, integer operations on the device draw it. On a CPU these would be far too slow one by one,
+so compiled loops draw it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class HostNoise:
     keys
         [lanes, 2].
     device
-        Its compiled loops draw the noise; numbers have its precision.
+        The device: its compiled loops draw the noise, in its precision.
     """
 
     def __init__(self, keys: NDArray[np.uint32], device: OpenDevice) -> None:
@@ -140,7 +140,7 @@ class GraphNoise:
     keys
         [lanes, 2].
     device
-        Where the noise is drawn; numbers have its precision.
+        The device on which the noise is drawn, in its precision.
     """
 
     def __init__(self, keys: NDArray[np.uint32], device: OpenDevice) -> None:

@@ -71,7 +71,7 @@ class NoiseLoops:
         Parameters
         ----------
         matrix, out
-            Their numbers of rows and of columns are multiples of 8.
+            Matrices whose numbers of rows and of columns are multiples of 8.
         """
         self.transpose(matrix.view(np.uint64), out.view(np.uint64))
 

@@ -29,19 +29,19 @@ _LEAST_RHO = 1e-30
 class AdaptiveOptimizer(LaneOptimizer[OptimizerT]):
     """Base of optimizers without momentum that take the rate as one number.
 
-    Lanes of one rate are updated together; usually those are all lanes.
+    Lanes with the same rate are updated together; usually that is all lanes.
     """
 
     _rate: float | None = None
 
     def begin_step(self, step_rate: StepRate) -> Tensor:
-        """Prepare a step: find out whether all lanes have one rate."""
+        """Prepare a step: check whether all lanes have the same rate."""
         first = step_rate.rates[0]
         self._rate = float(first) if np.all(np.equal(step_rate.rates, first)) else None
         return super().begin_step(step_rate)
 
     def update_tile(self, tile: ParameterTile) -> None:
-        """Update a tile in place, lanes of one rate at a time."""
+        """Update a tile in place, lanes with the same rate at a time."""
         if self._rate is not None:
             self.update_lanes(*tile.operands, rate=self._rate)
             return
@@ -50,7 +50,7 @@ class AdaptiveOptimizer(LaneOptimizer[OptimizerT]):
             self.update_lanes(*operands, rate=rate)
 
     def update_lanes(self, *operands: Tensors, rate: float) -> None:
-        """Update lanes of one rate in place: parameters, gradients, then the states."""
+        """Update lanes with the same rate in place; operands: parameters, gradients, states."""
         raise NotImplementedError
 
 

@@ -103,8 +103,8 @@ class LaneOptimizer(Generic[OptimizerT]):
     Attributes
     ----------
     gradient_buffers
-        Where the backward pass stores gradients, by the parameter's index, for parameters that are
-        updated after it.
+        The buffers in which the backward pass stores gradients, by the parameter's index, for
+        parameters that are updated after it.
     in_backward
         Whether the backward pass itself adds -eta g to `gradient_buffers`, so that g is never
         written to memory and read again, which is a third of a step's traffic. Otherwise it stores
@@ -159,7 +159,7 @@ class LaneOptimizer(Generic[OptimizerT]):
         return ()
 
     def make_buffers(self, late: Sequence[int]) -> dict[int, Tensor]:
-        """Return where the backward pass stores the gradients of parameters, by index."""
+        """Return the buffers for the gradients of parameters, by the parameter's index."""
         return {index: torch.zeros_like(self._parameters[index]) for index in late}
 
     def late_slices(self, late: Sequence[int]) -> list[slice]:

@@ -1,4 +1,4 @@
-"""Penalties on kernels: their values, and what they add to the gradients."""
+"""Penalties on kernels: their values, and their contribution to the gradients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from manyseeds_pytorch.optimizers_base import Hook, ParameterTile
 
 
 def has_penalty(network: Network) -> bool:
-    """Return whether some kernel has a penalty."""
+    """Return whether any kernel of a network has a penalty."""
     return any(layer.penalty for layer in network.dense())
 
 
@@ -65,7 +65,7 @@ class Penalties:
     Parameters
     ----------
     network
-        Says which kernels have a penalty.
+        The network, whose layers hold the penalties of their kernels.
     variables
         All variables, by name.
     trained
@@ -104,8 +104,8 @@ class Penalties:
             for name, penalty in penalties.items()
             if name not in trained
         ]
-        some = next(iter(variables.values()))
-        self._frozen = torch.stack(frozen).sum(0) if frozen else some.new_zeros(len(some))
+        example = next(iter(variables.values()))
+        self._frozen = torch.stack(frozen).sum(0) if frozen else example.new_zeros(len(example))
         self.value = self._frozen.clone() if has_penalty(network) else None
 
     def begin_step(self) -> None:

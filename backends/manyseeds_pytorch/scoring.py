@@ -56,14 +56,14 @@ def sample(
     sampling
         Number of samples, and the keys of the noise.
     """
-    labelled = [
+    dropouts = [
         layer.label
         for layer in network.definition.layers
         if isinstance(layer, Dropout | AlphaDropout)
     ]
     blocks = -(-len(inputs) // SAMPLING_ROWS)
     for lanes, rows in network.blocks(len(inputs), SAMPLING_ROWS, device.activation_elements):
-        noise = network_noise({name: sampling.noise[name][lanes] for name in labelled}, device)
+        noise = network_noise({name: sampling.noise[name][lanes] for name in dropouts}, device)
         steps = range(rows.start // SAMPLING_ROWS, blocks * sampling.samples, blocks)
         passes = [ForwardPass(dropout=True, noise=noise, step=step) for step in steps]
         mean = _mean_prediction(network.select(lanes), _in_lanes(inputs[rows], lanes), passes)

@@ -81,7 +81,7 @@ class Trainer:
         self._moving: Moving | None = None
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase: load the weights, freeze the phase's layers, reset the optimizer."""
+        """Start a phase with these weights, the phase's frozen layers and a fresh optimizer."""
         self._network = self._network.configured(phase.network, phase.frozen)
         variables = self._network.variables()
         for name, variable in variables.items():
@@ -191,7 +191,7 @@ class Trainer:
         keep_probabilities
             Whether to return the probabilities.
         sampling
-            If given, score the mean predictions of samples with dropout on.
+            Score the mean predictions of these samples with dropout on; None to predict plainly.
         """
         inputs, labels = self._splits[split]
         network, device = self._network, self._device
@@ -213,7 +213,7 @@ class Trainer:
         return self._moving
 
     def _set_buffers(self, buffers: Mapping[str, Tensor]) -> None:
-        """Set where the backward pass stores the gradient of every trained variable."""
+        """Set the buffers in which the backward pass stores the gradients of trained variables."""
         for name, variable in self._network.variables().items():
             variable.grad = buffers.get(name)
 

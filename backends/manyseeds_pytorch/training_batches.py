@@ -39,10 +39,10 @@ class DeviceRows:
         tensor = torch.from_numpy(rows.astype(np.int64)).to(device.torch_device)
         return cls(tensor, None if changes is None else DeviceChanges.put(changes, device))
 
-    def examples(self, which: slice) -> DeviceRows:
+    def examples(self, positions: slice) -> DeviceRows:
         """Return some of the rows of every lane."""
-        changes = None if self.changes is None else self.changes.examples(which)
-        return DeviceRows(self.rows[:, which], changes)
+        changes = None if self.changes is None else self.changes.examples(positions)
+        return DeviceRows(self.rows[:, positions], changes)
 
 
 @dataclass(frozen=True)

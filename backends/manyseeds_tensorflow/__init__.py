@@ -1,4 +1,4 @@
-"""The TensorFlow wing: Keras layers over stacked lanes, compiled by XLA.
+"""The TensorFlow backend: Keras layers over stacked lanes, compiled by XLA.
 
 Importing this package imports no framework; `entry.open` does.
 """
@@ -16,7 +16,7 @@ from manyseeds.suite.recipe import Recipe
 
 
 class Entry:
-    """The unopened TensorFlow backend; see `manyseeds.backend.protocols.BackendEntry`."""
+    """The TensorFlow backend before it is opened; see `backend.protocols.BackendEntry`."""
 
     name = "tensorflow"
     requires: tuple[str, ...] = ("tensorflow", "keras")
@@ -34,7 +34,7 @@ class Entry:
         return nvidia.free_memory(device)
 
     def open(self, settings: Settings) -> Backend:
-        """Import TensorFlow and Keras and apply the settings; once per process."""
+        """Import TensorFlow, apply the settings and return the backend; once per process."""
         os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, no warnings
         module = importlib.import_module("manyseeds_tensorflow.backend")

@@ -18,17 +18,17 @@ def activate(name: str, inputs: tf.Tensor, arguments: Mapping[str, tf.Tensor]) -
     Parameters
     ----------
     name
-        The activation's.
+        The activation's name.
     inputs
         The values it is applied to.
     arguments
-        Its hyperparameters by name, and its learned or drawn slopes.
+        The activation's hyperparameters by name, and its learned or drawn slopes.
     """
     return ACTIVATIONS[name](inputs, **arguments)
 
 
 def leaky_relu(inputs: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """Return leaky ReLU with a run-time slope; that of `tf.nn.leaky_relu` is a fixed float32."""
+    """Return leaky ReLU with a run-time slope; `tf.nn.leaky_relu` has a fixed float32 slope."""
     return tf.where(inputs > 0, inputs, alpha * inputs)
 
 
@@ -42,7 +42,7 @@ def rrelu(
 ) -> tf.Tensor:
     """Return leaky ReLU with a slope between two limits.
 
-    `share` is how far between them: drawn in training, halfway in prediction.
+    `share` is the slope's position between them, from 0 to 1: drawn in training, 0.5 in prediction.
     """
     return leaky_relu(inputs, lower + (upper - lower) * share)
 

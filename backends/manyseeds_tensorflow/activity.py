@@ -1,6 +1,6 @@
-"""Mean, sd and dead share of every layer's outputs, in one XLA program.
+"""Statistics of the layers' outputs: mean, standard deviation and share of dead units.
 
-A CPU or GPU takes one lane at a time, because a batch may be a whole split.
+One XLA program computes them, one lane at a time, because a batch may be a whole split.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ def activity(
     batch: DeviceBatch,
     shared: tuple[Tree, ...],
 ) -> dict[str, tf.Tensor]:
-    """Return mean, sd and share of dead units of every layer by label, in float64.
+    """Return mean, sd and share of dead units of every layer's outputs, by label, in float64.
 
-    They are [lanes, 3], of repeated layers [lanes, repetitions, 3].
-
-    `shared` is the data, the layers' hyperparameters and the step in the noise counter.
+    Each result is [lanes, 3], for a repeated layer [lanes, repetitions, 3]. `shared` holds the
+    data, the layers' hyperparameters and the step in the noise counter.
     """
     data, hyperparameters, step = shared
     labels = [layer.label for layer in network.network.layers]

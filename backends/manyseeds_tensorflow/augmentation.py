@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 class DeviceChanges(NamedTuple):
-    """`manyseeds.techniques.augmentation.Changes` in tensors.
+    """`manyseeds.techniques.augmentation.Changes` as tensors.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ def augmented(images: tf.Tensor, rows: tf.Tensor, changes: DeviceChanges) -> tf.
     rows
         The images to change, [lanes, batch].
     changes
-        Of each image, [lanes, batch, ...].
+        A change for every image, [lanes, batch, ...].
     """
     features = images.shape[1]
     side = math.isqrt(features)
@@ -64,7 +64,7 @@ def _source_places(affine: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _neighbours(place: tf.Tensor, side: int) -> Neighbours:
-    """Return the pixels below and above places, with weight 0 outside the image."""
+    """Return the two pixels around each place along an axis; weights outside the image are 0."""
     low = tf.floor(place)
     part = place - low
     neighbours = []
@@ -78,5 +78,5 @@ def _neighbours(place: tf.Tensor, side: int) -> Neighbours:
 
 
 def _interpolated(pixels: tf.Tensor, line: tf.Tensor, columns: Neighbours) -> tf.Tensor:
-    """Return the values between two columns of the lines that start at these pixels."""
+    """Return the values interpolated between two columns, on the lines that start at `line`."""
     return tf.add_n([weight * tf.gather(pixels, line + column) for column, weight in columns])

@@ -33,11 +33,11 @@ class TensorFlowBackend:
         )
 
     def describe(self) -> Environment:
-        """Return the versions, the device and the switches this backend computes with."""
+        """Return the versions, the device and the switches this backend runs with."""
         return devices.describe(self.resources.device)
 
     def cohort(self, network: Network, data: Splits, lanes: int) -> TensorFlowCohort:
-        """Return a new cohort; it shares programs and data with earlier ones of its shape."""
+        """Return a cohort; it reuses the programs and data of earlier cohorts of its shape."""
         return TensorFlowCohort(self.resources, network, data, lanes)
 
     def compiled(self) -> Compilation:

@@ -27,7 +27,7 @@ class DeviceData:
         self._tasks = TaskCache()
 
     def training_columns(self, data: Splits, network: Network) -> Columns:
-        """Return the inputs and labels of the training split."""
+        """Return the training inputs [n, features] and labels [n]; they are copied at most once."""
         dtype = self._device.dtype
         labels = label_type(network, dtype)
 
@@ -40,7 +40,7 @@ class DeviceData:
     def row_blocks(
         self, data: Splits, split: SplitName, network: Network, rows: int
     ) -> tuple[RowBlock, ...]:
-        """Return a split in blocks of `rows` rows, the last one filled up."""
+        """Return a split in blocks of `rows` rows, the last one filled up; copied at most once."""
         dtype = self._device.dtype
         labels = label_type(network, dtype)
 

@@ -1,6 +1,6 @@
 """One function compiled by XLA for arguments of one shape.
 
-A `tf.function` would do, but for the names that it gives: see `backend_graphs`.
+A `tf.function` would do, except for the names it assigns: see `backend_graphs`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Tree = Any
 class XlaFunction:
     """A function as one XLA program, for arguments of the shapes it was traced with.
 
-    It is traced here, and compiled in its first call.
+    It is traced when it is made, and compiled by its first call.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class XlaFunction:
         self._call = _rebuilt(traced, specifications)
 
     def __call__(self, *arguments: Tree) -> Tree:
-        """Return what the function returns for arguments of these shapes."""
+        """Return the function's result for arguments of these shapes."""
         outputs = self._call(*tf.nest.flatten(arguments))
         return tf.nest.pack_sequence_as(self._outputs, outputs)
 
@@ -62,7 +62,7 @@ def _rebuilt(traced: Any, specifications: list[tf.TensorSpec]) -> Callable[..., 
 def shapes_of(tree: Tree) -> Hashable:
     """Return the structure of a nest of tensors with their shapes and types.
 
-    The order of a mapping does not count.
+    The order of a mapping's keys does not matter.
     """
     if isinstance(tree, Mapping):
         return tuple((key, shapes_of(tree[key])) for key in sorted(tree))

@@ -26,12 +26,12 @@ _NUMBER_OF_UNUSED = re.compile(r"_\d+(?=___redundant_placeholder\d+$)")
 
 
 def with_stable_names(graph: GraphDef) -> GraphDef:
-    """Return a graph whose functions are named after what the graph computes.
+    """Return a graph whose functions are named by a digest of the graph.
 
     Parameters
     ----------
     graph
-        A `tf.compat.v1.GraphDef` with its function library; it stays as it is.
+        A `tf.compat.v1.GraphDef` with its function library; it is not changed.
 
     Returns
     -------

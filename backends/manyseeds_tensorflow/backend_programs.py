@@ -1,4 +1,4 @@
-"""Everything compiled for the networks of one structure, and what compiling has cost.
+"""The compiled programs of networks, by structure, and the seconds that compiling took.
 
 Programs are kept by structure and shapes. Everything numeric is a run-time argument, so rates,
 momenta and limits compile nothing again.
@@ -32,7 +32,7 @@ class CompileLog:
         self._compilations: list[Compilation] = []
 
     def add(self, seconds: float) -> None:
-        """Note a program that took so long to trace and compile."""
+        """Record a program that took this many seconds to trace and compile."""
         self._compilations.append(Compilation(1, seconds))
 
     def total(self) -> Compilation:
@@ -48,10 +48,10 @@ class LaneProgram:
     network, features, dtype, frozen
         As for `LaneNetwork`.
     training_lanes, scoring_lanes
-        How many lanes go side by side in training and in scoring; the others wait their turn, in
-        training for a whole epoch.
+        Number of lanes that run side by side in training and in scoring; the others wait their
+        turn, in training for a whole epoch.
     log
-        Takes note of every compilation.
+        Records every compilation.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class LaneProgram:
         self._lock = threading.Lock()  # the threads of a cohort may all make the first call
 
     def call(self, name: str, arguments: tuple[Tree, ...], choice: Hashable = None) -> Tree:
-        """Return what a function returns; the first call with arguments of a shape compiles it.
+        """Return a function's result; the first call with arguments of new shapes compiles it.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class LaneProgram:
         arguments
             Nests of tensors.
         choice
-            What else a program is compiled for: the function's first argument, if not None.
+            The function's first argument, which its program is compiled for; None for none.
         """
         key = (name, choice, shapes_of(arguments))
         if key not in self._compiled:
@@ -139,8 +139,8 @@ class Programs:
         """Return the program for a group of lanes of a structure.
 
         A CPU thread takes its lanes one after the other, each through a whole epoch, so that their
-        weights stay in its cache. On a GPU all lanes go side by side. Frozen layers matter only
-        where they decide which layers are repetitions.
+        weights stay in its cache. On a GPU all lanes run side by side. Frozen layers matter only
+        because they decide which layers are repetitions.
         """
         training_lanes = scoring_lanes = 1
         if self._device.kind == "cuda":
@@ -162,12 +162,12 @@ class Programs:
         return self._programs[key]
 
     def compiled(self) -> Compilation:
-        """Return what has been compiled so far."""
+        """Return the number of programs compiled so far, and their seconds."""
         return self._log.total()
 
 
 def _scoring_lanes(network: Network, features: int, lanes: int) -> int:
-    """Return how many lanes a GPU scores side by side: a divisor of all."""
+    """Return the number of lanes that a GPU scores side by side: a divisor of `lanes`."""
     widest = max(features, *network.widths(features).values())
     most = max(1, EVALUATION_ELEMENTS // (scoring.EVALUATION_ROWS["cuda"] * widest))
-    return max(few for few in range(1, min(most, lanes) + 1) if lanes % few == 0)
+    return max(count for count in range(1, min(most, lanes) + 1) if lanes % count == 0)

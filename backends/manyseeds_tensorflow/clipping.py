@@ -1,4 +1,4 @@
-"""Gradient clipping before an optimizer's step, and constraints on the weights after it.
+"""Gradient clipping before the optimizer's update, and constraints on the weights after it.
 
 TensorFlow's own clipping by norm also multiplies and divides gradients within the limit, which
 rounds them, and its clipping by the global norm would mix the lanes.
@@ -26,10 +26,10 @@ def clipped(kind: str, gradient: Tensors, hyperparameters: Hyperparameters) -> T
     kind
         The clipping's name.
     gradient
-        By the name of its variable, [lanes, ...]; each repetition of a repeated layer has a norm
-        of its own.
+        The gradient of every variable, by its name, [lanes, ...]; each repetition of a repeated
+        layer has a norm of its own.
     hyperparameters
-        The clipping's, no axes.
+        The clipping's "limit", without axes.
     """
     limit = hyperparameters["limit"]
     if kind == "clip_value":

@@ -69,11 +69,11 @@ class OpenPhase:
     Attributes
     ----------
     program
-        Compiled for the phase's network.
+        The program compiled for the phase's network.
     stacks
-        Its repeated layers.
+        The network's repeated layers.
     techniques
-        Of its steps.
+        The optimizer and the clipping of the phase's steps.
     hyperparameters
         As for `training.Trainer`.
     """
@@ -101,7 +101,7 @@ class TensorFlowCohort:
         self._steps_taken = 0
 
     def begin(self, phase: Phase, weights: Weights) -> None:
-        """Start a phase with these weights and a fresh optimizer."""
+        """Start a phase with these weights, the phase's frozen layers and a fresh optimizer."""
         check_structure(self._network, phase)
         self._phase = self._open(phase)
         self._steps_taken = 0
@@ -113,7 +113,7 @@ class TensorFlowCohort:
                 group.begin(phase, stacked, self._phase.hyperparameters["optimizer"])
 
     def train(self, epoch: EpochPlan) -> EpochTrace:
-        """Take the plan's steps in all lanes, without a return to the host in between."""
+        """Take the plan's steps in all lanes, without returning to the host in between."""
         keys = self._phase.stacks.stack(epoch.noise)
         training_rows = len(self._data.train)
         plan, batch_rows = plan_arrays(epoch, keys, training_rows, self._device.dtype)
@@ -127,7 +127,7 @@ class TensorFlowCohort:
                 return group.moving, group.fixed, plan, (data, self._phase.hyperparameters, counts)
 
             plans = [group.tensors(plan) for group in self._lanes.groups]
-            # With no step to take, this call compiles and changes nothing.
+            # This call takes no step: it compiles the program and changes nothing.
             without_steps = arguments(self._lanes.first, plans[0], 0)
             seconds = program.compile_seconds("train", without_steps, techniques)
 
@@ -147,7 +147,7 @@ class TensorFlowCohort:
         *,
         probabilities: bool = False,
     ) -> Scores:
-        """Score the lanes on a split, with nothing dropped."""
+        """Score the lanes on a split without dropout, in blocks of bounded memory."""
         return self._score(split, metrics, probabilities)
 
     def score(
@@ -157,7 +157,7 @@ class TensorFlowCohort:
         probabilities: bool = False,
         sampling: Sampling | None = None,
     ) -> Scores:
-        """Score the lanes on the test split."""
+        """Score the lanes on the test split; with `sampling`, score their mean predictions."""
         return self._score("test", metrics, probabilities, sampling)
 
     def gradient(self, batch: Batch) -> Weights:
@@ -171,7 +171,7 @@ class TensorFlowCohort:
         return self._weights(self._lanes.map(gradient))
 
     def activity(self, batch: Batch, *, training: bool) -> Mapping[str, Activity]:
-        """Return the activity of each layer on rows of the training split, by label, in order."""
+        """Return statistics of every layer's outputs on rows of the training split, by label."""
         batch = batch if training else Batch(batch.rows, step=batch.step)
         arguments = self._batch_arguments(batch, self._phase.hyperparameters["network"])
 
@@ -209,7 +209,7 @@ class TensorFlowCohort:
     def _batch_arguments(
         self, batch: Batch, hyperparameters: Mapping[str, Any]
     ) -> Callable[[LaneGroup], tuple[Tree, ...]]:
-        """Return the function of a group's arguments for one batch."""
+        """Return a function that returns a group's arguments for one batch."""
         keys = self._phase.stacks.stack(batch.noise)
         arrays = batch_arrays(batch.rows, keys, batch.changes, self._device.dtype)
 
@@ -254,12 +254,12 @@ class TensorFlowCohort:
         return Scores(_means(scores, metrics, rows), outputs, seconds, int(seconds > 0))
 
     def _predicted(self, group: LaneGroup, number: int, block: RowBlock) -> tuple[Tree, ...]:
-        """Return the arguments that score a block as the lanes predict."""
+        """Return the arguments that score a block by plain predictions."""
         del number
         return group.variables(), (block, self._phase.hyperparameters["network"])
 
     def _sampled(self, sampling: Sampling, blocks: int) -> BlockArguments:
-        """Return the function of the arguments that score a block with dropout on."""
+        """Return a function that returns the arguments that score a block with dropout on."""
         dropping = dropping_layers(self._network)
         noise = {label: key for label, key in sampling.noise.items() if label in dropping}
         keys = self._phase.stacks.stack(noise)
@@ -299,5 +299,5 @@ def _means(
 
 
 def _layout(value: NDArray[Any]) -> NDArray[Any]:
-    """Return a variable as the layers hold it: all but kernels with an axis for the rows."""
+    """Return a variable in the shape the layers need: all but kernels get an axis for the rows."""
     return value if value.ndim == 3 else value[:, None]

@@ -37,9 +37,9 @@ class OpenDevice:
     name
         TensorFlow's name for it: "/CPU:0" or "/GPU:0".
     dtype
-        Of weights, activations and updates.
+        The precision of weights, activations and updates.
     settings
-        As requested.
+        The settings the backend was opened with.
     """
 
     name: str
@@ -53,12 +53,12 @@ class OpenDevice:
 
 
 def open_device(settings: Settings) -> OpenDevice:
-    """Apply the settings and return the device they request.
+    """Apply the settings, for the whole process, and return the device they name.
 
     Raises
     ------
     RequestError
-        CUDA is requested and TensorFlow sees none.
+        The settings name CUDA, and TensorFlow sees no usable GPU.
     RunError
         TensorFlow was used before in this process, with settings that can no longer change.
     """

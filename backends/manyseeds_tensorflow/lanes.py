@@ -1,4 +1,4 @@
-"""How a cohort's lanes are divided: a group for each CPU thread, or one group on a GPU."""
+"""Division of a cohort's lanes into groups: one per CPU thread, or a single group on a GPU."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class LaneWorkers:
     Attributes
     ----------
     device_name
-        TensorFlow's name of the device they compute on.
+        TensorFlow's name for the device they compute on.
     threads
-        How many there are.
+        Number of threads.
     pool
-        Where they run.
+        The pool that the threads run in.
     """
 
     device_name: str
@@ -45,7 +45,7 @@ class LaneGroup:
     Attributes
     ----------
     lanes
-        Their places in the cohort.
+        The places of these lanes in the cohort.
     moving, fixed
         The variables that a step changes, and those that stay as they are in a phase.
     """
@@ -66,11 +66,11 @@ class LaneGroup:
         Parameters
         ----------
         phase
-            Says what is frozen, and how the rest is trained.
+            The phase: its frozen layers, and the techniques that train the others.
         weights
-            Those of the whole cohort, stacked and in the layers' layout.
+            The weights of the whole cohort, stacked and in the layers' shapes.
         hyperparameters
-            The optimizer's.
+            The optimizer's hyperparameters.
         """
         rule = optimizers.RULES[phase.optimizer.name]
         variables = self.tensors(dict(weights))
@@ -80,12 +80,12 @@ class LaneGroup:
         averages = {
             n: value for n, value in variables.items() if n not in frozen and n not in trained
         }
-        one = tf.ones([len(self.lanes), 1, 1], next(iter(trained.values())).dtype)
+        ones = tf.ones([len(self.lanes), 1, 1], next(iter(trained.values())).dtype)
         self.moving = Moving(
             weights=trained,
             averages=averages,
             slots=optimizers.first_slots(rule, trained, hyperparameters),
-            product=(one,) if rule.scheduled else (),
+            product=(ones,) if rule.scheduled else (),
         )
         self.fixed = Fixed(frozen, _nonzero(trained) if phase.keep_zeros else {})
 
@@ -104,9 +104,9 @@ class LaneGroups:
     Attributes
     ----------
     count
-        How many lanes the cohort has.
+        Number of lanes in the cohort.
     groups
-        In the order of their lanes; copies of the last lane may fill up the last groups.
+        The groups, in the order of their lanes; copies of the last lane may fill up the last ones.
     """
 
     def __init__(self, lanes: int, workers: LaneWorkers) -> None:
@@ -120,14 +120,14 @@ class LaneGroups:
         return self.groups[0]
 
     def map(self, work: Callable[..., Any], arguments: Sequence[Any] | None = None) -> list[Any]:
-        """Return the results of some work on every group, each in a thread of its own.
+        """Return the result of `work` for every group, computed in a thread of its own.
 
         Parameters
         ----------
         work
-            Takes a group and, if there are arguments, the group's own.
+            Takes a group and, if there are arguments, the group's argument.
         arguments
-            One for every group.
+            One argument for every group; None for none.
         """
 
         def on_device(*group: Any) -> Any:
@@ -147,5 +147,5 @@ class LaneGroups:
 
 
 def _nonzero(trained: Tensors) -> Tensors:
-    """Return where the trained kernels are not zero."""
+    """Return whether each weight of the trained kernels is not 0, by variable."""
     return {name: value != 0 for name, value in trained.items() if name.endswith("/kernel")}

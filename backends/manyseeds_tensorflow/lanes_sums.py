@@ -24,5 +24,5 @@ def over_repetitions(sums: tf.Tensor) -> tf.Tensor:
 
 
 def for_variables(hyperparameter: tf.Tensor) -> tf.Tensor:
-    """Return a number, or one for each repetition, so that it broadcasts to [..., rows, units]."""
+    """Return a number, or one per repetition, in a shape that broadcasts to [..., rows, units]."""
     return hyperparameter[:, None, None] if len(hyperparameter.shape) else hyperparameter

@@ -1,4 +1,4 @@
-"""Taking lanes in turns inside a compiled program."""
+"""Turns of a few lanes at a time inside a compiled program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def in_turns(
     function
         Takes and returns nests of tensors [count, ...].
     arguments
-        Its arguments with all lanes.
+        The function's arguments, with all lanes.
     like
         Tensors or specifications with the types of the results, and their shapes but for the lanes.
     count

@@ -2,7 +2,7 @@
 
 Keras' own layers fix their hyperparameters when they are made, and draw their own noise. Here
 every numeric hyperparameter is a run-time argument, and the noise is the shared one. Each layer
-takes its hyperparameters and the forward pass it is in: None in prediction.
+takes its hyperparameters and the forward pass, which is None in prediction.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class ForwardPass:
     Attributes
     ----------
     step
-        Its number in the noise counter, uint32.
+        The step's number in the noise counter, uint32.
     rows
-        How many rows of the batch count; the others fill it up. A number where all count.
+        Number of rows of the batch that count; the others fill it up. An `int` if all count.
     keys
-        Of the noise, label -> [lanes, 2] uint32.
+        Keys of the noise: label -> [lanes, 2] uint32.
     recall
         Stores noise for the backward pass, where that is a loop of its own.
     """
@@ -133,7 +133,7 @@ class LaneActivation(LabelledLayer):
 
 
 class LaneBatchNorm(LabelledLayer):
-    """Batch normalisation; momentum and epsilon of Keras' own are fixed when it is made."""
+    """Batch normalisation; Keras' own layer fixes momentum and epsilon when it is made."""
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Create the four variables."""
@@ -173,7 +173,7 @@ def _moments(inputs: tf.Tensor, rows: tf.Tensor | int) -> tuple[tf.Tensor, tf.Te
         return tf.reduce_sum(masked, axis=1, keepdims=True) / tf.cast(rows, values.dtype)
 
     mean = mean_of(inputs)
-    # As in `tf.nn.moments`, the variance has no gradient by way of the mean.
+    # As in `tf.nn.moments`, the gradient of the variance does not pass through the mean.
     return mean, mean_of(tf.math.squared_difference(inputs, tf.stop_gradient(mean)))
 
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 class Recall:
     """The stored noise and products of a block's step, by name.
 
-    The forward pass fills it. Backwards, the same block is passed again with the stored values:
-    everything else its gradient needs is computed again.
+    The forward pass fills it. The backward pass runs the same block again with the stored values,
+    and computes everything else that the gradient needs anew.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Recall:
         return self.stored[name]
 
     def product(self, name: str, values: tf.Tensor) -> tf.Tensor:
-        """Return the stored values of a product, or store these.
+        """Return the stored values of a product; without any, store and return these.
 
         The stored ones replace these in the graph, so that XLA does not compute them again.
         """

@@ -1,4 +1,4 @@
-"""Losses, predictions and right answers of stacked lanes."""
+"""Losses, probabilities and correct answers of stacked outputs [lanes, batch, outputs]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def losses(kind: Loss, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     Parameters
     ----------
     kind
-        The loss's name.
+        The name of the loss.
     logits
         [lanes, batch, outputs]
     labels
@@ -50,14 +50,14 @@ def counted_sum(values: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
 
 
 def probabilities(kind: Loss, logits: tf.Tensor) -> tf.Tensor:
-    """Return the output activation of logits [lanes, batch, outputs]."""
+    """Return the probabilities of the classes, or of class 1; of a linear output, its values."""
     if kind == "sparse_cross_entropy":
         return tf.nn.softmax(logits)
     return tf.nn.sigmoid(logits) if kind == "binary_cross_entropy" else logits
 
 
 def correct(kind: Loss, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Return whether each example is classified right, [lanes, batch], from its probabilities."""
+    """Return whether each example is classified correctly, [lanes, batch], by its probabilities."""
     if kind == "sparse_cross_entropy":
-        return tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels  # the first of equals
+        return tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels  # the first on a tie
     return (outputs[..., 0] > 0.5) == (tf.reshape(labels, outputs.shape[:-1]) > 0.5)

@@ -30,7 +30,7 @@ class NetworkOutputs(NamedTuple):
     averages
         The moving averages that have moved, by "layer/variable".
     summaries
-        Of the outputs of each layer, by label; empty without a `Summary`.
+        The summary of each layer's outputs, by label; empty without a `Summary`.
     """
 
     logits: tf.Tensor
@@ -44,20 +44,20 @@ class LaneNetwork:
     Parameters
     ----------
     network
-        Their structure; everything numeric in it comes with the call instead.
+        The networks' structure; its numeric hyperparameters are passed with the call instead.
     features
-        Of the inputs.
+        Width of the inputs.
     lanes
-        How many networks.
+        Number of lanes.
     dtype
-        Of weights and activations.
+        The precision of weights and activations.
     frozen
-        Labels of frozen layers: repetitions are all frozen or all not.
+        Labels of the frozen layers; a frozen layer is no repetition of one that is trained.
 
     Attributes
     ----------
     network
-        The layers that represent all: the first alone of those that are repeated.
+        The network of the layers that represent all: of repeated layers only the first.
     """
 
     def __init__(

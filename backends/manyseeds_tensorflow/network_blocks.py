@@ -26,10 +26,10 @@ class LayerArguments:
     Attributes
     ----------
     weights
-        By "layer/variable": kernels [lanes, in, out], others [lanes, 1, units]; those of repeated
-        layers [lanes, repetitions, ...].
+        The weights by "layer/variable": kernels [lanes, in, out], others [lanes, 1, units]; those
+        of repeated layers [lanes, repetitions, ...].
     hyperparameters
-        Of the layers, by label; those of repeated layers [repetitions].
+        The hyperparameters of the layers, by label; those of repeated layers [repetitions].
     forward
         The forward pass of layers in training mode.
     active
@@ -89,15 +89,15 @@ class LaneBlock:
     Parameters
     ----------
     definitions
-        Their structure; everything numeric in it comes with the call instead.
+        The layers' structure; its numeric hyperparameters are passed with the call instead.
     width
-        Units that enter the first.
+        Number of units that enter the first layer.
     lanes
-        How many networks.
+        Number of lanes.
     dtype
-        Of weights and activations.
+        The precision of weights and activations.
     linear
-        Whether the last is without its activation.
+        Whether to leave out the activation of the last layer.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class LaneBlock:
         return BlockOutputs(values, outputs, moved)
 
     def recalled(self, batch: int) -> Specifications:
-        """Return the specifications of the values that a `Recall` stores of a batch, by name."""
+        """Return the specifications of the values that a `Recall` stores for a batch, by name."""
         specifications: Specifications = {}
         width = self._width
         for layer in self.layers:
@@ -163,7 +163,7 @@ class LaneBlock:
         return specifications
 
     def averages(self, active: Collection[str]) -> Specifications:
-        """Return the moving averages that move where `active` layers train, by name."""
+        """Return the specifications of the moving averages of the `active` layers, by name."""
         return {
             name: tf.TensorSpec(variable.shape, variable.dtype)
             for name, variable in self._variables.items()
@@ -173,7 +173,7 @@ class LaneBlock:
     def _through(
         self, layer: layers.Layer, arguments: LayerArguments, values: tf.Tensor
     ) -> tf.Tensor:
-        """Return the outputs of a layer; the sum of a skip connection is not made here."""
+        """Return the outputs of a layer, without the sum of a skip connection."""
         forward = arguments.forward if layer.label in arguments.active else None
         hyperparameters = arguments.hyperparameters[layer.label]
         for own in self._keras[layer.label]:

@@ -31,7 +31,7 @@ class Summary(NamedTuple):
     of
         Takes outputs [lanes, batch, units], returns [lanes, size] in float64.
     size
-        How many numbers.
+        The number of these numbers.
     """
 
     of: Callable[[tf.Tensor], tf.Tensor]
@@ -49,7 +49,7 @@ class RepeatedBlock:
     block
         The first repetition, whose labels represent all.
     times
-        How many repetitions there are.
+        Number of repetitions.
     below
         The label of the layer right below the first.
     """
@@ -75,7 +75,7 @@ class RepeatedBlock:
         Parameters
         ----------
         arguments
-            Those of these layers, and maybe of others.
+            The arguments of these layers, and possibly of others.
         trained
             The weights that need a gradient. Without any, nothing has a gradient and no averages
             move.
@@ -113,7 +113,7 @@ class RepeatedBlock:
     def _differentiable(
         self, arguments: LayerArguments, values: tf.Tensor, trained: list[str]
     ) -> BlockOutputs:
-        """Pass values through in training.
+        """Pass values through all repetitions, with a gradient written by hand.
 
         TensorFlow's own gradient of the loop would add up gradients of the whole stack in each
         repetition.

@@ -20,7 +20,7 @@ Tree = Any
 
 
 def representatives(network: Network, runs: Sequence[LayerRun]) -> Network:
-    """Return a network of the layers that represent all, by the runs of the given network."""
+    """Return the network of the layers that represent all, from the runs of a network."""
     layers = [layer for run in runs for layer in run.block]
     return network.model_copy(update={"layers": (*layers, network.output)})
 
@@ -32,7 +32,7 @@ class Stacks:
     Attributes
     ----------
     members
-        The labels of all repetitions of a layer, by that of the first; none of other layers.
+        The labels of all repetitions of a layer, by the first one's label; only repeated layers.
     """
 
     members: Mapping[str, tuple[str, ...]]
@@ -50,9 +50,9 @@ class Stacks:
         Parameters
         ----------
         tree
-            By "label" or "label/name".
+            Nests of arrays by "label" or "label/name".
         axis
-            Where the axis of repetitions is put.
+            The position of the repetitions' axis.
         """
         others = {label for members in self.members.values() for label in members[1:]}
         stacked = {}

@@ -1,6 +1,6 @@
 """The noise of `manyseeds.randomness.noise` inside a compiled program, all lanes at once.
 
-TensorFlow has no Threefry operation, so its definition is written here in integer operations.
+TensorFlow has no Threefry operation, so the generator is written here in integer operations.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 def threefry(
     key: tuple[tf.Tensor, tf.Tensor], counter: tuple[tf.Tensor, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return Threefry-2x32 with 20 rounds: two words, uint32, of the broadcast shape."""
+    """Return Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Random123").
+
+    The result is two words, uint32, of the broadcast shape.
+    """
     schedule = (*key, key[0] ^ key[1] ^ tf.constant(_PARITY, tf.uint32))
     x0, x1 = counter[0] + schedule[0], counter[1] + schedule[1]
     for group in range(5):
@@ -56,8 +59,8 @@ def halves(
     key, step
         As for `words`.
     rows
-        How many rows of the batch count; the noise of the others has no meaning. A tensor where
-        the last, smaller batch is filled up to the size of the others.
+        Number of rows of the batch that count; the noise of the others has no meaning. A tensor
+        where the last, smaller batch is filled up to the size of the others.
     shape
         [lanes, batch, units], the rows that do not count included.
     """
@@ -70,14 +73,14 @@ def halves(
 
 
 def shares(noise: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Return how far each half puts a drawn slope from its lower to its upper limit, in (0, 1)."""
+    """Return the position of each drawn slope between its lower and upper limit, in (0, 1)."""
     return (tf.cast(noise, dtype) + 0.5) / HALVES
 
 
 def normals(
     key: tf.Tensor, step: tf.Tensor, rows: tf.Tensor | int, shape: Sequence[int], dtype: tf.DType
 ) -> tf.Tensor:
-    """Return standard normal numbers of `shape`; arguments as for `halves`."""
+    """Return unit normals of `shape`; the parameters are those of `halves`."""
     lanes, batch, units = shape
     elements = batch * units
     both = words(key, step, normal_blocks(elements))
@@ -96,7 +99,7 @@ def dropped(
     Parameters
     ----------
     inputs, noise
-        Of one shape; the noise as uint16.
+        The inputs, and their noise in the same shape, uint16.
     threshold
         The least half that keeps an element, int32: `manyseeds.randomness.noise.threshold`.
     scale

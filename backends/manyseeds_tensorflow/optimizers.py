@@ -1,7 +1,7 @@
 """The canonical optimizers as functions of stacked tensors, for use inside a compiled program.
 
 Keras' optimizers change variables of their own, so two threads cannot train with the same ones.
-These take everything as arguments. Where Keras has the canonical equations, they give the same.
+These take everything as arguments. Where Keras has the canonical equations, the results agree.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class OptimizerStep:
     number
         Steps since the phase began, this one included; no axes, in the weights' precision.
     rate, momentum
-        Of this step, [lanes, 1, 1]; optimizers without a momentum ignore it.
+        The rate and momentum of this step, [lanes, 1, 1]; optimizers without a momentum ignore it.
     hyperparameters
-        The other hyperparameters by name, no axes.
+        The other hyperparameters by name, without axes.
     product
         The product of the scheduled momenta of all steps, this one included, [lanes, 1, 1]; empty
         where the optimizer schedules none.
@@ -62,13 +62,13 @@ class Rule:
     Attributes
     ----------
     starts
-        For each slot of a variable, the number it starts from everywhere.
+        For each slot of a variable, the function of the hyperparameters that gives its first value.
     update
         The equations of a step. Terms that all variables share are computed once, because tracing
         them for every variable takes time.
     scheduled
-        The momentum of a step, counted from 1, where the optimizer schedules its own and needs
-        the product of all.
+        The momentum of a step, counted from 1, for an optimizer that schedules its own momentum
+        and needs the product over all steps; None for the others.
     """
 
     starts: tuple[Callable[[Hyperparameters], Any], ...]
@@ -82,7 +82,7 @@ def _sgd(step: OptimizerStep) -> Update:
 
 
 def _momentum(step: OptimizerStep) -> Update:
-    """Eq. 11-4: the velocity holds the rate, where Keras' SGD has it too."""
+    """Eq. 11-4: the velocity contains the rate, as in Keras' SGD."""
 
     def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
         m = step.momentum * slots[0] - step.rate * g
@@ -102,7 +102,7 @@ def _nesterov(step: OptimizerStep) -> Update:
 
 
 def _adagrad(step: OptimizerStep) -> Update:
-    """Duchi et al. 2011, epsilon inside the root, as Keras."""
+    """Duchi et al. 2011, epsilon inside the root, as in Keras."""
 
     def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
         s = slots[0] + tf.square(g)
@@ -112,7 +112,7 @@ def _adagrad(step: OptimizerStep) -> Update:
 
 
 def _rmsprop(step: OptimizerStep) -> Update:
-    """Tieleman and Hinton 2012, epsilon inside the root, as Keras."""
+    """Tieleman and Hinton 2012, epsilon inside the root, as in Keras."""
     rho, rest = _shares(step, "rho")
 
     def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
@@ -135,7 +135,7 @@ def _adam(step: OptimizerStep) -> Update:
 
 
 def _adamax(step: OptimizerStep) -> Update:
-    """Kingma and Ba 2015, Algorithm 2, as Keras."""
+    """Kingma and Ba 2015, Algorithm 2, as in Keras."""
     (beta1, rest), beta2 = _shares(step, "beta1"), step.hyperparameters["beta2"]
     rate = step.rate / _correction(step, "beta1")
 
@@ -148,14 +148,14 @@ def _adamax(step: OptimizerStep) -> Update:
 
 
 def _nadam(step: OptimizerStep) -> Update:
-    """Dozat 2016; with decay 1 as Keras, which has no other."""
+    """Dozat 2016; Keras' Nadam is the one with decay 1."""
     moved, root = _moments(step), _root(step)
-    here, following = (
+    current, following = (
         _nadam_momentum(step.number + ahead, step.hyperparameters) for ahead in (0, 1)
     )
     (product,) = step.product
     of_average = following / (1 - product * following)
-    of_gradient = (1 - here) / (1 - product)
+    of_gradient = (1 - current) / (1 - product)
 
     def update(theta: tf.Tensor, g: tf.Tensor, slots: Slots) -> tuple[tf.Tensor, Slots]:
         m, s = moved(g, slots)
@@ -171,7 +171,7 @@ def _nadam_momentum(number: tf.Tensor, hyperparameters: Hyperparameters) -> tf.T
 
 
 def _ftrl(step: OptimizerStep) -> Update:
-    """McMahan et al. 2013, Algorithm 1, as Keras."""
+    """McMahan et al. 2013, Algorithm 1, as in Keras."""
     l1, twice_l2 = step.hyperparameters["l1"], 2 * step.hyperparameters["l2"]
     inverse = 1 / step.rate
 

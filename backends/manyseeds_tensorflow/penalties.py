@@ -15,7 +15,7 @@ Hyperparameters = Mapping[str, Any]
 
 
 def has_penalty(network: Network) -> bool:
-    """Return whether any kernel is penalised."""
+    """Return whether any kernel of a network has a penalty."""
     return any(layer.penalty for layer in network.dense())
 
 

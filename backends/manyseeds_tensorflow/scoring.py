@@ -1,4 +1,4 @@
-"""Scoring lanes on rows of a split in one XLA program, as they predict or with dropout on."""
+"""Scores of lanes on a block of rows in one XLA program, by prediction or by sampling."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from manyseeds_tensorflow.network import LaneNetwork, dropping_layers
 from manyseeds_tensorflow.network_blocks import LayerArguments
 
 EVALUATION_ROWS = {"cpu": 256, "cuda": 1024}
-"""Rows scored by one call: one shape serves splits of any length."""
+"""Number of rows scored by one call; the same shape serves splits of any length."""
 
 Tree = Any
 Tensors = dict[str, tf.Tensor]
 BlockScores = tuple[tf.Tensor, ...]
-"""Of a block of rows: the sum of its losses and the number of right answers, [lanes] each, and the
-outputs, [lanes, rows, outputs]."""
+"""The scores of a block of rows: the sum of its losses and the number of correct answers, [lanes]
+each, and the outputs, [lanes, rows, outputs]."""
 
 
 def score(network: LaneNetwork, weights: Tensors, shared: tuple[Tree, ...]) -> BlockScores:
-    """Score a block of rows as the lanes predict.
+    """Score the lanes on a block of rows by a plain prediction.
 
-    `shared` is the block and the layers' hyperparameters.
+    `shared` holds the block and the layers' hyperparameters.
     """
     (inputs, labels, count), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)
@@ -50,9 +50,9 @@ def score(network: LaneNetwork, weights: Tensors, shared: tuple[Tree, ...]) -> B
 def sample(
     network: LaneNetwork, weights: Tensors, keys: Tensors, shared: tuple[Tree, ...]
 ) -> BlockScores:
-    """Score a block of rows by the mean of samples with dropout on.
+    """Score the lanes on a block of rows by the mean of samples with dropout on.
 
-    `shared` is the block, how it is sampled, and the layers' hyperparameters.
+    `shared` holds the block, its place in the sampling, and the layers' hyperparameters.
     """
     (inputs, labels, count), (samples, block, blocks), hyperparameters = shared
     inputs, labels = _in_all_lanes(network, inputs, labels)

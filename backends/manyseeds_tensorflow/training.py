@@ -1,4 +1,4 @@
-"""The compiled loop: an epoch's steps of stacked lanes inside one XLA program."""
+"""The step loop: an epoch of stacked lanes inside one XLA program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Trainer:
     data
         Inputs and labels of the training split.
     hyperparameters
-        Of the layers by label under "network"; of the "optimizer"; of the "clipping".
+        Under "network" those of the layers, by label; under "optimizer" and "clipping" the others.
     """
 
     network: LaneNetwork
@@ -157,7 +157,7 @@ def train(
     Parameters
     ----------
     network, techniques
-        The program is compiled for them.
+        The networks, and the techniques that the program is compiled for.
     moving, fixed, plan
         [lanes, ...]
     shared
@@ -182,7 +182,7 @@ def gradient(
 ) -> Tensors:
     """Return the gradient of one batch in all lanes, before clipping, by variable.
 
-    `shared` is the data, the hyperparameters and the step in the noise counter.
+    `shared` holds the data, the hyperparameters and the step in the noise counter.
     """
     data, hyperparameters, step = shared
     trainer = Trainer(network, data, hyperparameters)
@@ -195,7 +195,7 @@ def gradient(
 
 
 def inputs_and_labels(batch: DeviceBatch, data: Tree) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return a batch's inputs, changed where they are augmented, and its labels."""
+    """Return a batch's inputs, augmented if there are changes, and its labels."""
     images, labels = data
     inputs = (
         augmented(images, batch.rows, batch.changes)
@@ -206,5 +206,5 @@ def inputs_and_labels(batch: DeviceBatch, data: Tree) -> tuple[tf.Tensor, tf.Ten
 
 
 def traced(network: LaneNetwork) -> tuple[str, ...]:
-    """Return the names of the numbers noted of every step."""
+    """Return the names of the numbers that are recorded at every step."""
     return ("loss", "penalty") if has_penalty(network.network) else ("loss",)

@@ -29,7 +29,7 @@ class DeviceBatch(NamedTuple):
     changes: DeviceChanges | tuple[()] = ()
 
     def step(self, index: tf.Tensor) -> DeviceBatch:
-        """Return one step of a plan's."""
+        """Return the batch of one step of a plan."""
         rows, *changes = (tf.gather(values, index, axis=1) for values in (self.rows, *self.changes))
         return DeviceBatch(rows, self.keys, DeviceChanges(*changes) if changes else ())
 
@@ -55,18 +55,18 @@ def plan_arrays(
     """Return a plan as arrays [lanes, steps, ...], and the rows that count in each batch, [steps].
 
     The last, smaller batch is filled up with rows that do not count, so that one compiled step
-    serves all batches, and a plan of the smaller batch alone, too.
+    serves all batches, even a plan of the smaller batch alone.
 
     Parameters
     ----------
     epoch
         The plan.
     keys
-        Its noise keys, stacked where layers are repeated.
+        The plan's noise keys, stacked where layers are repeated.
     training_rows
-        Rows of the training split: a batch has no more.
+        Number of rows in the training split, the most that a batch can have.
     dtype
-        Of rates, momenta and changes.
+        The precision of rates, momenta and changes.
     """
     lanes, total = epoch.order.shape
     batch = min(epoch.batch, training_rows)

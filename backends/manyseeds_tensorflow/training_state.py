@@ -43,14 +43,14 @@ class Moving(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """The tensors a phase leaves as they are, [lanes, ...], by "layer/variable".
+    """The tensors that stay the same during a phase, [lanes, ...], by "layer/variable".
 
     Attributes
     ----------
     frozen
         The variables of frozen layers.
     nonzero
-        Where zeros are kept: which weights of the trained kernels were not zero at the start.
+        For phases that keep zeros: whether each trained kernel weight was not 0 at the start.
     """
 
     frozen: Tensors
@@ -73,7 +73,7 @@ class StepCounts(NamedTuple):
     taken
         Steps taken in this phase so far.
     stop
-        How many steps of the plan are to be taken.
+        Number of steps of the plan to take.
     """
 
     rows: tf.Tensor
@@ -90,7 +90,7 @@ class BatchGradient(NamedTuple):
     trace
         The mean loss and, for a network that has one, the penalty: [lanes] each, by name.
     gradient
-        Of their sum, by trained variable.
+        The gradient of their sum, by trained variable.
     averages
         The moving averages after the forward pass.
     """

@@ -23,7 +23,7 @@ XLA_QUICK_COMPILE_FLAGS: Mapping[str, str] = MappingProxyType(
     {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}
 )
 """For backends that compile with XLA: see `BackendEntry.quick_compile_flags`. Without this flag a
-small program takes twice as long: most of it goes into making a second compiler for each."""
+small program takes twice as long, mostly because each gets a second compiler."""
 
 
 def append_flag(variable: str, flag: str) -> None:

@@ -70,7 +70,7 @@ def _dropping(rate: float, dtype: np.dtype[Any], prefix: str = "") -> dict[str, 
 
 
 def optimizer_hyperparameters(optimizer: Optimizer, dtype: np.dtype[Any]) -> Hyperparameters:
-    """Return the hyperparameters that do not change from step to step: not rate and momentum."""
+    """Return the hyperparameters that do not change from step to step: all but the momentum."""
     return {name: value for name, value in _own(optimizer, dtype).items() if name != "momentum"}
 
 

@@ -133,4 +133,4 @@ class BackendEntry(Protocol):
         """Return the bytes that are free on the accelerator a device names; None for a CPU."""
 
     def open(self, settings: Settings) -> Backend:
-        """Import the framework and apply the settings; once per process."""
+        """Import the framework, apply the settings and return the backend; once per process."""

@@ -78,10 +78,10 @@ def row_blocks(
         count = min(rows, len(split) - start)
         columns = (split.inputs[part].astype(dtype), split.labels[part].astype(labels))
         missing = rows - count if filled else 0
-        inputs, known = (_padded(values, missing) for values in columns)
-        yield RowBlock(inputs, known, np.asarray(count, np.int32))
+        inputs, targets = (_padded(values, missing) for values in columns)
+        yield RowBlock(inputs, targets, np.asarray(count, np.int32))
 
 
 def _padded(values: np.ndarray[Any, Any], rows: int) -> np.ndarray[Any, Any]:
-    """Return an array with so many rows of zeros appended."""
+    """Return an array with this many rows of zeros appended."""
     return np.pad(values, [(0, rows)] + [(0, 0)] * (values.ndim - 1))

@@ -1,7 +1,7 @@
 """The data sets, and the splits that tasks make of them.
 
 Belongs here: descriptions, loaders, checksums, and everything from a file to a task's scaled
-splits. Not here: which rows a lane trains on, in which order, and how images are changed, which is
+splits. Not here: the rows that a lane trains on, their order, and the changes of images, which are
 in `randomness` and `techniques`. A new data set is one module that describes and loads it, and one
 line in `catalogue.py`.
 """

@@ -59,7 +59,7 @@ def task_splits(task: Task, precision: Precision) -> Splits:
 
 
 class TaskData:
-    """Loads the splits of tasks and keeps the latest in memory, for a suite's recipes share them.
+    """Loads the splits of tasks and keeps the latest in memory, because recipes share them.
 
     It keeps `KEPT_IN_MEMORY` data sets as loaded and as many tasks' splits.
     """

@@ -34,7 +34,7 @@ def claims_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
 
 
 def variance_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
-    """Return how much each stream moves the results.
+    """Return the spread of results that each stream causes on its own.
 
     One row per suite, recipe, case, stream and backend, with the columns of
     `manyseeds.statistics.variance_table`.

@@ -50,7 +50,7 @@ class ParityMatrix(BaseModel):
 
 
 def read_parity(path: Path) -> ParityMatrix:
-    """Read the file.
+    """Return the parity matrix that a file contains.
 
     Raises
     ------

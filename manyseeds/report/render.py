@@ -63,7 +63,7 @@ def render(
 ) -> list[Path]:
     """Write the report of all suites in some ledgers.
 
-    Written are the index `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's
+    The files: the index `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's
     claims `<out>/chapter.html` (if a suite tests any of them) and a page per suite
     `<out>/<suite>.html`, each one self-contained file; the same pages as Markdown, with the main
     figures; and in `<out>/<suite>/` the figures as SVG, with the HTML pages as PNG too, and the

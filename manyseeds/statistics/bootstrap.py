@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 LEVEL = 0.95
-"""Nominal coverage of an interval where nothing else is said."""
+"""Nominal coverage of an interval unless another is stated."""
 
 _BLOCK = 256
 """Samples handled at once: bounds the memory at 8 · RESAMPLES · _BLOCK bytes, about 20 MB."""

@@ -1,4 +1,4 @@
-"""One row of the table of claims: what is computed for a claim in one case on one backend."""
+"""One row of the table of claims: the results for a claim in one case on one backend."""
 
 from __future__ import annotations
 

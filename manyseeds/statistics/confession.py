@@ -175,8 +175,8 @@ def cherries_table(
             for figure in figures:
                 k, low, high = tries_for_even_chance(tried, figure)
                 count = int((~np.isnan(tried)).sum())
-                there = reached(tried, figure).share
-                rows.append((claim.name, backend, figure, count, there, k, low, high))
+                share = reached(tried, figure).share
+                rows.append((claim.name, backend, figure, count, share, k, low, high))
     columns = ["claim", "backend", "figure", "tries", "reached", "k", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -221,7 +221,7 @@ def quantities(pairs: Sequence[Pairs]) -> tuple[str, ...]:
 
 def backends_of(pairs: Sequence[Pairs]) -> tuple[str, ...]:
     """Return the backends of several pairings."""
-    return tuple(dict.fromkeys(backend for one in pairs for backend in one.backends))
+    return tuple(dict.fromkeys(backend for case in pairs for backend in case.backends))
 
 
 def _curves(claim: str, pairs: Sequence[Pairs]) -> Iterator[pd.DataFrame]:
@@ -260,7 +260,7 @@ def _reported_ks(n: int) -> Iterator[int]:
 
 
 def _least_rank(n: int, k: int) -> int:
-    """Return a rank, from 0, below which the best of k practically never is: P < 1e-15."""
+    """Return a rank, from 0, that the best of k falls below with a probability under 1e-15."""
     return int(n * 1e-15 ** (1 / k))
 
 

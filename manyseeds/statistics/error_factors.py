@@ -1,4 +1,4 @@
-"""Factors of errors, baseline over treatment: secondary, as they jump where few errors are left.
+"""Factors of errors, baseline over treatment: secondary, because few errors make them jump.
 
 Rule for zero errors: a treatment without any error has an infinite factor; if the baseline has none
 either, nothing changed and the factor is 1. Only order statistics of factors are reported (median,
@@ -49,5 +49,5 @@ def reached(factors: Floats, figure: float) -> ShareEstimate:
         The figure to reach.
     """
     views = np.atleast_2d(factors)
-    there = (views >= figure - 1e-12 * abs(figure)).astype(float)
-    return share_of(finite_mean(np.where(np.isnan(views), np.nan, there)))
+    reaches = (views >= figure - 1e-12 * abs(figure)).astype(float)
+    return share_of(finite_mean(np.where(np.isnan(views), np.nan, reaches)))

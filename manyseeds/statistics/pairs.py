@@ -197,8 +197,8 @@ def single_cases(pairs: Sequence[Pairs]) -> list[Pairs]:
 def averaged(cases: Sequence[Pairs]) -> Pairs:
     """Average the cases by seed; a seed that lacks one of them is lost.
 
-    Cases differ by far more than backends do: an average over the cases that happen to be there
-    would depend on which are missing.
+    Cases differ by far more than backends do: an average over the cases that are present would
+    depend on the missing ones.
     """
     first = cases[0]
     backends = tuple(dict.fromkeys(backend for pairs in cases for backend in pairs.backends))

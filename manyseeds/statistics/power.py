@@ -1,8 +1,8 @@
 """Power: how likely a number of seeds is to settle a claim, and how many seeds it takes.
 
-Computed for normal paired differences and Student's interval. The bounds that verdicts rest on lie
-a little farther out, so with fewer than 30 seeds the true power is lower than computed here: with
-10 seeds about 73 % instead of 80 % (reports/simulation.md).
+Computed for normal paired differences and Student's interval. The intervals that verdicts rest on
+are a little wider, so with fewer than 30 seeds the true power is lower than computed here: with 10
+seeds about 73 % instead of 80 % (reports/simulation.md).
 """
 
 from __future__ import annotations

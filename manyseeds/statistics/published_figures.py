@@ -23,7 +23,7 @@ _COLUMNS = ["claim", "label", "quantity", "figure", "backend", "pairs", "percent
 def published_table(
     records: pd.DataFrame, suite: Suite, pairs: PairsByClaim | None = None
 ) -> pd.DataFrame:
-    """Return where every published figure lies among the pairs, per backend and averaged.
+    """Return the percentile of every published figure among the pairs, per backend and averaged.
 
     Columns: `claim`, `label`, `quantity` ("improvement" or "factor"), `figure` (as published),
     `backend` ("all": the mean over backends), `pairs`, `percentile` (0-100: the share of pairs

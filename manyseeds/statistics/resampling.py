@@ -131,11 +131,11 @@ def drawn_bounds(
 def abc_bounds(
     first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
 ) -> Floats:
-    """Return the limit of BCa bounds for ever more draws, to second order.
+    """Return the limit of BCa bounds as the number of draws grows, to second order.
 
     DiCiccio and Efron (1992), "More accurate confidence intervals in exponential families": ABC.
-    From a thousand values on, it differs from resampled bounds by less than 10,000 draws differ
-    from 10,000 others, and needs no memory. The parameters are those of `bca_bounds`.
+    From a thousand values on, it differs from resampled bounds by less than two sets of 10,000
+    draws differ from each other, and needs no memory. The parameters are those of `bca_bounds`.
     """
     n = first.shape[1]
     means = first.mean(axis=1), second.mean(axis=1)

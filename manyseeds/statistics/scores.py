@@ -116,7 +116,7 @@ class ScoreTable:
         promised = np.zeros((len(seeds), len(order)), dtype=bool)
         promised[seed, column] = True
         if promised.sum() < len(rows):
-            raise ValueError("a row of the plan is there twice")
+            raise ValueError("the records contain a row of the plan twice")
         spread = np.full(promised.shape, np.nan)
         spread[seed, column] = value.to_numpy(np.float64)
         index = pd.Index(seeds, name="seed")

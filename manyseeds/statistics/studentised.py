@@ -22,7 +22,7 @@ _STRAIGHT = 1e-6
 def t_bounds(
     first: Floats, second: Floats, statistic: Statistic, levels: Sequence[float]
 ) -> Floats:
-    """Return the outer ones of Student's bounds and Hall's.
+    """Return the outer bounds of Student's interval and Hall's.
 
     The parameters are those of `bca_bounds`. For statistics other than means, the influence of the
     values takes their place.
@@ -58,7 +58,7 @@ def skewed(t: Floats, skewness: Floats, n: int) -> Floats:
     t
         Quantiles of Student's t.
     skewness
-        Of the values: their third central moment over the 3/2 power of the second.
+        The skewness of the values: the third central moment over the 3/2 power of the second.
     n
         The number of values.
     """

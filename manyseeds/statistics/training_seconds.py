@@ -35,7 +35,7 @@ def seconds_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 
 def _spent(rows: pd.DataFrame) -> pd.DataFrame:
-    well = rows[rows["status"] == "ok"]
-    spent = well[_SPENT].sum(axis="columns", min_count=1)
-    lanes = well["lanes"].astype("float64")
-    return well[[*GROUP, "seconds_compile"]].assign(spent=spent, per_seed=spent / lanes)
+    delivered = rows[rows["status"] == "ok"]
+    spent = delivered[_SPENT].sum(axis="columns", min_count=1)
+    lanes = delivered["lanes"].astype("float64")
+    return delivered[[*GROUP, "seconds_compile"]].assign(spent=spent, per_seed=spent / lanes)

@@ -1,4 +1,4 @@
-"""Variance by stream: how much each source of randomness moves the result on its own.
+"""Variance by stream: the spread that each source of randomness causes on its own.
 
 Each stream is varied alone while the others are pinned (Bouthillier et al. 2021). On identical
 streams only the backend differs: the variance left between backends is the frameworks' own noise.
@@ -40,11 +40,11 @@ def variance_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 def _studied(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Return the cohort rows of the recipes under study, with the name of the stream varied."""
     cohort = records[records["mode"] == "cohort"]
-    every = cohort["vary"] == ordinary_vary(suite)
-    studied = set(cohort.loc[~every, "recipe"])
+    all_varied = cohort["vary"] == ordinary_vary(suite)
+    studied = set(cohort.loc[~all_varied, "recipe"])
     if suite.variance:
         studied |= set(suite.variance.recipes)
-    stream = cohort["vary"].where(~every, TOGETHER)
+    stream = cohort["vary"].where(~all_varied, TOGETHER)
     value = cohort[suite.primary].where(cohort["status"] == "ok")
     value = value.where(np.isfinite(value.astype("float64")))
     return cohort.assign(stream=stream, value=value)[cohort["recipe"].isin(studied)]

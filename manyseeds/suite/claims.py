@@ -131,7 +131,7 @@ class Difference(_Paired):
         The metric that is compared. The least effect is in its unit; accuracies are shares: 0.01 is
         one percentage point.
     factor
-        The claimed ratio of errors; the share of seeds that reach it is reported besides.
+        The claimed ratio of errors; the share of trainings that reach it is reported too.
     references
         The published figures.
     """

@@ -45,14 +45,14 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
     {'name': 'small'}
     """
     units = [width for entry in units for width in _repeated(entry)]
-    every = table.pop("skip", None)
+    branch_length = table.pop("skip", None)
     shared = {key: table.pop(key) for key in _LAYER_KEYS if key in table}
     activation = table.pop("activation", None)
     before, after = table.pop("before", []), table.pop("after", [])
     layers: list[Any] = list(table.pop("first", []))
     last = table.pop("last", [])
     for number, width in enumerate(units):
-        branch = _branch(number, len(units), every)
+        branch = _branch(number, len(units), branch_length)
         dense = {"name": "dense", "label": f"hidden{number + 1}", "units": width, **shared}
         if branch and _is_fixup(shared):
             dense["initialiser"] = branch.initialiser()
@@ -62,7 +62,7 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
         else:
             layers.append(dense | ({"activation": activation} if activation else {}))
         layers += after
-        if every and number == 0:
+        if branch_length and number == 0:
             layers[-1] = _labelled(layers[-1], "stem")
         if branch and branch.ends:
             layers += ["scale"] if _is_fixup(shared) else []
@@ -120,13 +120,13 @@ class _Branch:
         }
 
 
-def _branch(number: int, layers: int, every: int | None) -> _Branch | None:
+def _branch(number: int, layers: int, length: int | None) -> _Branch | None:
     """Return the place of hidden layer `number`, from 0, of `layers`; None outside branches."""
-    if not every or not number:
+    if not length or not number:
         return None
-    branches = (layers - 1) // every
-    branch, position = divmod(number - 1, every)
-    return _Branch(branch, position, every, branches) if branch < branches else None
+    branches = (layers - 1) // length
+    branch, position = divmod(number - 1, length)
+    return _Branch(branch, position, length, branches) if branch < branches else None
 
 
 def _is_fixup(shared: Table) -> bool:

@@ -26,7 +26,7 @@ class Document:
     file
         The name of the file in messages.
     tables
-        Its content, as TOML gives it.
+        The content of the file, as TOML gives it.
     """
 
     file: str

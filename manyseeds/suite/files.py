@@ -12,7 +12,7 @@ from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.suite import Suite
 
 CHAPTER = "chapter.toml"
-"""The file beside the bundled suites that lists the claims of the chapter; it is no suite."""
+"""The file beside the bundled suites that lists the claims of the chapter; it is not a suite."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SuiteFile:
     path
         The file.
     text
-        Its text, which a plan records and a resumed run is compared with.
+        The file's text, which a plan records and a resumed run is compared with.
     quick
         Whether `suite` is the quick form.
     """

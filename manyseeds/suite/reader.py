@@ -41,7 +41,7 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
     Raises
     ------
     RequestError
-        The text is no valid suite; the message names file, key and remedy.
+        The text is not a valid suite; the message names file, key and remedy.
     """
     try:
         tables = tomllib.loads(text)

@@ -221,5 +221,5 @@ def _check_dropout(sampling: McDropout, network: Network) -> None:
 
 
 def _trained(phase: Phase) -> dict[str, Any]:
-    """Return all of a phase that its training depends on: everything but its name."""
+    """Return everything in a phase that its training depends on: all but its name."""
     return phase.model_dump(mode="json", exclude={"name"})

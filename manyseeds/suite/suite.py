@@ -70,7 +70,7 @@ class Suite(Model):
     cells
         The recipes, in all their cases.
     claims
-        The claims that the results are to show.
+        The claims that are judged by the results.
     variance
         Additional trainings with one stream varied at a time; None for none.
     """

@@ -100,7 +100,7 @@ def _drawn(
 
 
 class Shift(_Augmentation):
-    """Moved by up to `pixels` in both directions, by fractions of a pixel, too."""
+    """Moved by up to `pixels` in both directions, fractions of a pixel included."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11 and ch. 3, exercise 2"
     name: Literal["shift"] = "shift"
@@ -126,7 +126,7 @@ class Rotate(_Augmentation):
 
 
 class Resize(_Augmentation):
-    """Enlarged or shrunk about the centre, by a factor within 1 -+ `share`."""
+    """Enlarged or shrunk about the centre, by a factor from 1 - `share` to 1 + `share`."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["resize"] = "resize"
@@ -169,7 +169,7 @@ class HorizontalFlip(_Augmentation):
 
 
 class Contrast(_Augmentation):
-    """Distances from the image's mean times a factor within 1 -+ `share`."""
+    """Distances from the image's mean times a factor from 1 - `share` to 1 + `share`."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["contrast"] = "contrast"

@@ -120,7 +120,7 @@ class LecunNormal(_VarianceScaling):
 
 
 class StandardNormal(_Initialiser):
-    """Normal, not truncated, with standard deviation `sd`; 1 is the bad old habit, a baseline."""
+    """Normal, not truncated, with standard deviation `sd`: 1, once usual, is a baseline."""
 
     source: ClassVar[str] = "Géron 2019, ch. 11"
     name: Literal["standard_normal"] = "standard_normal"

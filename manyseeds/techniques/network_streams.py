@@ -107,7 +107,7 @@ def noise_keys(
     Parameters
     ----------
     network
-        Every noise of it has the address (seed, the layer's stream, network, label, path).
+        The network; each of its noises has the address (seed, stream, network, label, path).
     seeds
         Every lane's seed of the streams `dropout` and `augment`.
     path

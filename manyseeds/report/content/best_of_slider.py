@@ -43,7 +43,7 @@ class BestOfSlider:
 
 @dataclass(frozen=True)
 class EvenChanceRow:
-    """How many tries give a 50 % chance of reporting a factor."""
+    """The number of tries that give a 50 % chance of reporting a factor."""
 
     figure: str
     reached: str

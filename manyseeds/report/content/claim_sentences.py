@@ -125,10 +125,10 @@ def _difference(claim: Paired, row: Row, over: str) -> str:
 
 def _times_smaller(claim: Ratio, row: Row, over: str) -> str:
     unit, metric = claim_unit(claim), metric_unit(claim.metric)
-    what = "loss" if claim.metric.endswith("loss") else "error"
+    quantity = "loss" if claim.metric.endswith("loss") else "error"
     return (
-        f"{over}, the mean {what} of {claim.baseline} was {unit.bare(row['improvement'])} times "
-        f"that of {claim.treatment}{_interval(row, unit, turned=False)}; {metric.metric} "
+        f"{over}, the mean {quantity} of {claim.baseline} was {unit.bare(row['improvement'])} "
+        f"times that of {claim.treatment}{_interval(row, unit, turned=False)}; {metric.metric} "
         f"{metric.value(row['treatment_mean'])} instead of {metric.value(row['baseline_mean'])}."
     )
 
@@ -166,10 +166,10 @@ def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
     )
     if math.isnan(row["never_treatment"]):
         return f"{text}."
-    late = row["never_treatment"], row["never_baseline"]
+    treatment, baseline = row["never_treatment"], row["never_baseline"]
     return (
-        f"{text}. {late[0]:g} trainings of {claim.treatment} and {late[1]:g} of {claim.baseline} "
-        "never did; they count as reaching it at the end of the shorter training."
+        f"{text}. {treatment:g} trainings of {claim.treatment} and {baseline:g} of "
+        f"{claim.baseline} never did; they count as reaching it at the end of the shorter training."
     )
 
 
@@ -258,7 +258,7 @@ def _factor(row: Row) -> Iterator[str]:
     if math.isnan(row["factor_median"]):
         return
     median = number(row["factor_median"], 2)
-    text = f"In the median pair of trainings the error fell by a factor of {median}"
+    text = f"In the median pair of trainings the baseline made {median} times the treatment's error"
     if not math.isnan(row["factor"]):
         text = f"The claimed factor is not part of the verdict. {text}"
         low, high = percent(row["factor_reached_low"]), percent(row["factor_reached_high"])

@@ -14,7 +14,7 @@ _LISTED = 12
 
 
 def incomplete(reported: ReportedSuite) -> tuple[str, ...]:
-    """Return how the rows fall short of the plan, in lines; empty if all were delivered.
+    """Return the lines of the banner; none if all promised rows were delivered.
 
     All promised rows count, those of the variance study and solo rows included. A row that diverged
     counts as delivered only if its recipe declares that divergence is expected.

@@ -12,7 +12,7 @@ from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.scores import ordinary
 
 _LONGEST = 80
-"""Letters of a value that are shown."""
+"""Number of characters of a value that are shown."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _short(value: Any) -> str:
 
 
 def _left_out(reported: ReportedSuite) -> Iterator[str]:
-    """Yield what the command that made the runs left out of the suite, or added to it."""
+    """Yield the seeds and recipes that the runs left out of the suite or added, a line each."""
     rows, suite = ordinary(reported.records, reported.suite), reported.suite
     if (promised := seeds(reported)) != suite.seeds:
         yield f"seeds: {suite.seeds} in the suite, {promised} promised"

@@ -1,4 +1,4 @@
-"""How to read a verdict, in words: the same on every page."""
+"""The guide to reading a verdict, in words: the same on every page."""
 
 from __future__ import annotations
 

@@ -86,9 +86,9 @@ def _curves(axes: Axes, curves: pd.DataFrame, scale: float) -> None:
             label=label,
         )  # fmt: skip
     for name in backends if len(backends) > 1 else ():
-        one = curves[curves["backend"] == name]
+        curve = curves[curves["backend"] == name]
         axes.plot(
-            one["k"], scale * one[column], color=tones[name], lw=1.2, label=backend_name(name)
+            curve["k"], scale * curve[column], color=tones[name], lw=1.2, label=backend_name(name)
         )
     label = "mean of the backends" if len(backends) > 1 else backend_name(backends[0])
     axes.plot(together["k"], scale * together[column], color=theme.INK, lw=2.0, label=label)

@@ -45,8 +45,8 @@ def published_label(row: Row, unit: Unit, note: str) -> str:
     """Return "+2.05  book, 2nd edition (note)", without the figure if the label ends in it."""
     is_factor, label = row["quantity"] == "factor", str(row["label"])
     value = f"{row['figure']:.3g}" if is_factor else unit.gain(row["figure"])
-    said = label.endswith(value)
-    return (label if said else f"{value}  {label}") + (f" ({note})" if note else "")
+    stated = label.endswith(value)
+    return (label if stated else f"{value}  {label}") + (f" ({note})" if note else "")
 
 
 def _panel(
@@ -54,11 +54,11 @@ def _panel(
 ) -> None:
     scale = 1.0 if quantity == "factor" else unit.factor
     figures = [scale * figure for figure in published["figure"]]
-    finite = [scale * one[np.isfinite(one)] for one in values]
+    finite = [scale * sample[np.isfinite(sample)] for sample in values]
     flat = np.concatenate(finite) if finite else np.empty(0)
     bottom, top = theme.padded([*flat, *figures])
-    drawn = [np.minimum(scale * one, top - 1e-9 * (top - bottom)) for one in values]
-    weights = [np.full(len(one), 100 / len(one) / len(values)) for one in values]
+    drawn = [np.minimum(scale * sample, top - 1e-9 * (top - bottom)) for sample in values]
+    weights = [np.full(len(sample), 100 / len(sample) / len(values)) for sample in values]
     if drawn:
         axes.hist(
             np.concatenate(drawn), bins=list(_edges(flat, bottom, top)), orientation="horizontal",
@@ -97,7 +97,7 @@ def _place(percentile: float) -> str:
 
 
 def _caption(values: Sequence[Floats]) -> str:
-    endless = sum(int(np.isinf(one).sum()) for one in values)
+    endless = sum(int(np.isinf(sample).sum()) for sample in values)
     text = (
         "How to read this figure: the bars show how often each result occurred; a dashed line is a "
         "published figure, with the percentage of our seeds below it (its percentile). A figure at "

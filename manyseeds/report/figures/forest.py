@@ -34,7 +34,7 @@ def forest_figure(
     least_effect
         Shaded around zero, in the metric's unit.
     name, title
-        Of the figure.
+        The file name and the title of the figure.
     """
     lines = [rows[by].nunique() for _, rows in groups]
     with theme.style():

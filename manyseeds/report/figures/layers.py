@@ -22,7 +22,7 @@ _QUANTITIES = {
 }
 _LOGARITHMIC = {"gradient_norm"}
 _WIDE = 15
-"""Letters in a line of a heading."""
+"""Number of characters in a line of a heading."""
 _MANY = 50
 """Layers beyond which lines are drawn thin."""
 _OF_OUTPUTS = {"gradient_norm"}

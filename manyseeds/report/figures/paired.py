@@ -23,7 +23,7 @@ def paired_figure(claim: Claim, pairs: Pairs, name: str) -> theme.RenderedFigure
         figure = theme.blank(4.3)
         panels = figure.subplots(1, len(pairs.backends), sharey=True, squeeze=False)[0]
         unit = metric_unit(pairs.metric)
-        published = [one for one in references(claim) if one.improvement is not None]
+        published = [pair for pair in references(claim) if pair.improvement is not None]
         for axes, backend in zip(panels, pairs.backends, strict=True):
             _panel(axes, pairs, backend, unit, published)
             axes.set_title(backend_name(backend))
@@ -39,8 +39,8 @@ def _panel(axes: Axes, pairs: Pairs, backend: str, unit: Unit, published: list[R
     for chosen, colour in ((~worse & ~better, theme.MUTED), (better, theme.BETTER)):
         axes.add_collection(_lines(baseline, treatment, chosen, colour, 0.30))
     axes.add_collection(_lines(baseline, treatment, worse, theme.WORSE, 0.75))
-    for one, dashes in zip(published, _cycle(len(published)), strict=True):
-        ends = [unit.factor * float(value or 0) for value in (one.baseline, one.treatment)]
+    for pair, dashes in zip(published, _cycle(len(published)), strict=True):
+        ends = [unit.factor * float(value or 0) for value in (pair.baseline, pair.treatment)]
         axes.plot([0, 1], ends, color=theme.INK, lw=1.3, ls=dashes)
     means = mean_intervals(np.stack([baseline, treatment], axis=1))
     errors = np.abs([means.estimate - means.low, means.high - means.estimate])
@@ -80,8 +80,8 @@ def _legend(published: list[Reference]) -> list[Line2D]:
         Line2D([], [], color=theme.INK, lw=2.2, marker="o", label="mean, 95 % interval"),
     ]
     theirs = [
-        Line2D([], [], color=theme.INK, lw=1.3, ls=dashes, label=f"published: {one.label}")
-        for one, dashes in zip(published, _cycle(len(published)), strict=True)
+        Line2D([], [], color=theme.INK, lw=1.3, ls=dashes, label=f"published: {pair.label}")
+        for pair, dashes in zip(published, _cycle(len(published)), strict=True)
     ]
     return ours + theirs
 

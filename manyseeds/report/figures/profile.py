@@ -39,7 +39,7 @@ def profile_figure(
     unit
         The unit of the suite's metric.
     name
-        Of the figure.
+        The file name of the figure.
     """
     ratios = performance_ratios(costs.to_numpy(float))
     factors = _factors(ratios[:, costs.columns.isin(recipes)])

@@ -68,7 +68,7 @@ def raincloud_figure(
     unit
         The unit of the scores.
     name
-        Of the figure.
+        The file name of the figure.
     """
     scores = unit.factor * scores
     backends = list(dict.fromkeys(scores.columns.get_level_values("backend")))

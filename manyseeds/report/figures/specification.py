@@ -51,7 +51,7 @@ def _chosen(table: pd.DataFrame) -> Mapping[str, Sequence[str]]:
 
 
 def _kinds(table: pd.DataFrame) -> pd.Series[str]:
-    """Return on which side of no effect each interval lies."""
+    """Return the side of each interval: worse or better than no effect, or undecided."""
     kinds = pd.Series("undecided", index=table.index)
     return kinds.mask(table["low"] > 0, "better").mask(table["high"] < 0, "worse")
 

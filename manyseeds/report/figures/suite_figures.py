@@ -1,4 +1,4 @@
-"""The figures of a page: which of them there are data for, and how many recipes each shows."""
+"""The figures of a page: those that have data, and the recipes that each of them shows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class SuiteFigures:
         for figures in self.claims.values():
             yield from figures
         rest = (getattr(self, field.name) for field in fields(self) if field.name != "claims")
-        yield from (one for one in rest if one)
+        yield from (figure for figure in rest if figure)
 
 
 def drawings(reported: ReportedSuite, results: ResultTables) -> SuiteFigures:
@@ -107,12 +107,12 @@ def file_names(names: Sequence[str]) -> dict[str, str]:
 
 def _of_claim(claim: Claim, results: ResultTables, name: str) -> Iterator[RenderedFigure]:
     pairs = results.pairs[claim.name]
-    single = [one for one in single_cases(pairs) if _any(one)]
+    single = [case for case in single_cases(pairs) if _any(case)]
     if not single:
         return
     published = results.published[results.published["claim"] == claim.name]
     curves = results.confession[results.confession["claim"] == claim.name]
-    whole = [one for one in pairs if one.case == ALL and _any(one)] or single
+    whole = [case for case in pairs if case.case == ALL and _any(case)] or single
     if not isinstance(claim, Ordering | ThresholdClaim | TimeToTarget):
         yield paired_figure(claim, whole[0], f"{name}-paired")
     if len(single) > 1:
@@ -233,5 +233,5 @@ def _of_few(
 def _few(present: Iterable[str], reported: ReportedSuite) -> list[str]:
     """Return the suite's recipes that are present, those of claims first."""
     claimed = [name for c in reported.suite.claims for name in reversed(c.compared())]
-    there = set(present)
-    return [n for n in dict.fromkeys([*claimed, *reported.suite.recipes()]) if n in there]
+    names = set(present)
+    return [n for n in dict.fromkeys([*claimed, *reported.suite.recipes()]) if n in names]

@@ -48,7 +48,7 @@ def tradeoff_figure(
     solo
         Whether the seconds are those of a training alone; else of a seed's share of a cohort.
     name
-        Of the figure.
+        The file name of the figure.
     """
     recipes = list(dict.fromkeys(points["recipe"]))
     with theme.style():
@@ -83,7 +83,9 @@ def _figure(
 
 
 def pareto(costs: Floats, gains: Floats) -> NDArray[np.bool_]:
-    """Return which points no other point beats, in cost or gain without a loss in the other.
+    """Return whether each point is on the Pareto front of low costs and high gains.
+
+    A point is on it if no other is better in cost or gain without being worse in the other.
 
     Parameters
     ----------
@@ -112,14 +114,15 @@ def _axes(figure: Figure, height: float) -> Axes:
 
 def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], unit: Unit) -> None:
     tones, marks = theme.colours(backends), theme.markers(backends)
-    for _, one in points.groupby("recipe", sort=False):
-        axes.plot(one["seconds"], unit.factor * one["score"], color=theme.MUTED, lw=0.6, alpha=0.6)
+    for _, part in points.groupby("recipe", sort=False):
+        scores = unit.factor * part["score"]
+        axes.plot(part["seconds"], scores, color=theme.MUTED, lw=0.6, alpha=0.6)
     for backend in backends:
-        one = points[points["backend"] == backend]
-        values = unit.factor * one[["score", "low", "high"]].to_numpy(float)
+        part = points[points["backend"] == backend]
+        values = unit.factor * part[["score", "low", "high"]].to_numpy(float)
         errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
         axes.errorbar(
-            one["seconds"], values[:, 0], yerr=errors, fmt=marks[backend], color=tones[backend],
+            part["seconds"], values[:, 0], yerr=errors, fmt=marks[backend], color=tones[backend],
             ms=5, elinewidth=0.9, mec=theme.PAPER, mew=0.6,
         )  # fmt: skip
 

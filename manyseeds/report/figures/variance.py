@@ -1,4 +1,4 @@
-"""How much each stream of randomness moves the result on its own."""
+"""The spread of results that each stream of randomness causes on its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def variance_figure(suite: Suite, table: pd.DataFrame, name: str) -> theme.Rende
     """Draw `variance_table`, one panel per recipe and case, at most four."""
     cells = list(dict.fromkeys(zip(table["recipe"], table["case"], strict=True)))
     panels = cells[:_PANELS]
-    backends = [one for one in dict.fromkeys(table["backend"]) if one != ALL]
+    backends = [name for name in dict.fromkeys(table["backend"]) if name != ALL]
     unit = metric_unit(suite.primary)
     streams = list(dict.fromkeys(table["stream"]))
     with theme.style():

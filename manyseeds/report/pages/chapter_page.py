@@ -73,18 +73,18 @@ def chapter_page(entries: Sequence[SuiteEntry], table: str | None) -> ChapterPag
         )
         for claim in chapter_claims()
     )
-    backends = {key: name for claim in entries for key, name in claim.backends.items()}
+    backends = {key: name for entry in entries for key, name in entry.backends.items()}
     page = ChapterPage(rows, backends, table)
     return page if page.answered else None
 
 
-def _answers(asked: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[ChapterAnswer]:
+def _answers(questions: Sequence[str], entries: Sequence[SuiteEntry]) -> Iterator[ChapterAnswer]:
     """Yield an answer to every question: the full form's if it has one."""
     known: dict[str, tuple[SuiteEntry, ClaimLine]] = {}
     for entry in entries:  # the full form of a suite comes before its quick one
         for line in entry.claims:
             known.setdefault(f"{entry.suite}.{line.name}", (entry, line))
-    for name in asked:
+    for name in questions:
         suite, claim = name.split(".")
         yield ChapterAnswer(suite, claim, *known.get(name, (None, None)))
 

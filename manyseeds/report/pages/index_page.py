@@ -155,7 +155,7 @@ def overview(
     entries: Sequence[SuiteEntry], kind: str, table: str | None, chapter: bool
 ) -> IndexPage:
     """Return the index page; its links go to pages of a kind, "html" or "md"."""
-    backends = {key: name for one in entries for key, name in one.backends.items()}
+    backends = {key: name for suite in entries for key, name in suite.backends.items()}
     return IndexPage(tuple(entries), backends, VERDICTS, kind, table, chapter)
 
 

@@ -17,8 +17,8 @@ from manyseeds.report.pages.inline_svg import inlined
 def html(template: str, **values: object) -> str:
     """Return a page as one self-contained HTML file.
 
-    Its content security policy allows no script but the page's own, whatever a name contains, and
-    no request.
+    Its content security policy allows only the page's own script, even if a name contains another,
+    and no requests.
     """
     environment = _environment(autoescape=True)
     script = (

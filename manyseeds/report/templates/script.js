@@ -29,9 +29,9 @@
   // Sorting: by the number a cell begins with, or by its text; empty cells come last.
   const number = (text) => {
     if (/^[\u2212-]?∞/.test(text)) return text.startsWith("∞") ? Infinity : -Infinity;
-    const found = text.replace(/\u2212/g, "-").replace(/,/g, "")
+    const match = text.replace(/\u2212/g, "-").replace(/,/g, "")
       .match(/-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i);
-    return found ? parseFloat(found[0]) : null;
+    return match ? parseFloat(match[0]) : null;
   };
   const valueOf = (row, column, numeric) => {
     const cell = row.cells[column];
@@ -78,14 +78,14 @@
     const rows = all("tr[data-backend]");
     const said = form.querySelector("output");
     const apply = () => {
-      const wanted = {};
+      const ticked = {};
       all("input", form).forEach((input) => {
-        wanted[input.name] ??= new Set();
-        if (input.checked) wanted[input.name].add(input.value);
+        ticked[input.name] ??= new Set();
+        if (input.checked) ticked[input.name].add(input.value);
       });
       rows.forEach((row) => {
-        row.hidden = Object.keys(wanted)
-          .some((key) => key in row.dataset && !wanted[key].has(row.dataset[key]));
+        row.hidden = Object.keys(ticked)
+          .some((key) => key in row.dataset && !ticked[key].has(row.dataset[key]));
       });
       const shown = rows.filter((row) => !row.hidden).length;
       said.textContent = `${shown} of ${rows.length} rows of the tables shown`;
