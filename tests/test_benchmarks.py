@@ -29,10 +29,12 @@ def run(tmp_path_factory):
     readme = tmp_path_factory.mktemp("benchmarks") / "README.md"
     readme.write_text(f"before\n{START}\nthe old table\n{END}\nafter\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "benchmarks", "--smallest", f"--markdown={readme}"]
+    # In a worker of pytest-xdist, which this process may be, pytest-benchmark measures nothing.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
     process = subprocess.run(
         [*command, "-v", "-p", "no:cacheprovider"],
         cwd=ROOT,
-        env=os.environ | {"MANYSEEDS_COMPILED": "off"},
+        env=environment | {"MANYSEEDS_COMPILED": "off"},
         capture_output=True,
         text=True,
         check=False,
