@@ -188,7 +188,7 @@ def test_an_unsupported_recipe_is_missing_only_if_the_baseline_has_it(
 @pytest.mark.parametrize(
     ("context", "text"),
     [
-        ({"recipe": "0"}, "another recipe"),
+        ({"recipe": "0"}, "a different recipe of this name"),
         ({"steps": 7}, "steps 16 then, 7 now"),
         ({"lanes": 2}, "lanes 3 then, 2 now"),
         ({"format": 0}, "format 1 then, 0 now"),
