@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,10 @@ BENCHMARKS = re.findall(
     "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "benchmarks").glob("test_*.py")),
     re.MULTILINE,
 )
+
+
+NEEDS_NUMBA = "test_steps_of_every_technique"
+"""Its floor is measured by a loop that Numba compiles, which comes with PyTorch's extra."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +50,8 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize("benchmark_name", BENCHMARKS)
 def test_a_benchmark_runs_at_its_smallest_size(run, benchmark_name):
+    if benchmark_name == NEEDS_NUMBA:
+        pytest.importorskip("numba")
     output, _ = run
     outcomes = re.findall(rf"::{benchmark_name}(?:\[\S+\])? (\w+)", output)
     assert "PASSED" in outcomes
@@ -59,7 +66,8 @@ def test_the_table_replaces_the_old_one_between_the_markers(run):
     rows = [line.split(" | ") for line in readme.splitlines() if line.startswith("| ")]
     assert {len(row) for row in rows} == {6}
     names = " ".join(row[0] for row in rows)
-    for name in ("task B from scratch", "an epoch of task A", "peak memory", "a plain step"):
+    steps = ["a plain step"] if find_spec("numba") else []
+    for name in ("task B from scratch", "an epoch of task A", "peak memory", *steps):
         assert name in names
     assert "products alone" in readme
 
