@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,6 +23,7 @@ from manyseeds.cli.options import (
 from manyseeds.cli.printing import finish
 
 if TYPE_CHECKING:  # imported when a command runs, so that --help is quick
+    from manyseeds.check.report import CheckReport
     from manyseeds.check.scope import CheckRequest
 
 
@@ -97,11 +98,7 @@ def check(options: CheckOptions) -> None:
     if options.explain is not None:
         finish(commands.explain_row(options.request(), options.explain), options.as_json)
     report = commands.check_baseline(options.request(), options.acknowledged, strict=options.strict)
-    commands.write_report(
-        report, markdown=options.markdown, junit=options.junit, figures=options.figures
-    )
-    result = report if options.as_json else report.outcome(options.everything)
-    finish(result, options.as_json)
+    _write_and_finish(report, options)
 
 
 @dataclass(frozen=True)
@@ -161,12 +158,15 @@ def compare(options: CompareOptions) -> None:
     """Compare the accuracies of two runs of a suite."""
     from manyseeds.check import commands
 
-    report = commands.compare_two(options.before, options.after, options.results)
-    commands.write_report(
-        report, markdown=options.markdown, junit=options.junit, figures=options.figures
-    )
-    result = report if options.as_json else report.outcome(options.everything)
-    finish(result, options.as_json)
+    _write_and_finish(commands.compare_two(options.before, options.after, options.results), options)
+
+
+def _write_and_finish(report: CheckReport, options: CheckOptions | CompareOptions) -> NoReturn:
+    """Write a report to the files that are asked for, print it, and exit."""
+    from manyseeds.check.commands import write_report
+
+    write_report(report, markdown=options.markdown, junit=options.junit, figures=options.figures)
+    finish(report if options.as_json else report.outcome(options.everything), options.as_json)
 
 
 def _request(

@@ -97,40 +97,39 @@ class ReportedSuite:
 
 def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
     """Return one entry per suite and form, by the suite's name, the full form first."""
-    suites: dict[str, list[tuple[Plan, Ledger]]] = {}
+    suites: dict[str, list[Ledger]] = {}
     for ledger in ledgers:
-        plan = ledger.plan
-        suites.setdefault(plan.suite, []).append((plan, ledger))
+        suites.setdefault(ledger.plan.suite, []).append(ledger)
     return [form for name in sorted(suites) for form in _forms(name, suites[name])]
 
 
-def _forms(name: str, plans: list[tuple[Plan, Ledger]]) -> Iterator[ReportedSuite]:
-    plans = sorted(plans, key=lambda pair: pair[0].run)
-    full = [plan for plan, _ in plans if not plan.quick]
-    quick = [plan for plan, _ in plans if plan.quick]
+def _forms(name: str, ledgers: list[Ledger]) -> Iterator[ReportedSuite]:
+    ledgers = sorted(ledgers, key=lambda ledger: ledger.plan.run)
+    full = [ledger for ledger in ledgers if not ledger.plan.quick]
+    quick = [ledger for ledger in ledgers if ledger.plan.quick]
     if full:
-        yield _suite_form(name, full[-1], plans)
+        yield _suite_form(name, full[-1], ledgers)
     if quick:
-        yield _suite_form(f"{name}-quick" if full else name, quick[-1], plans)
+        yield _suite_form(f"{name}-quick" if full else name, quick[-1], ledgers)
 
 
-def _suite_form(label: str, chosen: Plan, plans: list[tuple[Plan, Ledger]]) -> ReportedSuite:
-    """Return the suite in the form of the chosen run; `plans` are all of its runs, by name."""
-    runs = tuple(_run(plan, ledger, chosen) for plan, ledger in plans)
-    joined = {plan.run: ledger for run, (plan, ledger) in zip(runs, plans, strict=True) if run.used}
+def _suite_form(label: str, chosen: Ledger, ledgers: list[Ledger]) -> ReportedSuite:
+    """Return the suite in the form of the chosen run; `ledgers` are all of its runs, by name."""
+    runs = tuple(_run(ledger, chosen.plan) for ledger in ledgers)
+    joined = {run.plan.run: ledger for run, ledger in zip(runs, ledgers, strict=True) if run.used}
     return ReportedSuite(
         label=label,
-        plan=chosen,
-        suite=next(ledger.suite for plan, ledger in plans if plan is chosen),
+        plan=chosen.plan,
+        suite=chosen.suite,
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),
         runs=runs,
         ledgers=joined,
     )
 
 
-def _run(plan: Plan, ledger: Ledger, chosen: Plan) -> SuiteRun:
-    differences = tuple(_differences(plan, chosen))
-    return SuiteRun(plan, ledger.records(), ledger.provenance, not differences, differences)
+def _run(ledger: Ledger, chosen: Plan) -> SuiteRun:
+    differences = tuple(_differences(ledger.plan, chosen))
+    return SuiteRun(ledger.plan, ledger.records(), ledger.provenance, not differences, differences)
 
 
 def _differences(plan: Plan, chosen: Plan) -> list[str]:

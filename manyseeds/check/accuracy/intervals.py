@@ -9,10 +9,10 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from manyseeds.statistics.bootstrap import Floats, mean_intervals_at
 from manyseeds.statistics.estimates import Estimate, side_by_side
+from manyseeds.statistics.shares import share_of
 
 ComparisonKind = Literal["paired", "unpaired", "shares"]
 
@@ -130,9 +130,7 @@ def _shares(columns: Sequence[Floats], level: float) -> list[Estimate]:
 
 def _share(column: Floats, level: float) -> Estimate:
     """Return the share of ones with Clopper and Pearson's (1934) interval."""
-    seeds, count = len(column), float(column.sum())
-    low, high = proportion_confint(count, seeds, alpha=1 - level, method="beta")
-    return Estimate(seeds, count / seeds, float(low), float(high))
+    return Estimate(len(column), *share_of(column, level))
 
 
 def _of_independent(
