@@ -1,7 +1,15 @@
-"""The README states the verdicts of the committed report."""
+"""The README states the verdicts of the committed report, and its examples exist."""
 
 import re
+from itertools import chain
 from pathlib import Path
+
+import pytest
+
+from manyseeds.check.acknowledgements import read_acknowledgements
+from manyseeds.check.baseline import Baseline
+from manyseeds.check.rows import LAYERS, RowPattern
+from manyseeds.cli.gate_commands import BASELINE
 
 CLONE = Path(__file__).parent.parent
 REPORT = CLONE / "reports" / "baseline"
@@ -47,3 +55,31 @@ def test_the_seeds_a_cherry_picker_needs_are_the_reports():
     assert f"the best of {k} seeds and you have a 50 % chance" in text
     assert f"(95 % interval: {low} to {high} seeds)" in text
     assert f'for "a factor of three", {tries()["3"][0]} seeds are enough.' in text
+
+
+ROW = re.compile(rf'"((?:{"|".join(LAYERS)})/[^"]+)"|(?<= )((?:{"|".join(LAYERS)})/[a-z]+/\w+)')
+HELP = CLONE / "manyseeds" / "cli" / "gate_commands.py"
+
+
+def rows_named(path):
+    """Return the rows, and patterns of rows, that a text names as examples."""
+    text = path.read_text(encoding="utf-8")
+    return [quoted or plain for quoted, plain in ROW.findall(text)]
+
+
+@pytest.mark.parametrize("path", [CLONE / "README.md", HELP], ids=lambda path: path.name)
+def test_every_row_of_the_gate_that_is_an_example_is_in_the_baseline(path):
+    known = [*chain(*map(Baseline(CLONE / BASELINE).rows, LAYERS))]
+    examples = [name for name in rows_named(path) if name != "numerics/BACKEND/RECIPE"]
+    assert len(examples) >= 2
+    for example in examples:
+        assert any(RowPattern(example).matches(row) for row in known), example
+
+
+def test_the_acknowledgement_in_the_readme_can_be_read(tmp_path):
+    text = readme()
+    table = text[text.index("[[acknowledged]]") :].split("```")[0]
+    file = tmp_path / "acknowledged.toml"
+    file.write_text(table)
+    (known,) = read_acknowledgements(file)
+    assert known.row == "numerics/tensorflow/elu_nadam_keras3"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import jax
 import numpy as np
 
-from manyseeds.backend.compiled_programs import append_flag, keep_compiled
+from manyseeds.backend.compiled_programs import keep_compiled
 from manyseeds.backend.nvidia import nvidia_versions
 from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
@@ -39,11 +40,17 @@ class OpenDevice:
         The precision of weights, activations and updates.
     settings
         The settings the backend was opened with.
+    compiler_options
+        XLA's options for every program; those of `_compiler_options` that this release knows.
+    unknown_options
+        Those that it does not know, as flags.
     """
 
     jax_devices: tuple[jax.Device, ...]
     dtype: np.dtype[np.floating]
     settings: Settings
+    compiler_options: Mapping[str, bool]
+    unknown_options: tuple[str, ...]
 
     @property
     def kind(self) -> str:
@@ -72,7 +79,15 @@ def open_device(settings: Settings) -> OpenDevice:
         # By default XLA rounds float32 products to TF32 on GPUs that support it.
         precision = "tensorfloat32" if settings.tf32 else "highest"
         jax.config.update("jax_default_matmul_precision", precision)
-    return OpenDevice(devices, np.dtype(settings.precision), settings)
+    wanted = _compiler_options(devices[0].platform, settings)
+    known = known_options(wanted)
+    return OpenDevice(
+        devices,
+        np.dtype(settings.precision),
+        settings,
+        known,
+        tuple(_flag(name, value) for name, value in wanted.items() if name not in known),
+    )
 
 
 def threads(settings: Settings) -> int:
@@ -98,8 +113,12 @@ def describe(device: OpenDevice) -> Environment:
             "jax_num_cpu_devices": int(jax.config.values["jax_num_cpu_devices"]),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
             "XLA_PYTHON_CLIENT_PREALLOCATE": os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"],
+            "compiler_options": " ".join(
+                _flag(name, value) for name, value in device.compiler_options.items()
+            ),
             "compiled_programs_kept": jax.config.values["jax_compilation_cache_dir"] is not None,
         },
+        left_out=device.unknown_options,
     )
 
 
@@ -113,8 +132,37 @@ def _set_environment(settings: Settings) -> None:
     """Set the environment variables that XLA reads when it is first used."""
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ["NPROC"] = str(threads(settings))  # the size of XLA's CPU thread pool
-    if settings.deterministic and settings.device != "cpu":
-        append_flag("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+
+
+def _compiler_options(platform: str, settings: Settings) -> dict[str, bool]:
+    """Return the options of XLA that numbers depend on.
+
+    They are options of each program rather than flags in `XLA_FLAGS`: an unknown flag there would
+    end the process.
+    """
+    if platform == "cpu":
+        # Every thread is busy with its own lanes and must not help with another's matrix products.
+        return {"xla_cpu_multi_thread_eigen": False}
+    return {"xla_gpu_deterministic_ops": True} if settings.deterministic else {}
+
+
+def known_options(options: Mapping[str, bool]) -> dict[str, bool]:
+    """Return those of XLA's options that this release knows."""
+    return {name: value for name, value in options.items() if _is_known(name, value)}
+
+
+def _is_known(option: str, value: bool) -> bool:
+    try:
+        jax.jit(lambda: 0.0).lower().compile({option: value})
+    except Exception as error:
+        if "No such compile option" in str(error):
+            return False
+        raise
+    return True
+
+
+def _flag(option: str, value: bool) -> str:
+    return f"--{option}={str(value).lower()}"
 
 
 def _split_cpu(threads: int) -> None:

@@ -40,6 +40,7 @@ class LaneGroups:
 
     def __init__(self, device: OpenDevice, lanes: int) -> None:
         self._on_cpu = device.kind == "cpu"
+        self._compiler_options = device.compiler_options
         groups = lane_shares(lanes, len(device.jax_devices))
         self.mesh = Mesh(np.array(device.jax_devices[: len(groups)]), ("lanes",))
         self._by_lane = PartitionSpec("lanes")
@@ -94,10 +95,8 @@ class LaneGroups:
             out_specs=self._by_lane,
             check_vma=False,
         )
-        # Every thread is busy with its own lanes and must not help with another's matrix products.
-        options: dict[str, str | bool] = {"xla_cpu_multi_thread_eigen": False}
         lowered = jax.jit(spread, donate_argnums=0).lower(*arguments)
-        return lowered.compile(options if self._on_cpu else None)
+        return lowered.compile(dict(self._compiler_options) or None)
 
 
 def _aligned_copy(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

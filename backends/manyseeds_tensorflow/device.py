@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from manyseeds.backend.compiled_programs import append_flag, keep_compiled
+from manyseeds.backend.compiled_programs import append_flag, keep_compiled, unknown_flags
 from manyseeds.backend.nvidia import nvidia_versions
 from manyseeds.backend.processor import processor
 from manyseeds.backend.settings import Settings
@@ -26,6 +26,19 @@ from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.host import cores
 
 _CACHE = "--tf_xla_persistent_cache_directory"
+
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+"""Every thread has lanes of its own: the threads must not share one lane's products."""
+
+KNOWN_UP_TO = (2, 21)
+"""Every release up to this one knows `_ONE_THREAD` and `_CACHE`. TensorFlow ends its process at a
+flag that it does not know, and it takes seconds to ask a release in a process of its own."""
+
+COMPILES = """\
+import tensorflow as tf
+tf.function(lambda: tf.constant(1.0) + 1.0, jit_compile=True)()
+"""
+"""A program that compiles something with XLA."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +53,14 @@ class OpenDevice:
         The precision of weights, activations and updates.
     settings
         The settings the backend was opened with.
+    unknown_flags
+        Flags of XLA that this release does not know, although numbers depend on them.
     """
 
     name: str
     dtype: np.dtype[np.floating[Any]]
     settings: Settings
+    unknown_flags: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -71,9 +87,11 @@ def open_device(settings: Settings) -> OpenDevice:
     _keep_compiled_programs()
     name = _device_name(settings.device)
     _before_first_use(lambda: _set_threads(threads(settings)), "threads")
+    unknown: tuple[str, ...] = ()
     if name == "/CPU:0":
-        # Every thread has lanes of its own: the threads must not share one lane's products.
-        append_flag("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+        unknown = _unknown_flags("XLA_FLAGS", _ONE_THREAD)
+        if not unknown:
+            append_flag("XLA_FLAGS", _ONE_THREAD)
         # Otherwise TensorFlow would open any GPU there is, and take memory on it.
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"), "visible devices")
     else:
@@ -81,7 +99,7 @@ def open_device(settings: Settings) -> OpenDevice:
     tf.config.experimental.enable_tensor_float_32_execution(settings.tf32)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    return OpenDevice(name, np.dtype(settings.precision), settings)
+    return OpenDevice(name, np.dtype(settings.precision), settings, unknown)
 
 
 def threads(settings: Settings) -> int:
@@ -109,6 +127,7 @@ def describe(device: OpenDevice) -> Environment:
             "TF_XLA_FLAGS": " ".join(_user_flags()),
             "compiled_programs_kept": _CACHE in os.environ["TF_XLA_FLAGS"],
         },
+        left_out=device.unknown_flags,
     )
 
 
@@ -119,6 +138,14 @@ def peak_memory(device: OpenDevice) -> int:
     return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
+def _unknown_flags(variable: str, *flags: str) -> tuple[str, ...]:
+    """Return the flags that this release does not know; an old release knows them all."""
+    release = tuple(int(part) for part in tf.__version__.split(".")[:2])
+    if not flags or release <= KNOWN_UP_TO:
+        return ()
+    return unknown_flags(variable, flags, COMPILES)
+
+
 def _keep_compiled_programs() -> None:
     """Let XLA keep compiled programs in a folder, for later processes.
 
@@ -126,6 +153,8 @@ def _keep_compiled_programs() -> None:
     """
     folder = keep_compiled("tensorflow", tf.__version__, os.environ.get("XLA_FLAGS", ""))
     own_flags = [f"{_CACHE}={folder}"] if folder else []
+    if _unknown_flags("TF_XLA_FLAGS", *own_flags):
+        own_flags = []
     os.environ["TF_XLA_FLAGS"] = " ".join([*_user_flags(), *own_flags])
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from manyseeds.backend.processor import processor
-from manyseeds.errors import RequestError
+from manyseeds.errors import RequestError, RunError
 
 COMPILED_VARIABLE = "MANYSEEDS_COMPILED"
 """The variable that names the folder of compiled programs, or is "off"."""
@@ -33,6 +35,41 @@ def append_flag(variable: str, flag: str) -> None:
     """
     flags = os.environ.get(variable, "").split()
     os.environ[variable] = " ".join([*(other for other in flags if other != flag), flag])
+
+
+def unknown_flags(variable: str, flags: Sequence[str], program: str) -> tuple[str, ...]:
+    """Return the flags that a compiler does not know, found out in a process of its own.
+
+    Parameters
+    ----------
+    variable
+        The variable that the compiler reads. It ends its process at an unknown flag, and names it.
+    flags
+        The flags to try, together.
+    program
+        Python code that compiles something.
+
+    Raises
+    ------
+    RunError
+        The program fails for another reason.
+    """
+    environment = os.environ | {variable: " ".join(flags)}
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if ended.returncode == 0:
+        return ()
+    named = tuple(flag for flag in flags if flag in ended.stderr)
+    if not named:
+        raise RunError(f"no program could be compiled to try {variable}: {ended.stderr[-3000:]}")
+    return named
 
 
 def compiled_folder() -> Path | None:

@@ -33,7 +33,14 @@ Metric = Literal["loss", "accuracy"]
 
 @dataclass(frozen=True)
 class Environment:
-    """Versions, device and switches of a backend; recorded in the provenance."""
+    """Versions, device and switches of a backend; recorded in the provenance.
+
+    Attributes
+    ----------
+    left_out
+        Flags that a backend wanted to set and that its compiler does not know; numbers may depend
+        on them.
+    """
 
     backend: str
     versions: Mapping[str, str]
@@ -41,6 +48,7 @@ class Environment:
     device_name: str
     threads: int
     switches: Mapping[str, str | bool | int]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Acknowledgement(Model):
     Attributes
     ----------
     row
-        A row's name, or a pattern of names: "numerics/tensorflow/nadam", "time/jax/*".
+        A row's name, or a pattern of names: "numerics/tensorflow/elu_nadam_keras3", "time/jax/*".
     reason
         Why the difference is accepted.
     expires

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,10 +129,15 @@ class Baseline:
             raise RequestError('give a reason: manyseeds baseline --accept --because "…"')
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=_LOCK_TIMEOUT):
-                # Another acceptance may have finished since this baseline was opened.
-                self._index = _read_index(self.folder)
-                self._replace(entries, because, dropped)
+            with FileLock(self.folder / ".lock", timeout=_LOCK_TIMEOUT) as lock:
+                try:
+                    # Another acceptance may have finished since this baseline was opened.
+                    self._index = _read_index(self.folder)
+                    self._replace(entries, because, dropped)
+                finally:
+                    # While it is held: whoever waits for a removed file starts again.
+                    with suppress(OSError):
+                        Path(lock.lock_file).unlink()
         except Timeout as error:
             raise RunError(
                 f"{self.folder} has been locked for {_LOCK_TIMEOUT} s: is another acceptance "

@@ -24,13 +24,17 @@ _AXES: dict[Layer, str] = {
 }
 
 
-def changes_figure(findings: Sequence[Finding]) -> theme.RenderedFigure | None:
+def changes_figure(
+    findings: Sequence[Finding], title: str = "Since the baseline"
+) -> theme.RenderedFigure | None:
     """Draw the findings that changed or could not be decided.
 
     Parameters
     ----------
     findings
         In the order of `CheckReport.findings`.
+    title
+        The two sides that are compared.
 
     Returns
     -------
@@ -50,9 +54,9 @@ def changes_figure(findings: Sequence[Finding]) -> theme.RenderedFigure | None:
             _panel(axes, layer, rows, theme.colours(backends))
         reading = (
             "Filled: changed. Hollow: too few samples to tell, or acknowledged. Bars are the "
-            "corrected 95 % intervals; changes within the band do not count."
+            "corrected 95 % intervals. Grey: a change of this size does not count."
         )
-        return theme.rendered(figure, "moved", "Changes since the baseline", reading)
+        return theme.rendered(figure, "changes", title, reading)
 
 
 def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:
@@ -70,6 +74,7 @@ def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:
 def _panel(axes: Axes, layer: Layer, rows: Sequence[Finding], colours: Mapping[str, str]) -> None:
     _set_scale(axes, layer)
     for height, finding in enumerate(rows):
+        _shade_what_does_not_count(axes, layer, finding, height)
         size, low, high = (_plotted(layer, v) for v in (finding.size, finding.low, finding.high))
         colour = colours[finding.backend]
         certain = finding.state == "changed" and finding.acknowledged is None
@@ -85,16 +90,22 @@ def _panel(axes: Axes, layer: Layer, rows: Sequence[Finding], colours: Mapping[s
 
 
 def _set_scale(axes: Axes, layer: Layer) -> None:
-    """Set the scale of a panel, and mark the changes that do not count."""
+    """Set the scale of a panel, and mark where nothing has changed."""
     if layer == "numerics":
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
         axes.axvline(TOLERANCE, color=theme.MUTED, lw=1.2, ls="--")
-    elif layer == "time":
-        axes.axvspan(0.9, 1.1, color=theme.MUTED, alpha=0.13, lw=0)
-        axes.axvline(1, color=theme.MUTED, lw=1.2)
     else:
-        axes.axvline(0, color=theme.MUTED, lw=1.2)
+        axes.axvline(1 if layer == "time" else 0, color=theme.MUTED, lw=1.2)
+
+
+def _shade_what_does_not_count(axes: Axes, layer: Layer, finding: Finding, height: int) -> None:
+    """Shade a row's changes that do not count: rows of one panel differ in their least effects."""
+    least = finding.least_effect
+    if layer == "numerics" or math.isnan(least):
+        return
+    low, high = (1 / (1 + least), 1 + least) if layer == "time" else (-100 * least, 100 * least)
+    axes.fill_betweenx([height - 0.5, height + 0.5], low, high, color=theme.MUTED, alpha=0.13, lw=0)
 
 
 def _plotted(layer: Layer, value: float) -> float:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from time import perf_counter
 
 from manyseeds.check.acknowledgements import Acknowledgement, acknowledge, unused
 from manyseeds.check.baseline import Baseline
-from manyseeds.check.findings import LayerResult
+from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.layer_measurement import MeasureLayer, announce
 from manyseeds.check.report import CheckReport
 from manyseeds.check.rows import LAYERS, Layer
 from manyseeds.check.scope import GateScope
-from manyseeds.errors import ManyseedsError, RequestError, RunError
+from manyseeds.errors import ManyseedsError, RequestError, RunError, nearest
 from manyseeds.execution.train import InterruptedRunError
 
 
@@ -85,15 +85,26 @@ def _compared(
 
 
 def _acknowledged(results: Sequence[LayerResult], rules: PassRules) -> tuple[LayerResult, ...]:
-    """Return the results with acknowledged findings marked and unused acknowledgements noted."""
+    """Return the results, acknowledged findings marked and idle acknowledgements noted."""
     known, today = rules.acknowledgements, rules.today or date.today()
     marked = [
         replace(result, findings=acknowledge(result.findings, known, today)) for result in results
     ]
     findings = [finding for result in marked for finding in result.findings]
-    # Only a check of all layers can know that an acknowledgement is unused.
-    idle = unused(findings, known) if len(marked) == len(LAYERS) else ()
-    if idle:
-        note = f"acknowledged and no longer needed: {', '.join(idle)}"
-        marked[-1] = replace(marked[-1], notes=(*marked[-1].notes, note))
+    # Only a check of all layers can know that an acknowledgement is idle.
+    if len(marked) == len(LAYERS):
+        notes = (*marked[-1].notes, *_idle(known, findings))
+        marked[-1] = replace(marked[-1], notes=notes)
     return tuple(marked)
+
+
+def _idle(known: Sequence[Acknowledgement], findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield a note about acknowledgements of no row, and one about those no longer needed."""
+    absent = [one.row for one in known if not any(map(one.covers, findings))]
+    names = [str(finding.row) for finding in findings]
+    for row in absent:
+        guess = nearest(row, names)
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        yield f"acknowledged, but no row is called {row!r}{hint}"
+    if idle := [row for row in unused(findings, known) if row not in absent]:
+        yield f"acknowledged and no longer needed: {', '.join(idle)}"

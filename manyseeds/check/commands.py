@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from manyseeds.check.acceptance import accept
+from manyseeds.check.acceptance import Acceptance, accept
 from manyseeds.check.accuracy.comparison import compare_runs
 from manyseeds.check.acknowledgements import read_acknowledgements
 from manyseeds.check.baseline import Baseline
 from manyseeds.check.checking import PassRules, check
 from manyseeds.check.layers import MEASURE_LAYER
 from manyseeds.check.numerics.side_by_side import explain
+from manyseeds.check.package_versions import merged, text_of
 from manyseeds.check.report import CheckReport
 from manyseeds.check.rows import LAYERS, Row, RowPattern
 from manyseeds.check.scope import CheckRequest, scope_of
@@ -63,14 +64,27 @@ def accept_baseline(request: CheckRequest, because: str, rows: Sequence[str] = (
         row: f"not accepted, could not be measured: {reason}"
         for row, reason in acceptance.failed.items()
     }
-    note = f"{len(acceptance.rows)} rows accepted into {request.baseline}: {because}"
+    nothing = not results
     return Outcome(
         title="Baseline",
-        columns=("row", "what"),
+        columns=("row", "result"),
         rows=tuple(sorted((str(row), result) for row, result in results.items())),
-        exit_status=1 if acceptance.failed else 0,
-        notes=(note,),
+        exit_status=1 if acceptance.failed or nothing else 0,
+        notes=tuple(_acceptance_notes(acceptance, request.baseline, because)),
     )
+
+
+def _acceptance_notes(acceptance: Acceptance, folder: Path, because: str) -> Iterator[str]:
+    yield f"{len(acceptance.rows)} rows accepted into {folder}: {because}"
+    for backend, versions in acceptance.versions.items():
+        yield f"{backend}: {text_of(versions)}"
+    if acceptance.dropped:
+        yield f"{len(acceptance.dropped)} rows dropped: they no longer exist"
+    if acceptance.failed:
+        yield (
+            f"{len(acceptance.failed)} rows could not be measured and are not accepted; the "
+            "baseline has their old entries, if it had any"
+        )
 
 
 def show_baseline(request: CheckRequest) -> Outcome:
@@ -80,10 +94,9 @@ def show_baseline(request: CheckRequest) -> Outcome:
     for layer in LAYERS:
         for backend in sorted({row.backend for row in baseline.rows(layer)}):
             rows = baseline.rows(layer, backend)
-            first = baseline.entry(rows[0])
-            versions = first.versions if first else {}
-            text = ", ".join(f"{name} {version}" for name, version in versions.items())
-            table.append((layer, backend, len(rows), text))
+            entries = filter(None, map(baseline.entry, rows))
+            versions = merged(entry.versions for entry in entries)
+            table.append((layer, backend, len(rows), text_of(versions)))
     columns = ("layer", "backend", "rows", "versions")
     return Outcome(str(request.baseline), columns, tuple(table), notes=tuple(_log(baseline)))
 
@@ -101,7 +114,8 @@ def _log(baseline: Baseline) -> Sequence[str]:
 def compare_two(before: str, after: str, results: Path) -> CheckReport:
     """Compare the accuracies of two runs of a suite, each given by name or by folder."""
     (old,), (new,) = chosen_ledgers([before], results), chosen_ledgers([after], results)
-    return CheckReport((compare_runs(old, new),))
+    title = f"{old.folder.name} → {new.folder.name}"
+    return CheckReport((compare_runs(old, new),), title=title)
 
 
 def write_report(
@@ -131,7 +145,7 @@ def write_report(
 def _draw(report: CheckReport, folder: Path) -> None:
     from manyseeds.check.changes_figure import changes_figure
 
-    figure = changes_figure(report.findings)
+    figure = changes_figure(report.findings, report.title)
     if figure:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{figure.name}.svg").write_bytes(figure.svg)

@@ -35,6 +35,9 @@ class Finding:
         The change and its interval, in `unit`; NaN if there is none.
     unit
         "relative error", "share", "ratio", …
+    least_effect
+        The least change that counts, in `unit`; of a ratio, how far beyond 1 it or its inverse must
+        lie. NaN if there is none.
     message
         One line for a person: what differs, which condition, how many samples are needed.
     reason
@@ -55,6 +58,7 @@ class Finding:
     low: float = math.nan
     high: float = math.nan
     unit: str = ""
+    least_effect: float = math.nan
     message: str = ""
     reason: str = ""
     then: Mapping[str, str] = field(default_factory=dict)

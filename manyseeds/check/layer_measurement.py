@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from manyseeds.check.baseline import Baseline, BaselineEntry
 from manyseeds.check.findings import LayerResult
-from manyseeds.check.rows import Layer
+from manyseeds.check.rows import Layer, Row
 from manyseeds.check.scope import GateScope
 
 
@@ -19,13 +19,18 @@ class LayerMeasurement:
 
     Attributes
     ----------
+    entries
+        Whole measurements only: what a baseline may hold.
     compare
         Its second argument has the results of the layers before, whose findings may explain those
         of this layer.
+    failures
+        Why rows could not be measured. A row that a backend does not support is not among them.
     """
 
     entries: tuple[BaselineEntry, ...]
     compare: Callable[[Baseline, Sequence[LayerResult]], LayerResult]
+    failures: Mapping[Row, str] = field(default_factory=dict)
 
 
 MeasureLayer = Callable[[GateScope], LayerMeasurement]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 
+from manyseeds.check.accuracy.comparability import undelivered
 from manyseeds.check.accuracy.comparison import compare as compare_accuracy
 from manyseeds.check.accuracy.entries import entries_of, suite_file
-from manyseeds.check.baseline import Baseline
+from manyseeds.check.baseline import Baseline, BaselineEntry
 from manyseeds.check.findings import LayerResult
 from manyseeds.check.layer_measurement import LayerMeasurement, MeasureLayer
 from manyseeds.check.numerics.comparison import compare as compare_numerics
@@ -20,10 +21,12 @@ from manyseeds.check.scope import GateScope
 from manyseeds.check.timing.comparison import compare as compare_times
 from manyseeds.check.timing.measurement import THOROUGH_PROCESSES, TimingOptions
 from manyseeds.check.timing.measurement import measure as measure_times
+from manyseeds.errors import RequestError
 from manyseeds.execution.request import Options, TrainingRequest
 from manyseeds.execution.train import train
 from manyseeds.presentation.run_display import TerminalDisplay
 from manyseeds.processes.host import cores
+from manyseeds.suite.reader import NoQuickFormError
 
 
 def _print_progress(line: str) -> None:
@@ -37,7 +40,7 @@ def _numerics(scope: GateScope) -> LayerMeasurement:
     def compare(baseline: Baseline, _: Sequence[LayerResult]) -> LayerResult:
         return with_reasons(compare_numerics(now, baseline), now, baseline)
 
-    return LayerMeasurement(now.entries, compare)
+    return LayerMeasurement(now.entries, compare, now.failures)
 
 
 def _accuracy(scope: GateScope) -> LayerMeasurement:
@@ -50,7 +53,13 @@ def _accuracy(scope: GateScope) -> LayerMeasurement:
             backends=tuple(scope.backends), threads=1, beside=min(cores(), len(scope.backends))
         ),
     )
-    ledgers = train(request, TerminalDisplay())
+    try:
+        ledgers = train(request, TerminalDisplay())
+    except NoQuickFormError as error:
+        raise RequestError(
+            f"{error.file}: has no quick form, which is what --suite trains: add a table [quick], "
+            "an empty one to train the suite as it is"
+        ) from None
     entries = tuple(entry for ledger in ledgers for entry in entries_of(ledger))
     suites = {ledger.plan.suite for ledger in ledgers}
 
@@ -62,7 +71,8 @@ def _accuracy(scope: GateScope) -> LayerMeasurement:
             numerics_agree=_agreement(before),
         )
 
-    return LayerMeasurement(entries, compare)
+    lost = {entry.row: why for entry in entries if (why := undelivered(entry))}
+    return LayerMeasurement(_without(entries, lost), compare, lost)
 
 
 def _agreement(results: Sequence[LayerResult]) -> dict[str, bool]:
@@ -87,7 +97,16 @@ def _promised(baseline: Baseline, scope: GateScope, suites: set[str]) -> Iterato
 def _time(scope: GateScope) -> LayerMeasurement:
     options = TimingOptions(processes=THOROUGH_PROCESSES) if scope.thorough else TimingOptions()
     now = measure_times(scope.backends, options)
-    return LayerMeasurement(tuple(now), lambda baseline, _: compare_times(now, baseline))
+    failed = {e.row: str(e.context["failed"]) for e in now if "failed" in e.context}
+    return LayerMeasurement(
+        _without(now, failed), lambda baseline, _: compare_times(now, baseline), failed
+    )
+
+
+def _without(
+    entries: Sequence[BaselineEntry], failures: Mapping[Row, str]
+) -> tuple[BaselineEntry, ...]:
+    return tuple(entry for entry in entries if entry.row not in failures)
 
 
 MEASURE_LAYER: Mapping[Layer, MeasureLayer] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 from manyseeds.check import finding_text
 from manyseeds.check.findings import STATES, Finding, LayerResult
+from manyseeds.check.package_versions import compared_versions
 from manyseeds.presentation.command_result import Outcome
 from manyseeds.presentation.junit import JunitCase, JunitSuite, junit_document
 from manyseeds.presentation.markdown import markdown_escaped, markdown_rows
@@ -33,11 +34,14 @@ class CheckReport:
         Whether "cannot tell" fails.
     stopped
         Why a layer is missing; "" if none is.
+    title
+        The two sides that are compared.
     """
 
     layers: tuple[LayerResult, ...]
     strict: bool = False
     stopped: str = ""
+    title: str = "Since the baseline"
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -73,9 +77,10 @@ class CheckReport:
         return ", ".join(f"{count} {state}" for state, count in counts.items())
 
     def notes(self) -> tuple[str, ...]:
-        """Return the counts of each layer, the layers' notes, and why a layer is missing."""
+        """Return counts and notes of each layer, versions, and why a layer is missing."""
         lines = [_counts(layer) for layer in self.layers]
         lines += [f"{layer.layer}: {note}" for layer in self.layers for note in layer.notes]
+        lines += compared_versions(self.findings)
         return tuple(filter(None, [*lines, self.stopped]))
 
     def outcome(self, everything: bool = False) -> Outcome:
@@ -86,7 +91,7 @@ class CheckReport:
         more = len(chosen) - sum(map(len, shown))
         hint = (f"{more} more rows: see --all, --json or --markdown",) if more else ()
         return Outcome(
-            title=f"Since the baseline: {self.verdict()}",
+            title=f"{self.title}: {self.verdict()}",
             columns=_COLUMNS,
             rows=tuple(map(_cells, shown)),
             exit_status=self.exit_status,
@@ -127,7 +132,8 @@ class CheckReport:
             "low": _json_number(finding.low),
             "high": _json_number(finding.high),
             "unit": finding.unit,
-            "told": finding.message,
+            "least_effect": _json_number(finding.least_effect),
+            "message": finding.message,
             "reason": finding.reason,
             "then": dict(finding.then),
             "now": dict(finding.now),

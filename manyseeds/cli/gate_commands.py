@@ -112,7 +112,7 @@ class BaselineOptions:
     row: Annotated[
         list[str] | None,
         typer.Option(
-            "--row", help='Only these rows: "numerics/jax/nadam", "time/*"; may be repeated.'
+            "--row", help='Only these rows: "numerics/jax/elu_nadam", "time/*"; may be repeated.'
         ),
     ] = None
     backend: Backends = None

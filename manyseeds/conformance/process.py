@@ -5,7 +5,6 @@ Trajectories travel as .npz files in a private folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,10 +12,11 @@ import numpy as np
 
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.settings import Settings
+from manyseeds.conformance.quick_compiling import QuickCompiling
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import RunError
 from manyseeds.model import frozen
-from manyseeds.processes.death import Death, WorkerDiedError
+from manyseeds.processes.death import WorkerDiedError
 from manyseeds.processes.framing import Message
 from manyseeds.processes.host import crowded
 from manyseeds.processes.serving import Send, serve
@@ -29,22 +29,6 @@ STREAMS_VARIED: tuple[Stream, ...] = ("init", "order", "dropout", "augment")
 """The streams that get their value from a lane's seed; the split is the same in all lanes."""
 
 _MODULE = "manyseeds.conformance.process"
-
-
-def quick_to_compile(backend: str) -> dict[str, str]:
-    """Return environment variables that make a backend compile quickly, then the user's flags."""
-    flags = backend_entry(backend).quick_compile_flags
-    return {
-        variable: f"{flag} {os.environ.get(variable, '')}".strip()
-        for variable, flag in flags.items()
-    }
-
-
-def refuses_quick_compiling(backend: str, death: Death) -> bool:
-    """Return whether a worker died because its compiler does not know the flags."""
-    flags = backend_entry(backend).quick_compile_flags.values()
-    aborted = death.status is not None and death.status < 0
-    return aborted and any(flag in death.log for flag in flags)
 
 
 def trajectories(
@@ -63,7 +47,7 @@ def trajectories(
     """
     folder.mkdir(parents=True, exist_ok=True)
     followed: dict[str, Trajectory] = {}
-    variables = quick_to_compile(backend)
+    quick = QuickCompiling(backend)
     while rest := {name: recipe for name, recipe in recipes.items() if name not in followed}:
         request = {
             "backend": backend,
@@ -73,17 +57,17 @@ def trajectories(
             "recipes": {name: recipe.model_dump(mode="json") for name, recipe in rest.items()},
             "folder": str(folder),
         }
+        environment = quick.environment()
         try:
-            with Worker.start(_MODULE, environment=variables) as worker:
+            with Worker.start(_MODULE, environment=environment) as worker:
                 worker.send(request)
                 _receive_all(worker, folder, followed)
         except WorkerDiedError as error:
-            if not (variables and refuses_quick_compiling(backend, error.death)):
+            if not quick.refused(error.death, environment):
                 raise RunError(
                     f"backend {backend!r} failed in the parity kit: its worker "
                     f"{error.death.cause}\n{error.death.log[-3000:]}"
                 ) from error
-            variables = {}
     return followed
 
 

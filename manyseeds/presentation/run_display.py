@@ -21,6 +21,7 @@ from manyseeds.datasets import dataset
 from manyseeds.execution.phase import Progress as EpochProgress
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
+from manyseeds.presentation.wording import flags_left_out
 from manyseeds.suite.recipe import Phase
 from manyseeds.suite.suite import Suite
 
@@ -107,6 +108,8 @@ class RunDisplay:
             f"[bold]{backend}[/]: {environment['device_name']}, "
             f"{environment['threads']} threads ({versions})"
         )
+        if flags := environment.get("left_out"):
+            self._say(f"[yellow]note[/]: {backend}: {flags_left_out(flags)}")
 
     def started(self, job: Job) -> None:
         """Show the job that has started."""

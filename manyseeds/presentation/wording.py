@@ -244,6 +244,17 @@ def backend_name(backend: str) -> str:
     return _NAMES.get(backend, backend)
 
 
+def flags_left_out(flags: Sequence[str]) -> str:
+    """Return a remark about compiler flags that a backend could not set.
+
+    >>> flags_left_out(["--xla_a=true"])
+    'its compiler does not know --xla_a=true, which was left out: numbers may depend on it'
+    """
+    return (
+        f"its compiler does not know {listed(flags)}, which was left out: numbers may depend on it"
+    )
+
+
 def case_name(case: str) -> str:
     """Return a case in words."""
     return "all cases" if case == ALL else f"case {case}" if case else ""

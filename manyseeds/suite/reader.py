@@ -26,6 +26,14 @@ from manyseeds.suite.suite import Cell, Suite, VarianceStudy
 _SECTIONS = ("tasks", "networks", "phases", "recipes", "claims", "variance", "pairs", "quick")
 
 
+class NoQuickFormError(RequestError):
+    """A suite's quick form is wanted, and it has none."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"{file}: has no [quick] form; leave out --quick (in Python, quick=True)")
+        self.file = file
+
+
 def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
     """Return the suite that a text describes.
 
@@ -52,7 +60,7 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
         raise RequestError(f"{file}: quick: expected a table [quick]")
     if quick:
         if overlay is None:
-            raise RequestError(f"{file}: has no [quick] form; run it without --quick")
+            raise NoQuickFormError(file)
         try:
             tables = overlaid(tables, overlay)
         except RequestError as error:

@@ -5,8 +5,13 @@ import sys
 
 import pytest
 
-from manyseeds.backend.compiled_programs import append_flag, compiled_folder, keep_compiled
-from manyseeds.errors import RequestError
+from manyseeds.backend.compiled_programs import (
+    append_flag,
+    compiled_folder,
+    keep_compiled,
+    unknown_flags,
+)
+from manyseeds.errors import RequestError, RunError
 
 
 def test_each_framework_release_and_set_of_flags_has_a_folder_of_its_own(tmp_path, monkeypatch):
@@ -44,3 +49,21 @@ def test_a_flag_goes_behind_the_users_own_and_is_there_once(monkeypatch):
     append_flag("SOME_FLAGS", "--ours")
     append_flag("SOME_FLAGS", "--other")
     assert os.environ["SOME_FLAGS"] == "--mine --ours --other"
+
+
+COMPILER = """
+import os, sys
+for flag in os.environ["SOME_FLAGS"].split():
+    if flag != "--known":
+        sys.exit(f"Unknown flag in SOME_FLAGS: {flag}")
+"""
+
+
+def test_a_compiler_is_asked_which_flags_it_does_not_know():
+    assert unknown_flags("SOME_FLAGS", ["--known"], COMPILER) == ()
+    assert unknown_flags("SOME_FLAGS", ["--known", "--new"], COMPILER) == ("--new",)
+
+
+def test_a_compiler_that_fails_for_another_reason_says_why():
+    with pytest.raises(RunError, match="out of memory"):
+        unknown_flags("SOME_FLAGS", ["--known"], "import sys; sys.exit('out of memory')")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -128,6 +129,18 @@ def test_a_row_is_explained_step_by_step(check, folder, monkeypatch):
     wrong = check("--explain", "numerics/numpy/elu_nada")
     assert wrong.status == 2
     assert ROW in wrong.err
+
+
+def test_a_check_names_the_versions_that_it_compared(check, folder):
+    numpy = version("numpy")
+    answer = check()
+    assert answer.status == 0
+    (line,) = [line for line in answer.out.splitlines() if line.startswith("numpy: ")]
+    assert line.startswith("numpy: the same versions then and now: manyseeds ")
+    assert f"numpy {numpy}" in line
+    spoil(folder)
+    (line,) = [line for line in check().out.splitlines() if line.startswith("numpy: ")]
+    assert line.startswith(f"numpy: numpy 1.99.0 or {numpy} → {numpy}; as then: manyseeds ")
 
 
 def test_an_acknowledged_change_is_shown_and_passes_until_it_expires(check, folder, tmp_path):
@@ -255,6 +268,57 @@ def test_a_baseline_is_made_shown_and_kept_with_its_reasons(manyseeds, small_kit
     assert "Did you mean 'numerics/numpy/elu_nadam'" in wrong.err
 
 
+def test_rows_that_could_not_be_measured_are_listed_and_fail_an_acceptance(
+    manyseeds, small_kit, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "broken")
+    where = ["--baseline", tmp_path / "made", "--backend", "numpy", "--layer", "numerics"]
+    answer = manyseeds("baseline", "--accept", "--because", "an upgrade", *where, "--json")
+    assert answer.status == 1
+    assert [row["row"] for row in answer.json["rows"]] == [f"numerics/numpy/{n}" for n in KIT]
+    for row in answer.json["rows"]:
+        assert row["result"].startswith("not accepted, could not be measured: ")
+        assert "ImportError: the numpy backend was asked to break" in row["result"]
+    assert answer.json["notes"][0].startswith("0 rows accepted")
+    assert answer.json["notes"][-1].startswith("3 rows could not be measured")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_row_that_could_not_be_trained_is_not_accepted(manyseeds, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "broken")
+    quick = ("[tasks.source]", "[quick]\nseeds = 5\n\n[tasks.source]")
+    where = ["--baseline", tmp_path / "made", "--backend", "numpy", "--layer", "accuracy"]
+    where += ["--results", tmp_path / "results", "--suite", tiny(quick), "--json"]
+    answer = manyseeds("baseline", "--accept", "--because", "an upgrade", *where)
+    assert answer.status == 1
+    assert answer.json["rows"]
+    assert all("of 5 seeds 5 failed" in row["result"] for row in answer.json["rows"])
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_acceptance_leaves_nothing_but_the_baseline(command, tmp_path):
+    """In a folder of the user's own, which git watches."""
+    work = tmp_path / "work"
+    work.mkdir()
+    row = ["--row", ROW, "--backend", "numpy", "--layer", "numerics", "--baseline", "gate"]
+    answer = command("baseline", "--accept", "--because", "the first", *row)
+    assert answer.status == 0
+    left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p != work}
+    archives = {name for name in left if name.endswith(".zip")}
+    assert len(archives) == 1
+    assert left - archives == {"gate", "gate/index.json", "gate/log.jsonl", "gate/numerics"}
+
+
+def test_a_suite_without_a_quick_form_is_told_what_the_gate_trains(manyseeds, tiny, tmp_path):
+    where = ["--baseline", tmp_path / "made", "--backend", "numpy", "--layer", "accuracy"]
+    suite = tiny()
+    answer = manyseeds("baseline", "--accept", "--because", "x", "--suite", suite, *where)
+    assert answer.status == 2
+    said = " ".join(answer.err.split())
+    assert f"{suite}: has no quick form, which is what --suite trains: add a table [quick]" in said
+    assert "--quick" not in said
+
+
 def test_the_accuracy_layer_trains_a_suite_and_compares_it(manyseeds, tiny, tmp_path):
     where = ["--layer", "accuracy", "--backend", "numpy", "--baseline", tmp_path / "made"]
     where += ["--results", tmp_path / "results"]
@@ -280,7 +344,8 @@ def test_two_runs_are_compared(manyseeds, tiny, tmp_path):
     one, two = sorted(path.name for path in (tmp_path / "results").glob("tiny-*"))
     answer = manyseeds("compare", one, two, "--junit", tmp_path / "j.xml", *results)
     assert answer.status == 0
-    assert "no failing changes" in answer.out
+    assert f"{one} → {two}: no failing changes" in answer.out
+    assert "baseline" not in answer.out
     assert list(junitparser.JUnitXml.fromfile(str(tmp_path / "j.xml")))
     wrong = manyseeds("compare", one, "tiny-nowhere", *results)
     assert wrong.status == 2

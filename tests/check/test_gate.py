@@ -1,7 +1,6 @@
 """Checks and acceptances with made-up layers: what is measured, compared, accepted and dropped."""
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -156,6 +155,14 @@ def test_an_acknowledged_change_passes_until_it_expires_and_is_reported_when_unu
     assert any("no longer needed: time/jax/*" in note for note in idle.notes())
 
 
+def test_an_acknowledgement_of_no_row_is_said_with_the_nearest_name(baseline):
+    known = [Acknowledgement(row="time/jax/adm", reason="typed badly", expires=date(2027, 1, 1))]
+    rules = PassRules(known, today=date(2026, 12, 1))
+    said = check(SCOPE, baseline, layers(), rules).notes()
+    assert "no row is called 'time/jax/adm'; did you mean 'time/jax/adam'?" in " ".join(said)
+    assert "no longer needed" not in " ".join(said)
+
+
 def test_acceptance_of_some_rows_leaves_the_others(baseline, tmp_path):
     moved = layers(accuracy=layer("accuracy", {("jax", "sgd"): 2.0, ("jax", "adam"): 3.0}))
     found = accept(SCOPE, baseline, moved, "SGD was mended", patterns("accuracy/jax/sgd"))
@@ -179,17 +186,55 @@ def test_acceptance_drops_rows_that_no_longer_exist_and_logs_it(baseline, tmp_pa
 def test_a_row_that_could_not_be_measured_is_not_accepted_and_its_old_entry_stays(
     baseline, tmp_path
 ):
-    def measure(scope):
-        one, *others = layer("time")(scope).entries
-        failed = replace(one, context=one.context | {"failed": "out of memory"}, arrays={})
-        return LayerMeasurement((failed, *others), lambda baseline, _: None)
-
     row = Row("time", "jax", "adam")
     before = baseline.entry(row)
-    found = accept(SCOPE, baseline, layers(time=measure), "a new machine")
-    assert found.failed == {row: "out of memory"}
-    assert row not in found.rows + found.dropped
+    found = accept(SCOPE, baseline, layers(time=failing("time", "jax")), "a new machine")
+    assert found.failed == {row: "out of memory", Row("time", "jax", "sgd"): "out of memory"}
+    assert names(found.rows)[-2:] == ["time/pytorch/adam", "time/pytorch/sgd"]
+    assert len(found.rows) == 10
+    assert found.dropped == ()
     assert Baseline(tmp_path).entry(row) == before
+
+
+def failing(name, *backends):
+    """Return a layer that can measure nothing on some backends."""
+
+    def measure(scope):
+        entries = layer(name)(scope).entries
+        return LayerMeasurement(
+            tuple(entry for entry in entries if entry.backend not in backends),
+            lambda baseline, _: None,
+            {entry.row: "out of memory" for entry in entries if entry.backend in backends},
+        )
+
+    return measure
+
+
+def test_an_acceptance_that_could_measure_nothing_leaves_the_baseline_and_its_log_alone(
+    baseline, tmp_path
+):
+    def content():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    before = content()
+    broken = {name: failing(name, *SCOPE.backends) for name in LAYERS}
+    found = accept(SCOPE, baseline, broken, "an upgrade")
+    assert (found.rows, found.dropped) == ((), ())
+    assert len(found.failed) == 12
+    assert content() == before
+
+
+def test_a_pattern_may_name_a_row_that_could_not_be_measured_or_a_quantity_of_it(baseline):
+    broken = layers(time=failing("time", "jax"))
+    for pattern in ("time/jax/adam", "time/jax/adam/x"):
+        found = accept(SCOPE, baseline, broken, "an upgrade", patterns(pattern))
+        assert found.failed == {Row("time", "jax", "adam"): "out of memory"}
+        assert found.rows == ()
+
+
+def test_an_acceptance_names_the_versions_of_what_it_accepted(tmp_path):
+    found = accept(SCOPE, Baseline(tmp_path), layers(time=failing("time", "jax")), "the first")
+    assert found.versions == {"jax": {"jax": ("1",)}, "pytorch": {"pytorch": ("1",)}}
 
 
 def test_a_pattern_may_name_a_finding(baseline):

@@ -34,7 +34,8 @@ from manyseeds.presentation.markdown import markdown_rows
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.techniques_used import used
-from tests.gate.plants import PLANTS, Plant
+from tests.gate.plant import Plant
+from tests.gate.plants import PLANTS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from manyseeds.cli.main import main; main()")
@@ -172,7 +173,7 @@ class Gate:
 
 def _broken(finding: Mapping[str, str]) -> bool:
     """Return whether a row is missing because the plant ends every training with an error."""
-    return finding["state"] == "missing" and "seeds 30 failed: " in finding["told"]
+    return finding["state"] == "missing" and "seeds 30 failed: " in finding["message"]
 
 
 def _check(layer: Layer, plant: Plant, baseline: Path) -> str:

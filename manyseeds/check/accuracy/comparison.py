@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from manyseeds.check.accuracy.comparability import different_question, undelivered
@@ -21,6 +21,35 @@ from manyseeds.check.findings import Finding, LayerResult
 from manyseeds.check.rows import Row
 from manyseeds.errors import RequestError
 from manyseeds.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What is said of two sides that cannot be compared.
+
+    Attributes
+    ----------
+    gone
+        The older side has a row that the newer one lacks.
+    new
+        The newer side has a row that the older one lacks.
+    other_question
+        The sides answer different questions; what differs follows.
+    """
+
+    gone: str = "the baseline has this row; it was not trained now"
+    new: str = "the baseline has no entry: accept one with `manyseeds baseline --accept`"
+    other_question: str = "the baseline was made for another question"
+
+    @classmethod
+    def of_runs(cls, left: str, right: str) -> Wording:
+        """Return the wording for two runs, the older first."""
+        return cls(
+            gone=f"{left} has this row, {right} does not",
+            new=f"{right} has this row, {left} does not",
+            other_question=f"{left} and {right} answer different questions",
+        )
+
 
 EntryPair = tuple[BaselineEntry, BaselineEntry | None]
 """A new entry, and the entry of the baseline to compare it with, if there is one."""
@@ -55,9 +84,8 @@ def compare(
     """
     started = time.perf_counter()
     pairs = [(entry, entry_then(entry.row)) for entry in now]
-    result = compare_pairs(
-        pairs, _absent(now, promised), numerics_agree=numerics_agree or {}, same_seeds=True
-    )
+    absent = _absent(now, promised, Wording().gone)
+    result = compare_pairs(pairs, absent, numerics_agree=numerics_agree or {}, same_seeds=True)
     return _timed(result, started)
 
 
@@ -82,7 +110,14 @@ def compare_runs(left: Ledger, right: Ledger) -> LayerResult:
     now = entries_of(right)
     pairs = [(entry, before.get(entry.row)) for entry in now]
     notes = [note for note in (_different_forms(left, right),) if note]
-    result = compare_pairs(pairs, _absent(now, before), same_seeds=False, notes=notes)
+    wording = Wording.of_runs(left.folder.name, right.folder.name)
+    result = compare_pairs(
+        pairs,
+        _absent(now, before, wording.gone),
+        same_seeds=False,
+        notes=notes,
+        wording=wording,
+    )
     return _timed(result, started)
 
 
@@ -93,6 +128,7 @@ def compare_pairs(
     same_seeds: bool,
     numerics_agree: Mapping[str, bool] | None = None,
     notes: Sequence[str] = (),
+    wording: Wording | None = None,
 ) -> LayerResult:
     """Compare entries pair by pair, and judge all quantities together.
 
@@ -106,11 +142,14 @@ def compare_pairs(
         As in `compare`.
     notes
         Remarks to put before the layer's own.
+    wording
+        What is said of entries that cannot be compared; by default, of a baseline.
     """
     findings = list(absent)
+    wording = wording or Wording()
     compared: list[QuantityComparison] = []
     for now, then in pairs:
-        refusal = _refusal(now, then, same_seeds=same_seeds)
+        refusal = _refusal(now, then, wording, same_seeds=same_seeds)
         if refusal is not None:
             findings.append(refusal)
         elif then is not None:
@@ -136,28 +175,31 @@ def _timed(result: LayerResult, started: float) -> LayerResult:
     return replace(result, seconds=time.perf_counter() - started)
 
 
-def _absent(now: Sequence[BaselineEntry], promised: Iterable[Row]) -> Iterator[Finding]:
+def _absent(
+    now: Sequence[BaselineEntry], promised: Iterable[Row], message: str
+) -> Iterator[Finding]:
     delivered = {entry.row for entry in now}
     for row in sorted(set(promised) - delivered, key=str):
-        yield _missing(row, "the baseline has this row; it was not trained now")
+        yield _missing(row, message)
 
 
 def _missing(row: Row, message: str, **versions: Any) -> Finding:
     return Finding(row, "missing", message=message, fails=True, **versions)
 
 
-def _refusal(now: BaselineEntry, then: BaselineEntry | None, *, same_seeds: bool) -> Finding | None:
+def _refusal(
+    now: BaselineEntry, then: BaselineEntry | None, wording: Wording, *, same_seeds: bool
+) -> Finding | None:
     """Return a finding that says why two entries cannot be compared; None if they can."""
     versions: dict[str, Any] = {"now": now.versions} | ({"then": then.versions} if then else {})
     lost = undelivered(now)
     if lost:
         return _missing(now.row, lost, **versions)
     if then is None:
-        message = "the baseline has no entry: accept one with `manyseeds baseline --accept`"
-        return _missing(now.row, message, **versions)
+        return _missing(now.row, wording.new, **versions)
     difference = different_question(now, then, same_seeds=same_seeds)
     if difference:
-        message = f"the baseline was made for another question: {difference}"
+        message = f"{wording.other_question}: {difference}"
         return Finding(now.row, "not comparable", message=message, fails=True, **versions)
     return None
 

@@ -33,6 +33,7 @@ def finding_of(
         low=judgement.low,
         high=judgement.high,
         unit=_unit(compared.metric),
+        least_effect=compared.values.least_effect,
         message=_message(compared, judgement),
         reason=_reason(compared, numerics_agree) if changed else "",
         then=compared.then.versions,

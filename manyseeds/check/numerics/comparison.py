@@ -18,6 +18,7 @@ from manyseeds.check.numerics.measurement import NumericsMeasurement
 from manyseeds.check.rows import Row
 from manyseeds.conformance.comparison import TOLERANCE
 from manyseeds.conformance.recipes import parity_recipes
+from manyseeds.presentation.wording import flags_left_out
 
 _QUESTION = ("format", "recipe", "steps", "lanes")
 """Keys of the context that must be the same for two entries to be comparable."""
@@ -56,6 +57,7 @@ def _compared(entry: BaselineEntry, baseline: Baseline) -> Finding:
         row=entry.row,
         state="unchanged",
         unit="relative error",
+        least_effect=TOLERANCE,
         then=then.versions if then else {},
         now=entry.versions,
     )
@@ -147,5 +149,9 @@ def _notes(now: NumericsMeasurement, findings: Mapping[Row, Finding]) -> Iterato
             f"{len(now.recipes)} of {kit} recipes, which cover every technique and setting: "
             "--thorough follows all"
         )
+    for backend in now.backends:
+        own = (entry.context.get("left_out") for entry in now.entries if entry.backend == backend)
+        if flags := next(own, None):
+            yield f"{backend}: {flags_left_out(flags)}"
     for row, reason in now.unsupported.items():
         yield f"{row.backend} does not support {row.subject}: {reason}"

@@ -22,11 +22,8 @@ from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.check.numerics.fingerprint import of_group, of_tensor
 from manyseeds.check.numerics.recording import RecordedPhase, RecordingBackend
-from manyseeds.conformance.process import (
-    STREAMS_VARIED,
-    quick_to_compile,
-    refuses_quick_compiling,
-)
+from manyseeds.conformance.process import STREAMS_VARIED
+from manyseeds.conformance.quick_compiling import QuickCompiling
 from manyseeds.conformance.trajectory import Trajectory, follow
 from manyseeds.errors import RunError
 from manyseeds.model import frozen
@@ -104,8 +101,10 @@ class Following:
     _prints: dict[str, Arrays] = field(default_factory=dict)
     _failures: dict[str, str] = field(default_factory=dict)
     _environment: dict[str, Any] = field(default_factory=dict)
+    _quick: QuickCompiling = field(init=False)
 
     def __post_init__(self) -> None:
+        self._quick = QuickCompiling(self.request.backend)
         self.folder.mkdir(parents=True)
         self._waiting = deque(self.request.recipes)
 
@@ -119,16 +118,14 @@ class Following:
         RequestError
             The backend refuses the device, or is not installed.
         """
-        variables = quick_to_compile(self.request.backend)
         while self._waiting and not group.stopped:
-            with group.start(_MODULE, environment=variables) as worker:
+            environment = self._quick.environment()
+            with group.start(_MODULE, environment=environment) as worker:
                 try:
                     self._open(worker)
-                    self._follow_on(worker)
+                    self._follow_on(worker, environment)
                 except WorkerDiedError as error:
-                    if variables and refuses_quick_compiling(self.request.backend, error.death):
-                        variables = {}
-                    else:
+                    if not self._quick.refused(error.death, environment):
                         self._fail_all(_cause(error.death))
                 except RunError as error:
                     self._fail_all(str(error))
@@ -153,14 +150,20 @@ class Following:
         )
         self._environment = worker.receive()["environment"]
 
-    def _follow_on(self, worker: Worker) -> None:
-        """Have a worker follow recipes until none waits, or it dies or is crowded."""
+    def _follow_on(self, worker: Worker, environment: Mapping[str, str]) -> None:
+        """Have a worker follow recipes until none waits, or it dies or is crowded.
+
+        Raises
+        ------
+        WorkerDiedError
+            It does not know a flag in its environment; its recipe waits for another.
+        """
         while name := self._take():
             worker.send(self._recipe_request(name))
             try:
                 answer = worker.receive()
             except WorkerDiedError as error:
-                if refuses_quick_compiling(self.request.backend, error.death):
+                if self._quick.refused(error.death, environment):
                     self._waiting.appendleft(name)
                     raise
                 self._failures[name] = _cause(error.death)

@@ -121,6 +121,7 @@ class TimeComparison:
             low=ratio.low,
             high=ratio.high,
             unit="ratio",
+            least_effect=self.floor,
             then=self.then.versions,
             now=self.now.versions,
             **about,

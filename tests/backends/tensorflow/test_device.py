@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("tensorflow")
 
 import tensorflow as tf
 
+from manyseeds.backend.compiled_programs import unknown_flags
 from manyseeds.backend.settings import Settings
 from manyseeds.errors import RequestError
 from manyseeds_tensorflow import entry
+from manyseeds_tensorflow.device import COMPILES, describe
 
 
 def test_the_environment_describes_this_process(single):
@@ -29,3 +33,14 @@ def test_a_request_for_missing_cuda_is_a_clear_error():
     with pytest.raises(RequestError, match=r"sees only: .*CPU.*manyseeds\[tensorflow-cuda\]"):
         entry.open(Settings(device="cuda"))
     assert entry.open(Settings(device="auto")).describe().device == "cpu"
+
+
+def test_a_release_that_nobody_has_asked_yet_is_asked_for_the_flags_it_knows():
+    flags = ("--xla_cpu_multi_thread_eigen=false", "--xla_flag_of_another_release=true")
+    assert unknown_flags("XLA_FLAGS", flags, COMPILES) == flags[1:]
+    assert unknown_flags("XLA_FLAGS", flags[:1], COMPILES) == ()
+
+
+def test_a_flag_that_was_left_out_is_described(single):
+    device = replace(single.resources.device, unknown_flags=("--xla_flag_of_another_release=true",))
+    assert describe(device).left_out == ("--xla_flag_of_another_release=true",)

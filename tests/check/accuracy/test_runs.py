@@ -108,7 +108,20 @@ def test_runs_of_another_recipe_are_not_comparable(tmp_path):
     right = synthetic.write(tmp_path, dataclasses.replace(small(run="right"), text=other))
     by_subject = {f.subject: f for f in compare_runs(left, right).findings}
     assert by_subject["small/scratch"].state == "not comparable"
-    assert "phases.0.rate 0.001 → 0.003" in by_subject["small/scratch"].message
+    message = by_subject["small/scratch"].message
+    assert message.startswith("left and right answer different questions: ")
+    assert "phases.0.rate 0.001 → 0.003" in message
+
+
+def test_a_row_that_only_one_run_has_is_named_with_the_run(tmp_path):
+    left = synthetic.write(tmp_path, small(run="left"))
+    renamed = SMALL.replace('"scratch"', '"anew"')
+    right = synthetic.write(tmp_path, dataclasses.replace(small(run="right"), text=renamed))
+    messages = {f.message for f in compare_runs(left, right).findings if f.state == "missing"}
+    assert messages == {
+        "left has this row, right does not",
+        "right has this row, left does not",
+    }
 
 
 def test_runs_of_other_suites_are_refused(tmp_path):

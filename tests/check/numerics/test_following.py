@@ -7,8 +7,8 @@ import pytest
 
 from manyseeds.backend.discovery import backend_entry
 from manyseeds.check.numerics.following import Following, Request
-from manyseeds.conformance import process
 from manyseeds.conformance.process import trajectories
+from manyseeds.conformance.quick_compiling import QuickCompiling
 from manyseeds.conformance.recipes import parity_recipes
 from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.death import Death, WorkerDiedError
@@ -140,49 +140,75 @@ def test_a_group_that_is_stopped_follows_nothing_more(following, group):
 
 
 def test_a_backends_flags_come_before_the_users_own(compiles):
-    assert process.quick_to_compile("numpy") == {"XLA_FLAGS": f"{QUICK_TO_COMPILE} --xla_mine=1"}
+    environment = QuickCompiling("numpy").environment()
+    assert environment == {"XLA_FLAGS": f"{QUICK_TO_COMPILE} --xla_mine=1"}
 
 
+@pytest.mark.parametrize("status", [-signal.SIGABRT, 1, None])
 @pytest.mark.parametrize("dies_at", ["open", "follow"])
-def test_a_compiler_that_does_not_know_the_flag_is_started_without(following, compiles, dies_at):
+def test_a_compiler_that_does_not_know_the_flag_is_started_without(
+    following, compiles, dies_at, status
+):
     work = following()
     dying = DyingGroup(
         lambda request, started: request["type"] == dies_at and started[-1] is not None,
-        Death(-signal.SIGABRT, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}"),
+        Death(status, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}"),
     )
     work.follow_some(dying)
     assert dying.started == [f"{QUICK_TO_COMPILE} --xla_mine=1", None]
     assert list(work.result().prints) == list(NAMES)
 
 
+def test_a_flag_that_one_worker_refused_is_left_out_by_all(following, compiles):
+    """Every thread starts a worker; a worker that was started before may still die of the flag."""
+    work = following()
+    death = Death(1, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}")
+    dying = DyingGroup(lambda _, started: started[-1] is not None, death)
+    work.follow_some(dying)
+    work._waiting.append(NAMES[0])
+    work.follow_some(dying)
+    assert dying.started == [f"{QUICK_TO_COMPILE} --xla_mine=1", None, None]
+
+
+def test_a_flag_of_the_users_own_is_not_taken_for_the_backends(compiles, monkeypatch):
+    """It cannot be left out: starting again without end would not help."""
+    monkeypatch.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
+    quick = QuickCompiling("numpy")
+    death = Death(1, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}")
+    assert quick.refused(death, quick.environment())
+    assert quick.environment() == {}
+    assert not quick.refused(death, quick.environment())
+
+
 # ---------------------------------------------------------------- the parity kit's workers
 
 
-def abort_with(monkeypatch, said):
-    """Have workers that are told to compile quickly abort, as XLA does where it knows no flag."""
+def end_with(monkeypatch, said, how="abort"):
+    """Have workers that are told to compile quickly end, as XLA does where it knows no flag."""
     seen, start = [], Worker.start
 
     def started(module, environment):
         seen.append(environment.get("XLA_FLAGS", os.environ.get("XLA_FLAGS")))
         if "XLA_FLAGS" not in environment:
             return start(module, environment=environment)
-        return start("tests.check.aborting_worker", said)
+        return start("tests.check.ending_worker", said, how)
 
     monkeypatch.setattr(Worker, "start", started)
     return seen
 
 
+@pytest.mark.parametrize("how", ["abort", "exit"])
 def test_parity_too_starts_a_compiler_that_does_not_know_the_flag_without(
-    tmp_path, monkeypatch, compiles
+    tmp_path, monkeypatch, compiles, how
 ):
-    seen = abort_with(monkeypatch, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}")
+    seen = end_with(monkeypatch, f"Unknown flag in XLA_FLAGS: {QUICK_TO_COMPILE}", how)
     recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
     assert list(trajectories("numpy", recipes, 2, 2, "cpu", tmp_path)) == [NAMES[0]]
     assert seen == [f"{QUICK_TO_COMPILE} --xla_mine=1", "--xla_mine=1"]
 
 
 def test_parity_reports_any_other_death_with_its_log(tmp_path, monkeypatch, compiles):
-    abort_with(monkeypatch, "out of luck")
+    end_with(monkeypatch, "out of luck")
     recipes = {NAMES[0]: parity_recipes()[NAMES[0]]}
     with pytest.raises(RunError, match=r"'numpy' failed .* died of SIGABRT\nout of luck"):
         trajectories("numpy", recipes, 2, 2, "cpu", tmp_path)
