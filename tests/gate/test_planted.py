@@ -4,8 +4,8 @@ import pytest
 
 from manyseeds.check.baseline import Baseline
 from manyseeds.check.numerics.measurement import measure
-from tests.gate.planted import ROOT, Gate, apply, caught, recipes_for, source
 from tests.gate.plant import Plant
+from tests.gate.planted import ROOT, Gate, apply, caught, recipes_for, source
 from tests.gate.plants import PLANTS
 
 FEW = (
