@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -14,6 +13,7 @@ from manyseeds.check.findings import Finding
 from manyseeds.check.rows import RowPattern
 from manyseeds.errors import RequestError, RunError
 from manyseeds.model import Model
+from manyseeds.toml_text import parse_toml, read_text
 
 
 class Acknowledgement(Model):
@@ -49,12 +49,12 @@ def read_acknowledgements(path: Path) -> tuple[Acknowledgement, ...]:
         The file cannot be read.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = parse_toml(read_text(path))
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise RequestError(f"{path} is not TOML: {error}") from error
     tables = _tables(path, document)
     return tuple(_acknowledgement(path, number, table) for number, table in enumerate(tables))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rich.console import Console
-
 from manyseeds.check.baseline import Baseline, BaselineEntry
 from manyseeds.check.findings import LayerResult
 from manyseeds.check.rows import Layer, Row
 from manyseeds.check.scope import GateScope
+from manyseeds.presentation.terminal import styled, terminal
 
 
 @dataclass(frozen=True)
@@ -38,4 +37,4 @@ MeasureLayer = Callable[[GateScope], LayerMeasurement]
 
 def announce(layer: Layer, scope: GateScope) -> None:
     """Print on standard error that a layer is being measured, and on which backends."""
-    Console(stderr=True).print(f"[bold]{layer}[/]: {', '.join(scope.backends)}", highlight=False)
+    terminal(errors=True).print(styled((layer, "bold"), f": {', '.join(scope.backends)}"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
-
 from manyseeds.check.accuracy.comparability import undelivered
 from manyseeds.check.accuracy.comparison import compare as compare_accuracy
 from manyseeds.check.accuracy.entries import entries_of, suite_file
@@ -25,12 +23,13 @@ from manyseeds.errors import RequestError
 from manyseeds.execution.request import Options, TrainingRequest
 from manyseeds.execution.train import train
 from manyseeds.presentation.run_display import TerminalDisplay
+from manyseeds.presentation.terminal import styled, terminal
 from manyseeds.processes.host import cores
 from manyseeds.suite.reader import NoQuickFormError
 
 
 def _print_progress(line: str) -> None:
-    Console(stderr=True).print(f"  {line}", highlight=False, markup=False)
+    terminal(errors=True).print(styled(f"  {line}"))
 
 
 def _numerics(scope: GateScope) -> LayerMeasurement:

@@ -68,13 +68,20 @@ class Row:
 
 @dataclass(frozen=True)
 class RowPattern:
-    """A row's name, or a pattern of names with `*`, `?` and `[…]`."""
+    """A row's name, or a pattern of names with `*`, `?` and `[…]`.
+
+    A name matches itself, whatever is in it:
+
+    >>> row = Row("time", "jax", "matrix product [64, 64]")
+    >>> RowPattern(str(row)).matches(row)
+    True
+    """
 
     text: str
 
     def matches(self, row: Row) -> bool:
         """Return whether the pattern matches a row's whole name."""
-        return fnmatchcase(str(row), self.text)
+        return str(row) == self.text or fnmatchcase(str(row), self.text)
 
     def may_match(self, layer: Layer, backend: str) -> bool:
         """Return whether the pattern could match any row of a backend in a layer."""

@@ -32,12 +32,12 @@ app.command()(doctor)
 
 def main() -> None:
     """Run the command line; errors made on purpose are shown without a traceback."""
-    from manyseeds.errors import ManyseedsError
+    from manyseeds.errors import ManyseedsError, printable
 
     try:
         app()
     except ManyseedsError as error:
-        typer.secho(f"manyseeds: {error}", err=True, fg=typer.colors.RED)
+        typer.secho(printable(f"manyseeds: {error}"), err=True, fg=typer.colors.RED)
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(1)

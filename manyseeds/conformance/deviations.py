@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib.resources import files
 
 from pydantic import Field
 
 from manyseeds.conformance.comparison import Check
 from manyseeds.model import Model
+from manyseeds.toml_text import parse_toml
 
 
 class Deviation(Model):
@@ -35,4 +35,4 @@ class Deviation(Model):
 def deviations() -> tuple[Deviation, ...]:
     """Return the rows of `deviations.toml`."""
     text = (files("manyseeds.conformance") / "deviations.toml").read_text(encoding="utf-8")
-    return tuple(Deviation(**row) for row in tomllib.loads(text).get("deviations", []))
+    return tuple(Deviation(**row) for row in parse_toml(text).get("deviations", []))

@@ -17,6 +17,7 @@ from manyseeds.errors import RequestError, unknown
 from manyseeds.execution.memory import lanes_that_fit
 from manyseeds.execution.request import Options
 from manyseeds.ledger.plan import Job, Mode, Plan, Unsupported
+from manyseeds.limits import MOST_ROWS
 from manyseeds.processes.host import cores
 from manyseeds.suite.files import SuiteFile, suites_folder
 from manyseeds.suite.recipe import Phase
@@ -54,6 +55,7 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         if (reason := backend_entry(backend).unsupported(cell.recipe))
     ]
     beside = min(options.beside, len(backends), cores())
+    _check_rows(suite, cells, options, len(backends))
     lanes, split = _lanes(suite, cells, options, _memory_budget(options, backends, beside))
     refused = {(entry.backend, entry.recipe) for entry in unsupported}
     drafts = [
@@ -114,6 +116,22 @@ def _jobs(
             yield backend, "solo", cell, vary, (seed,)
 
 
+def _check_rows(suite: Suite, cells: Sequence[Cell], options: Options, backends: int) -> None:
+    """Raise a `RequestError` if the plan would promise more rows than a ledger is meant for."""
+    seeds = suite.seeds if options.seeds is None else options.seeds
+    rows = len(cells) * (seeds + (suite.solo if options.solo is None else options.solo))
+    if suite.variance and not options.vary:
+        studied = [cell for cell in cells if cell.recipe.name in suite.variance.recipes]
+        each = min(suite.variance.seeds, seeds)
+        rows += len(studied) * len(suite.variance.streams) * each
+    if rows * backends > MOST_ROWS:
+        raise RequestError(
+            f"suite {suite.name!r}: {rows * backends:,} trainings on {backends} backends; a plan "
+            f"has at most {MOST_ROWS:,}: take fewer seeds, recipes (--recipe) or backends "
+            "(--backend)"
+        )
+
+
 def _chunks(seeds: range, lanes: int) -> Iterator[tuple[int, ...]]:
     for start in range(0, len(seeds), lanes):
         yield tuple(seeds[start : start + lanes])
@@ -137,10 +155,6 @@ def _check_output(phase: Phase) -> None:
                 f"{place} has {output.units} outputs for the {count} classes of task "
                 f"{phase.task.name!r}: give the output one unit per class"
             )
-    elif output.units != 1:
-        raise RequestError(
-            f"{place} has {output.units} {output.activation.name} outputs: expected 1 unit"
-        )
     elif output.activation.name == "logistic" and count != 2:
         raise RequestError(
             f"{place} tells two classes apart, task {phase.task.name!r} has {count}: "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manyseeds.backend.settings import Device, Precision
 from manyseeds.errors import RequestError, unknown
+from manyseeds.limits import MOST_SEEDS
 from manyseeds.randomness.streams import STREAMS, Stream
 
 
@@ -49,6 +50,9 @@ class Options:
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise RequestError(f"--{key} {value}: expected at least 1")
+        for key in ("seeds", "lanes", "solo"):
+            if (getattr(self, key) or 0) > MOST_SEEDS:
+                raise RequestError(f"--{key} {getattr(self, key)}: expected at most {MOST_SEEDS}")
         if self.solo is not None and self.solo < 0:
             raise RequestError(f"--solo {self.solo}: expected 0 or more")
         if self.beside > 1 and self.device != "cpu":

@@ -19,7 +19,6 @@ from manyseeds.execution.timetable import noise_keys
 from manyseeds.randomness.lanes import Lanes
 from manyseeds.suite.recipe import Phase, Recipe
 from manyseeds.techniques.folding import folded
-from manyseeds.techniques.layers import ActivationLayer, Dense
 from manyseeds.techniques.network import Network, Weights
 
 ByName = dict[str, Floats]
@@ -73,7 +72,7 @@ def _tested(
     cohort: Cohort, network: Network, test: Split, sampling: Sampling | None = None
 ) -> Mapping[str, Floats]:
     """Return the loss and, for a classifier, its accuracy and calibration."""
-    if not _classifies(network):
+    if not network.classifies:
         return cohort.score(("loss",), sampling=sampling).metrics
     scored = cohort.score(_metrics(network), probabilities=True, sampling=sampling)
     assert scored.probabilities is not None
@@ -122,7 +121,7 @@ def _zero_share(weights: Weights) -> Floats:
 
 def _dead_share(state: State, phase: Phase) -> ByName:
     """Return the share of dead hidden units after the last epoch, where diagnosed."""
-    widths = _hidden_units(phase.network)
+    widths = phase.network.activated_units()
     dead = {
         diagnosis.layer: diagnosis.values * widths[diagnosis.layer]
         for diagnosis in state.diagnoses
@@ -137,7 +136,7 @@ def _dead_share(state: State, phase: Phase) -> ByName:
 
 def _normality_error(state: State, phase: Phase) -> ByName:
     """Return the largest deviation of a layer's outputs from mean 0 and sd 1, where diagnosed."""
-    hidden = _hidden_units(phase.network)
+    hidden = phase.network.activated_units()
     seen = {
         (diagnosis.layer, diagnosis.quantity): diagnosis.values
         for diagnosis in state.diagnoses
@@ -149,25 +148,8 @@ def _normality_error(state: State, phase: Phase) -> ByName:
     return {"normality_error": np.max(far, axis=0)} if far else {}
 
 
-def _hidden_units(network: Network) -> dict[str, int]:
-    """Return how many units each activation of a hidden layer has, by its label."""
-    units_of, units = {}, 0
-    for layer in network.layers[:-1]:
-        if isinstance(layer, Dense):
-            units = layer.units
-        if isinstance(layer, ActivationLayer) or (
-            isinstance(layer, Dense) and layer.activation.name != "linear"
-        ):
-            units_of[layer.label] = units
-    return units_of
-
-
-def _classifies(network: Network) -> bool:
-    return network.loss != "mean_squared_error"
-
-
 def _metrics(network: Network) -> tuple[Metric, ...]:
-    return ("loss", "accuracy") if _classifies(network) else ("loss",)
+    return ("loss", "accuracy") if network.classifies else ("loss",)
 
 
 def _named(prefix: str, metrics: Mapping[str, Any]) -> ByName:

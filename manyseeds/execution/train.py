@@ -17,7 +17,7 @@ from manyseeds.execution.workers import Workers
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.runs import open_run
-from manyseeds.suite.files import find_suite, read_suite, suite_names, suites_folder
+from manyseeds.suite.files import find_suite, read_suite, suite_names, suite_text, suites_folder
 from manyseeds.suite.suite import Suite
 
 
@@ -106,7 +106,7 @@ def _resumed(name: str, results: Path) -> Ledger:
     ledger = open_run(name, results)
     path = suites_folder() / ledger.plan.suite_file
     if path.is_file():  # else the plan's text is all there is
-        check_unchanged(ledger.plan, path.read_text(encoding="utf-8"))
+        check_unchanged(ledger.plan, suite_text(path))
     return ledger
 
 

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from manyseeds.presentation.terminal import styled, terminal
 
 _PLAIN_WIDTH = 160
 
@@ -31,19 +33,19 @@ class Outcome:
 
     def show(self) -> None:
         """Print the table."""
-        console = Console()
+        console = terminal()
         if not console.is_terminal:
-            console = Console(width=_PLAIN_WIDTH)
+            console = terminal(width=_PLAIN_WIDTH)
         console.print(self._table())
         for note in self.notes:
-            console.print(note, highlight=False, markup=False, soft_wrap=True)
+            console.print(styled(note), soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table(title=self.title, title_justify="left", header_style="bold")
+        table = Table(title=styled(self.title), title_justify="left", header_style="bold")
         chosen = [self.columns.index(name) for name in self.shown or self.columns]
         for index in chosen:
             number = any(isinstance(row[index], int | float) for row in self.rows)
-            table.add_column(self.columns[index], justify="right" if number else "left")
+            table.add_column(styled(self.columns[index]), justify="right" if number else "left")
         for row in self.rows:
             table.add_row(*(_cell(row[index]) for index in chosen))
         return table
@@ -59,7 +61,7 @@ def _json(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Text:
     if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return styled("–")
+    return styled(f"{value:.4g}" if isinstance(value, float) else str(value))

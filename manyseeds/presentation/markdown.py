@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -13,7 +14,7 @@ def markdown_escaped(value: object) -> object:
     """Return a text escaped for Markdown and HTML; other values unchanged."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    text = " ".join(value.split(" ")).replace("\r", " ").replace("\n", " ")
+    text = value.replace("\r", " ").replace("\n", " ")
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*|\[\]#~!])", r"\\\1", text)
     return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
@@ -22,6 +23,35 @@ def markdown_escaped(value: object) -> object:
 def markdown_link(text: str, target: str) -> Markup:
     """Return a link as markup; its text is escaped."""
     return Markup(f"[{markdown_escaped(text)}]({target})")
+
+
+def markdown_list(entries: Mapping[str, Any]) -> Markup:
+    r"""Return texts by name as a list, and what is nested in them as lists within the list.
+
+    Parameters
+    ----------
+    entries
+        Texts, or further mappings, by name; both are escaped.
+
+    Examples
+    --------
+    >>> print(markdown_list({"cores": "2", "versions": {"numpy": "2.4", "a*b": "1"}}))
+    * cores: 2
+    * versions
+      * numpy: 2.4
+      * a\*b: 1
+    """
+    return Markup("\n".join(_list_lines(entries, "")))
+
+
+def _list_lines(entries: Mapping[str, Any], indent: str) -> Iterator[str]:
+    for name, value in entries.items():
+        item = f"{indent}* {markdown_escaped(name)}"
+        if isinstance(value, Mapping):
+            yield item
+            yield from _list_lines(value, f"{indent}  ")
+        else:
+            yield f"{item}: {markdown_escaped(value)}"
 
 
 def markdown_table(table: pd.DataFrame, right: Collection[str] = ()) -> Markup:

@@ -21,6 +21,7 @@ from manyseeds.datasets import dataset
 from manyseeds.execution.phase import Progress as EpochProgress
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
+from manyseeds.presentation.terminal import Part, styled, terminal
 from manyseeds.presentation.wording import flags_left_out
 from manyseeds.suite.recipe import Phase
 from manyseeds.suite.suite import Suite
@@ -54,19 +55,20 @@ class TerminalDisplay:
     """Shows runs as bars on a terminal, else as plain lines."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or terminal(errors=True)
 
     def notice(self, line: str) -> None:
         """Show a remark about a plan: a backend is left out, or cohorts are split."""
-        self._console.print(f"[yellow]note[/]: {line}", highlight=False)
+        self._console.print(styled(("note", "yellow"), f": {line}"))
 
     def run(self, ledger: Ledger, done: frozenset[int]) -> RunDisplay:
         """Announce a run and return its bars; jobs `done` are already in its ledger."""
         plan, suite = ledger.plan, ledger.suite
         self._console.print(
-            f"[bold]{suite.title}[/] · {ledger.folder} · {len(list(plan.rows()))} trainings in "
-            f"{len(plan.jobs)} jobs",
-            highlight=False,
+            styled(
+                (suite.title, "bold"),
+                f" · {ledger.folder} · {len(list(plan.rows()))} trainings in {len(plan.jobs)} jobs",
+            ),
             soft_wrap=True,
         )
         return RunDisplay(plan, suite, done, self._console)
@@ -105,11 +107,11 @@ class RunDisplay:
         """Print the device, threads and versions of a backend."""
         versions = ", ".join(f"{n} {v}" for n, v in environment["versions"].items())
         self._say(
-            f"[bold]{backend}[/]: {environment['device_name']}, "
-            f"{environment['threads']} threads ({versions})"
+            (backend, "bold"),
+            f": {environment['device_name']}, {environment['threads']} threads ({versions})",
         )
         if flags := environment.get("left_out"):
-            self._say(f"[yellow]note[/]: {backend}: {flags_left_out(flags)}")
+            self._say(("note", "yellow"), f": {backend}: {flags_left_out(flags)}")
 
     def started(self, job: Job) -> None:
         """Show the job that has started."""
@@ -148,22 +150,22 @@ class RunDisplay:
             colour = "green" if well else "yellow"
             because = f": {reason}" if reason else ""
             where = f"{self._ended}/{len(self._plan.jobs)}"
-            self._say(f"{where} [{colour}]{_name(job)}[/]: {counts}{because}")
+            self._say(f"{where} ", (_name(job), colour), f": {counts}{because}")
 
     def _note(self) -> None:
         self._progress.update(self._run, note=f"{self._ended} of {len(self._plan.jobs)} jobs")
 
-    def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+    def _say(self, *parts: Part) -> None:
+        self._console.print(styled(*parts), soft_wrap=True)
 
 
 def _columns() -> Iterator[Any]:
-    yield TextColumn("[bold]{task.description}")
+    yield TextColumn("{task.description}", style="bold", markup=False)
     yield BarColumn(bar_width=24)
     yield TaskProgressColumn()
     yield TimeElapsedColumn()
     yield TimeRemainingColumn(compact=True)
-    yield TextColumn("{task.fields[note]}")
+    yield TextColumn("{task.fields[note]}", markup=False)
 
 
 def _name(job: Job) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from manyseeds.toml_text import NotTomlError, parse_toml
 
 _SHOWN = 12
 """Keys listed; the rest is counted."""
@@ -30,8 +31,8 @@ def changes(before: str, after: str) -> list[str]:
 
 def _parsed(text: str) -> Any:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return parse_toml(text)
+    except NotTomlError:
         return {"text": text}
 
 

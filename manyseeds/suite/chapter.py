@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-
 from pydantic import Field, model_validator
 
 from manyseeds.model import Model, frozen
 from manyseeds.suite.files import CHAPTER, suites_folder
+from manyseeds.toml_text import parse_toml, read_text
 
 
 class ChapterClaim(Model):
@@ -39,5 +38,5 @@ class ChapterClaim(Model):
 
 def chapter_claims() -> tuple[ChapterClaim, ...]:
     """Return all claims of the chapter, in the order of their numbers."""
-    text = (suites_folder() / CHAPTER).read_text(encoding="utf-8")
-    return tuple(ChapterClaim(**frozen(row)) for row in tomllib.loads(text)["claims"])
+    rows = parse_toml(read_text(suites_folder() / CHAPTER))["claims"]
+    return tuple(ChapterClaim(**frozen(row)) for row in rows)

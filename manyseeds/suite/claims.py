@@ -8,11 +8,13 @@ unit of the least effect; `manyseeds.statistics` computes them.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from manyseeds.model import Model
+from manyseeds.names import Line, Name
 
 PrimaryMetric = Literal["test_accuracy", "test_loss"]
 Calibrated = Literal["test_loss", "test_brier", "test_ece", "mc_loss", "mc_brier", "mc_ece"]
@@ -51,10 +53,23 @@ def less_is_better(metric: ClaimMetric) -> bool:
     return metric.endswith(_LESS_IS_BETTER)
 
 
+def metric_range(metric: ClaimMetric) -> tuple[float, float]:
+    """Return the least and the largest value that a metric can have.
+
+    >>> metric_range("test_accuracy"), metric_range("mc_loss")
+    ((0.0, 1.0), (0.0, inf))
+    """
+    if metric.endswith("brier"):
+        return 0.0, 2.0
+    if metric.endswith(("accuracy", "ece", "share")):
+        return 0.0, 1.0
+    return -math.inf if metric == "generalisation_gap" else 0.0, math.inf
+
+
 class Reference(Model):
     """A published figure for a claim: two accuracies, as shares, or only a factor of errors."""
 
-    label: str
+    label: Line
     baseline: float | None = Field(default=None, ge=0, le=1)
     treatment: float | None = Field(default=None, ge=0, le=1)
     factor: float | None = Field(default=None, gt=0)
@@ -93,13 +108,17 @@ class _Claim(Model):
         The least improvement that counts, in the unit of the estimand.
     """
 
-    name: str
-    sentence: str
+    name: Name
+    sentence: Line
     least_effect: float = Field(gt=0)
 
     def compared(self) -> tuple[str, ...]:
         """Return the recipes that are compared, the one that should be best first."""
         raise NotImplementedError
+
+    def largest_improvement(self) -> float:
+        """Return the improvement that no result can exceed, in the unit of the least effect."""
+        return math.inf
 
 
 class _Paired(_Claim):
@@ -121,8 +140,28 @@ class _Paired(_Claim):
         """Return the treatment and the baseline."""
         return self.treatment, self.baseline
 
+    @model_validator(mode="after")
+    def _check(self) -> _Paired:
+        if self.treatment == self.baseline and self.baseline_metric in (None, _metric(self)):
+            raise ValueError(f"treatment and baseline are both {self.treatment!r}")
+        return self
 
-class Difference(_Paired):
+
+class _DifferenceOfMetrics(_Paired):
+    """A comparison whose least effect is in the unit of its metric."""
+
+    def largest_improvement(self) -> float:
+        """Return the range of the metric."""
+        lowest, highest = metric_range(_metric(self))
+        return highest - lowest
+
+
+def _metric(claim: _Paired) -> ClaimMetric:
+    metric: ClaimMetric = claim.metric  # type: ignore[attr-defined]  # every kind has one
+    return metric
+
+
+class Difference(_DifferenceOfMetrics):
     """The mean over the seeds of treatment minus baseline, with the opposite sign for losses.
 
     Attributes
@@ -142,14 +181,14 @@ class Difference(_Paired):
     references: tuple[Reference, ...] = ()
 
 
-class Calibration(_Paired):
+class Calibration(_DifferenceOfMetrics):
     """The mean difference of a measure of calibration, of which less is better."""
 
     estimand: Literal["calibration"]
     metric: Calibrated = "test_ece"
 
 
-class Share(_Paired):
+class Share(_DifferenceOfMetrics):
     """The mean difference of a share: of weights that are zero, or of units that are dead."""
 
     estimand: Literal["share"]
@@ -178,7 +217,7 @@ class ProbabilityOfImprovement(_Paired):
     least_effect: float = Field(gt=0, lt=0.5)
 
 
-class Equivalence(_Paired):
+class Equivalence(_DifferenceOfMetrics):
     """The difference lies within the least effect on either side, by two one-sided tests."""
 
     estimand: Literal["equivalence"]
@@ -219,6 +258,21 @@ class ThresholdClaim(_Claim):
         """Return the recipe."""
         return (self.recipe,)
 
+    def largest_improvement(self) -> float:
+        """Return the distance of the threshold from the best value of the metric."""
+        lowest, highest = metric_range(self.metric)
+        return self.threshold - lowest if less_is_better(self.metric) else highest - self.threshold
+
+    @model_validator(mode="after")
+    def _check(self) -> ThresholdClaim:
+        lowest, highest = metric_range(self.metric)
+        if not lowest <= self.threshold <= highest:
+            raise ValueError(
+                f"threshold {self.threshold:g}: {self.metric} lies between {lowest:g} and "
+                f"{highest:g}"
+            )
+        return self
+
 
 class TimeToTarget(_Claim):
     """The time by which the treatment reaches a validation accuracy sooner than the baseline.
@@ -244,6 +298,12 @@ class TimeToTarget(_Claim):
         """Return the treatment and the baseline."""
         return self.treatment, self.baseline
 
+    @model_validator(mode="after")
+    def _check(self) -> TimeToTarget:
+        if self.treatment == self.baseline:
+            raise ValueError(f"treatment and baseline are both {self.treatment!r}")
+        return self
+
 
 Claim = Annotated[
     Difference
@@ -268,6 +328,18 @@ ESTIMANDS: dict[str, type[Any]] = {
 def references(claim: Claim) -> tuple[Reference, ...]:
     """Return the published figures of a claim; only differences have any."""
     return claim.references if isinstance(claim, Difference) else ()
+
+
+def metrics_of(claim: Claim) -> list[tuple[ClaimMetric, str]]:
+    """Return the metrics that a claim needs after training, each with the recipe it is of."""
+    if isinstance(claim, TimeToTarget):
+        return []
+    if isinstance(claim, Ordering | ThresholdClaim):
+        return [(claim.metric, recipe) for recipe in claim.compared()]
+    return [
+        (claim.metric, claim.treatment),
+        (claim.baseline_metric or claim.metric, claim.baseline),
+    ]
 
 
 def metric_of(claim: Claim) -> ClaimMetric:

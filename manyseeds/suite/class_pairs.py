@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Any
 
 from manyseeds.suite.document import Document
+from manyseeds.suite.plain_values import is_whole
 
 Pair = tuple[int, int]
 
@@ -24,10 +26,11 @@ def read_pairs(document: Document) -> tuple[Pair, ...]:
     if not _are_pairs(pairs):
         expected = 'a list of two different classes each, such as [[5, 6]], or "all"'
         raise document.error("pairs", f"expected {expected}")
-    for pair in pairs:
-        if pairs.count(pair) > 1:
-            raise document.error("pairs", f"{pair} appears twice")
-    return tuple((first, second) for first, second in pairs)
+    chosen = tuple((first, second) for first, second in pairs)
+    for pair, count in Counter(chosen).items():
+        if count > 1:
+            raise document.error("pairs", f"{list(pair)} appears twice")
+    return chosen
 
 
 def classes_outside(pair: Pair) -> tuple[int, ...]:
@@ -54,8 +57,9 @@ def _are_pairs(value: Any) -> bool:
         and bool(value)
         and all(
             isinstance(pair, list)
-            and len(set(map(repr, pair))) == len(pair) == 2
-            and all(isinstance(label, int) and 0 <= label < CLASSES for label in pair)
+            and len(pair) == 2
+            and all(is_whole(label) and 0 <= label < CLASSES for label in pair)
+            and pair[0] != pair[1]
             for pair in value
         )
     )

@@ -17,24 +17,32 @@ biases are part of the layers' own biases). The stem is he_normal, the output ze
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from manyseeds.errors import quoted
+from manyseeds.limits import MOST_LAYERS
+from manyseeds.suite.plain_values import is_whole
 
 Table = dict[str, Any]
 
 _LAYER_KEYS = ("initialiser", "bias", "penalty", "max_norm", "drop_connect")
 
 
-def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
+def dense_stack(hidden: Any, table: Table) -> list[Any]:
     """Return the hidden layers that a short form describes, and remove its keys from the table.
 
     Parameters
     ----------
-    units
-        The value of `hidden`.
+    hidden
+        The value of the key `hidden`.
     table
         The network's table; keys of the short form are removed from it.
+
+    Raises
+    ------
+    ShortFormError
+        The value of a key is not one it can have.
 
     Examples
     --------
@@ -44,13 +52,13 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
     >>> table
     {'name': 'small'}
     """
-    units = [width for entry in units for width in _repeated(entry)]
-    branch_length = table.pop("skip", None)
+    units = _widths(hidden)
+    branch_length = _branch_length(table.pop("skip", None), len(units))
     shared = {key: table.pop(key) for key in _LAYER_KEYS if key in table}
-    activation = table.pop("activation", None)
-    before, after = table.pop("before", []), table.pop("after", [])
-    layers: list[Any] = list(table.pop("first", []))
-    last = table.pop("last", [])
+    activated = {key: table.pop(key) for key in ("activation",) if key in table}
+    layers, before, after, last = (
+        _layers(key, table.pop(key, [])) for key in ("first", "before", "after", "last")
+    )
     for number, width in enumerate(units):
         branch = _branch(number, len(units), branch_length)
         dense = {"name": "dense", "label": f"hidden{number + 1}", "units": width, **shared}
@@ -58,9 +66,9 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
             dense["initialiser"] = branch.initialiser()
         if before:
             layers += [dense, *before]
-            layers += [{"name": "activation", "function": activation}] if activation else []
+            layers += [{"name": "activation", "function": f} for f in activated.values()]
         else:
-            layers.append(dense | ({"activation": activation} if activation else {}))
+            layers.append(dense | activated)
         layers += after
         if branch_length and number == 0:
             layers[-1] = _labelled(layers[-1], "stem")
@@ -70,11 +78,50 @@ def dense_stack(units: Sequence[Any], table: Table) -> list[Any]:
     return [*layers, *last]
 
 
-def _repeated(entry: Any) -> list[Any]:
-    """Return the widths that an entry stands for: [100, 99] means 99 times 100."""
-    if isinstance(entry, list | tuple) and len(entry) == 2 and isinstance(entry[1], int):
-        return [entry[0]] * entry[1]
-    return [entry]
+class ShortFormError(ValueError):
+    """The value of a key of the short form is not one it can have."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+def _widths(hidden: Any) -> list[Any]:
+    """Return the number of units of each hidden layer: [100, 99] stands for 99 times 100."""
+    if not isinstance(hidden, list):
+        raise ShortFormError("hidden", "expected a list of numbers of units")
+    widths: list[Any] = []
+    for entry in hidden:
+        width, count = entry if isinstance(entry, list) and len(entry) == 2 else (entry, 1)
+        if not (is_whole(width) and is_whole(count) and width >= 1 and count >= 1):
+            raise ShortFormError(
+                "hidden",
+                "expected numbers of units, or [UNITS, LAYERS] for several equal layers, such as "
+                f"[300, [100, 2]], not {quoted(entry)}",
+            )
+        if len(widths) + count > MOST_LAYERS:
+            raise ShortFormError("hidden", f"a network has at most {MOST_LAYERS:,} layers")
+        widths += [width] * count
+    return widths
+
+
+def _branch_length(skip: Any, layers: int) -> int | None:
+    """Return the number of layers in each branch; None without skip connections."""
+    if skip is None or (is_whole(skip) and 1 <= skip < layers):
+        return skip
+    raise ShortFormError(
+        "skip",
+        "expected the number of hidden layers that a skip connection goes around, from 1 to "
+        f"{layers - 1}, not {quoted(skip)}"
+        if layers > 1
+        else "there are no hidden layers above the first for a skip connection to go around",
+    )
+
+
+def _layers(key: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ShortFormError(key, f"expected a list of layers, not {quoted(value)}")
+    return list(value)
 
 
 @dataclass(frozen=True)
@@ -130,7 +177,7 @@ def _branch(number: int, layers: int, length: int | None) -> _Branch | None:
 
 
 def _is_fixup(shared: Table) -> bool:
-    return shared.get("initialiser") == "fixup"
+    return shared.get("initialiser") in ("fixup", {"name": "fixup"})
 
 
 def _labelled(layer: Any, label: str) -> Table:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from manyseeds.errors import RequestError, unknown
+from manyseeds.limits import MOST_RECIPES
 from manyseeds.model import Model, frozen
 from manyseeds.suite.validation_messages import describe_errors
 
@@ -48,6 +49,8 @@ class Document:
         table = tables[name]
         if not isinstance(table, Mapping):
             raise self.error(f"{section}.{name}", "expected a table")
+        if "name" in table and section != "phases":
+            raise self.error(f"{section}.{name}.name", f"its name is {name!r}: leave the key out")
         return table
 
     def table_list(self, section: str) -> list[Table]:
@@ -55,10 +58,19 @@ class Document:
         tables = self.tables.get(section, [])
         if not isinstance(tables, list) or not all(isinstance(t, Mapping) for t in tables):
             raise self.error(section, f"expected tables [[{section}]]")
+        if len(tables) > MOST_RECIPES:
+            raise self.error(
+                section, f"{len(tables):,} tables: at most {MOST_RECIPES:,} are allowed"
+            )
         return tables
 
     def validate(
-        self, model: type[ModelT], table: Any, key: str, also: tuple[str, ...] = ()
+        self,
+        model: type[ModelT],
+        table: Any,
+        key: str,
+        also: tuple[str, ...] = (),
+        but: tuple[str, ...] = (),
     ) -> ModelT:
         """Return the model that a table describes.
 
@@ -68,8 +80,9 @@ class Document:
             The class of the model.
         table, key
             The table and its place in the file.
-        also
-            Keys that may stand there besides the model's fields; for the suggestions in messages.
+        also, but
+            Keys that may stand there besides the model's fields, and fields that may not; for the
+            suggestions in messages.
 
         Raises
         ------
@@ -79,4 +92,4 @@ class Document:
         try:
             return model.model_validate(frozen(table))
         except ValidationError as error:
-            raise RequestError(describe_errors(error, model, self.file, key, also)) from None
+            raise RequestError(describe_errors(error, model, self.file, key, also, but)) from None

@@ -10,6 +10,7 @@ from manyseeds.errors import RequestError, unknown
 from manyseeds.model import digest_text
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.suite import Suite
+from manyseeds.toml_text import read_text
 
 CHAPTER = "chapter.toml"
 """The file beside the bundled suites that lists the claims of the chapter; it is not a suite."""
@@ -89,8 +90,21 @@ def read_suite(name: str, *, quick: bool = False) -> SuiteFile:
         There is no such suite, or its file cannot be read or is invalid.
     """
     path = find_suite(name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: cannot be read: {error}") from None
+    text = suite_text(path)
     return SuiteFile(parse_suite(text, str(path), quick=quick), path, text, quick)
+
+
+def suite_text(path: Path) -> str:
+    """Return the text of a suite file, as plans record it.
+
+    Raises
+    ------
+    RequestError
+        The file cannot be read.
+    """
+    try:
+        return read_text(path)
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise RequestError(f"{path}: cannot be read: {error}") from None

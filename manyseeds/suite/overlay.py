@@ -37,7 +37,9 @@ def overlaid(base: Table, overlay: Table) -> dict[str, Any]:
 
 
 def _are_named(tables: list[Any]) -> bool:
-    return all(isinstance(table, Mapping) and "name" in table for table in tables)
+    return bool(tables) and all(
+        isinstance(table, Mapping) and isinstance(table.get("name"), str) for table in tables
+    )
 
 
 def _overlaid_by_name(key: str, base: list[Table], overlay: Table) -> list[Table]:

@@ -7,23 +7,30 @@ phases (by name, or as `{use = "name", rate = 1e-4}` to change some keys), `[[cl
 Short forms: `hidden = [300, 100]` and the other keys of `manyseeds.suite.dense_stack` for a stack
 of dense layers; `reuse = 5` for the five hidden layers next to the input; `frozen = "reused"`;
 `classes = "pair"` or `"rest"` for the classes in, or outside, each pair of `pairs`.
+
+Names are those of `manyseeds.names`, sizes are bounded by `manyseeds.limits`.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manyseeds.errors import RequestError, unknown
+from manyseeds.errors import RequestError, quoted, unknown
+from manyseeds.limits import MOST_TRAINED
+from manyseeds.names import check_distinct
 from manyseeds.suite.claims import ESTIMANDS, Claim
 from manyseeds.suite.class_pairs import NO_PAIR, case_name, read_pairs
 from manyseeds.suite.document import Document, Table
 from manyseeds.suite.overlay import overlaid
+from manyseeds.suite.plain_values import is_whole, value_problem
 from manyseeds.suite.recipe_tables import read_recipe
 from manyseeds.suite.suite import Cell, Suite, VarianceStudy
+from manyseeds.toml_text import NotTomlError, parse_toml
 
 _SECTIONS = ("tasks", "networks", "phases", "recipes", "claims", "variance", "pairs", "quick")
+_OTHER_SECTIONS = ("tasks", "networks", "phases", "recipes", "pairs", "quick")
+"""Sections that are not fields of a `Suite`."""
 
 
 class NoQuickFormError(RequestError):
@@ -52,9 +59,11 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
         The text is not a valid suite; the message names file, key and remedy.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = parse_toml(text)
+    except NotTomlError as error:
         raise RequestError(f"{file}: not TOML: {error}") from None
+    if problem := value_problem(tables):
+        raise RequestError(f"{file}: {': '.join(filter(None, problem))}")
     overlay = tables.pop("quick", None)
     if not isinstance(overlay, Mapping | None):
         raise RequestError(f"{file}: quick: expected a table [quick]")
@@ -65,10 +74,26 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
             tables = overlaid(tables, overlay)
         except RequestError as error:
             raise RequestError(f"{file}: {error}") from None
-    return _read_suite(Document(file, tables))
+    document = Document(file, tables)
+    _check_numbers_of_seeds(document, tables if not quick else overlay or {})
+    return _read_suite(document)
+
+
+def _check_numbers_of_seeds(document: Document, written: Table) -> None:
+    """Refuse more solo or variance seeds than seeds, where this form of the suite states them.
+
+    A quick form with fewer seeds may leave the numbers of the full form as they are.
+    """
+    seeds, variance = document.tables.get("seeds"), written.get("variance")
+    studied = variance.get("seeds") if isinstance(variance, Mapping) else None
+    for key, value in (("solo", written.get("solo")), ("variance.seeds", studied)):
+        if is_whole(seeds) and is_whole(value) and value > seeds:
+            raise document.error(key, f"{quoted(value)}, but the suite has {quoted(seeds)} seeds")
 
 
 def _read_suite(document: Document) -> Suite:
+    if "cells" in document.tables:
+        raise document.error("cells", "unknown key: recipes are written as tables [[recipes]]")
     plain = {key: value for key, value in document.tables.items() if key not in _SECTIONS}
     sections: dict[str, Any] = {
         "cells": tuple(_read_cells(document)),
@@ -80,7 +105,7 @@ def _read_suite(document: Document) -> Suite:
     if "variance" in document.tables:
         variance = document.tables["variance"]
         sections["variance"] = document.validate(VarianceStudy, variance, "variance")
-    return document.validate(Suite, plain | sections, "", also=_SECTIONS)
+    return document.validate(Suite, plain | sections, "", also=_OTHER_SECTIONS, but=("cells",))
 
 
 def _read_claim(document: Document, table: Table, key: str) -> Claim:
@@ -99,9 +124,17 @@ def _read_cells(document: Document) -> Iterator[Cell]:
     if not recipes:
         raise document.error("recipes", "a suite needs at least one [[recipes]]")
     names = [name for recipe in recipes if isinstance(name := recipe.get("name"), str)]
-    if doubled := {name for name in names if names.count(name) > 1}:
-        raise document.error("recipes", f"two recipes are called {doubled.pop()!r}")
+    try:
+        check_distinct("recipes", names)
+    except ValueError as error:
+        raise document.error("recipes", str(error)) from None
     pairs = read_pairs(document)
+    phases = sum(len(p) for recipe in recipes if isinstance(p := recipe.get("phases"), list))
+    if phases * len(pairs) > MOST_TRAINED:
+        raise document.error(
+            "recipes",
+            f"{phases:,} phases in {len(pairs)} cases: at most {MOST_TRAINED:,} are allowed in all",
+        )
     for index, table in enumerate(recipes):
         key = f"recipes[{index}]"
         first = read_recipe(document, table, key, pairs[0])

@@ -9,12 +9,15 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from manyseeds.limits import MOST_BATCH, MOST_EPOCHS, MOST_PHASES
 from manyseeds.model import Model, digest
+from manyseeds.names import Name, check_distinct
 from manyseeds.techniques.augmentation import Augmentation
 from manyseeds.techniques.clipping import Clipping
 from manyseeds.techniques.early_stopping import EarlyStopping
+from manyseeds.techniques.folding import check_foldable
 from manyseeds.techniques.monte_carlo import McAlphaDropout, McDropout, MonteCarlo
 from manyseeds.techniques.network import Network
 from manyseeds.techniques.optimizers import Optimizer, Sgd
@@ -22,6 +25,14 @@ from manyseeds.techniques.regularisation import Pruning
 from manyseeds.techniques.schedules import ConstantRate, Schedule
 
 Scaling = Literal["unit", "standardised", "raw"]
+
+
+def _told_apart(classes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(classes) < 2:
+        raise ValueError("a single class leaves nothing to tell apart: name two or more")
+    if len(set(classes)) < len(classes):
+        raise ValueError("a class is named twice")
+    return classes
 
 
 class Task(Model):
@@ -46,10 +57,10 @@ class Task(Model):
         the sd of the training split · "raw": as in the file.
     """
 
-    name: str
+    name: Name
     dataset: str
     valid: int = Field(default=5000, ge=1)
-    classes: tuple[int, ...] | None = None
+    classes: Annotated[tuple[int, ...], AfterValidator(_told_apart)] | None = None
     train: int | None = Field(default=None, ge=1)
     scaling: Scaling = "unit"
 
@@ -93,12 +104,12 @@ class Phase(Model):
         after every epoch.
     """
 
-    name: str
+    name: Name
     task: Task
     network: Network
-    epochs: int = Field(ge=0)
+    epochs: int = Field(ge=0, le=MOST_EPOCHS)
     rate: float = Field(gt=0)
-    batch: int = Field(default=32, ge=1)
+    batch: int = Field(default=32, ge=1, le=MOST_BATCH)
     optimizer: Optimizer = Sgd()
     schedule: Schedule = ConstantRate()
     clipping: Clipping | None = None
@@ -114,6 +125,7 @@ class Phase(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Phase:
+        _check_output(self.network)
         labels = set(self.network.labels())
         reuse = () if self.reuse == "all" else self.reuse
         for key, named in (("reuse", reuse), ("frozen", self.frozen)):
@@ -164,21 +176,21 @@ class Recipe(Model):
         A row that diverged counts as delivered.
     """
 
-    name: str
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    name: Name
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=MOST_PHASES)]
     monte_carlo: MonteCarlo | None = None
     fold: bool = False
     expect_divergence: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
-        names = [phase.name for phase in self.phases]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two phases share a name: {', '.join(names)}")
+        check_distinct("phases", [phase.name for phase in self.phases])
         if self.phases[0].reused():
             raise ValueError("the first phase has nothing to reuse")
         for before, phase in pairwise(self.phases):
             _check_reuse(before, phase)
+        if self.fold:
+            check_foldable(self.phases[-1].network)
         if self.monte_carlo:
             _check_dropout(self.monte_carlo, self.phases[-1].network)
         shared = next((n for n, phase in enumerate(self.phases) if phase.shared), None)
@@ -196,6 +208,20 @@ class Recipe(Model):
     def fingerprint(self) -> str:
         """Return the SHA-256 of all phases; neither their names nor the recipe's are part of it."""
         return self.prefix(len(self.phases))
+
+
+def _check_output(network: Network) -> None:
+    """Check that the output layer has as many units as its activation can mean."""
+    units, activation = network.output.units, network.output.activation.name
+    if activation == "softmax" and units == 1:
+        raise ValueError(
+            f"network {network.name!r} has 1 softmax output, which is always 1: give the output "
+            "one unit per class, or one logistic unit for two classes"
+        )
+    if activation != "softmax" and units != 1:
+        raise ValueError(
+            f"network {network.name!r} has {units} {activation} outputs: expected 1 unit"
+        )
 
 
 def _check_reuse(before: Phase, phase: Phase) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from manyseeds.errors import quoted
+from manyseeds.limits import MOST_PHASES
 from manyseeds.suite.class_pairs import Pair, classes_outside
-from manyseeds.suite.dense_stack import dense_stack
+from manyseeds.suite.dense_stack import ShortFormError, dense_stack
 from manyseeds.suite.document import Document, Table
+from manyseeds.suite.plain_values import is_whole
 from manyseeds.suite.recipe import Phase, Recipe, Task
 from manyseeds.techniques.network import Network
 
@@ -16,6 +19,10 @@ def read_recipe(document: Document, table: Table, key: str, pair: Pair) -> Recip
     entries = table.get("phases")
     if not isinstance(entries, list):
         raise document.error(f"{key}.phases", "expected a list of phases")
+    if len(entries) > MOST_PHASES:
+        raise document.error(
+            f"{key}.phases", f"{len(entries):,} phases: at most {MOST_PHASES} are allowed"
+        )
     phases = tuple(
         _read_phase(document, entry, f"{key}.phases[{number}]", pair)
         for number, entry in enumerate(entries)
@@ -30,10 +37,17 @@ def _read_phase(document: Document, entry: Any, key: str, pair: Pair) -> Phase:
     table["task"] = _read_task(document, table.get("task"), f"{key}.task", pair)
     network = _read_network(document, table.get("network"), f"{key}.network")
     table["network"] = network
+    reuse = table.get("reuse", "all")
+    if not (is_whole(reuse) or reuse == "all" or isinstance(reuse, list | dict)):
+        raise document.error(
+            f"{key}.reuse",
+            'expected a number of hidden layers, a list of labels, a table of labels, or "all", '
+            f"not {quoted(reuse)}",
+        )
     if isinstance(table.get("reuse"), dict):
         table["reuse_from"] = tuple(table["reuse"].items())
         table["reuse"] = tuple(table["reuse"])
-    if isinstance(table.get("reuse"), int):
+    if is_whole(table.get("reuse")):
         table["reuse"] = _lowest_layers(document, network, table["reuse"], f"{key}.reuse")
     if table.get("frozen") == "reused":
         table["frozen"] = table.get("reuse", ())
@@ -71,6 +85,10 @@ def _read_task(document: Document, name: Any, key: str, pair: Pair) -> Task:
 def _read_network(document: Document, name: Any, key: str) -> Network:
     table = dict(document.named_table("networks", name, key))
     if "hidden" in table:
+        if "layers" in table:
+            raise document.error(
+                f"networks.{name}.layers", "`hidden` describes the layers already: leave one out"
+            )
         table["layers"] = _dense_layers(document, table, f"networks.{name}")
     return document.validate(Network, {"name": name, **table}, f"networks.{name}")
 
@@ -78,11 +96,12 @@ def _read_network(document: Document, name: Any, key: str) -> Network:
 def _dense_layers(document: Document, table: dict[str, Any], key: str) -> list[Any]:
     """Return the layers of a network in its short form, and remove the short form's keys."""
     units = table.pop("hidden")
-    if not isinstance(units, list):
-        raise document.error(f"{key}.hidden", "expected a list of numbers of units")
     if "output" not in table:
         raise document.error(f"{key}.output", "a network with `hidden` needs an `output` table")
     output = table.pop("output")
     if isinstance(output, dict):
         output = {"name": "dense", **output}
-    return [*dense_stack(units, table), output]
+    try:
+        return [*dense_stack(units, table), output]
+    except ShortFormError as error:
+        raise document.error(f"{key}.{error.key}", str(error)) from None

@@ -11,8 +11,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from manyseeds.errors import RequestError, unknown
+from manyseeds.limits import MOST_RECIPES, MOST_SEEDS
 from manyseeds.model import Model
-from manyseeds.randomness.streams import Stream
+from manyseeds.names import Line, Name, Text, check_distinct
+from manyseeds.randomness.streams import STREAMS, Stream
+from manyseeds.suite.claim_checks import check_claim
 from manyseeds.suite.claims import Claim, PrimaryMetric
 from manyseeds.suite.recipe import Recipe
 
@@ -24,7 +27,17 @@ def _without_repetition(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
     return streams
 
 
-Streams = Annotated[tuple[Stream, ...], Field(min_length=1), AfterValidator(_without_repetition)]
+OTHER_PAGES = frozenset({"index", "chapter", "techniques"})
+"""The names of the report's pages that are about no single suite."""
+
+QUICK_ENDING = "-quick"
+"""The end of the address of a quick form's page."""
+
+Streams = Annotated[
+    tuple[Stream, ...],
+    Field(min_length=1, max_length=len(STREAMS)),
+    AfterValidator(_without_repetition),
+]
 
 
 class Cell(Model):
@@ -47,7 +60,12 @@ class VarianceStudy(Model):
 
     recipes: tuple[str, ...] = Field(min_length=1)
     streams: Streams
-    seeds: int = Field(ge=2)
+    seeds: int = Field(ge=2, le=MOST_SEEDS)
+
+    @model_validator(mode="after")
+    def _check(self) -> VarianceStudy:
+        check_distinct("recipes", self.recipes)
+        return self
 
 
 class Suite(Model):
@@ -75,27 +93,37 @@ class Suite(Model):
         Additional trainings with one stream varied at a time; None for none.
     """
 
-    name: str
-    title: str
-    description: str
-    seeds: int = Field(ge=1)
-    lanes: int = Field(ge=1)
-    solo: int = Field(default=0, ge=0)
+    name: Name
+    title: Line
+    description: Text
+    seeds: int = Field(ge=1, le=MOST_SEEDS)
+    lanes: int = Field(ge=1, le=MOST_SEEDS)
+    solo: int = Field(default=0, ge=0, le=MOST_SEEDS)
     varied: Streams = ("init", "order", "dropout", "augment")
     primary: PrimaryMetric = "test_accuracy"
     cells: tuple[Cell, ...] = Field(min_length=1)
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[Claim, ...] = Field(default=(), max_length=MOST_RECIPES)
     variance: VarianceStudy | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Suite:
-        names = self.recipes()
-        named = [(f"claim {c.name!r}", recipe) for c in self.claims for recipe in c.compared()]
-        if self.variance:
-            named += [("variance", recipe) for recipe in self.variance.recipes]
-        for place, recipe in named:
-            if recipe not in names:
-                raise ValueError(f"{place}: {unknown('recipe', recipe, names)}")
+        if self.name.casefold() in OTHER_PAGES or self.name.casefold().endswith(QUICK_ENDING):
+            raise ValueError(
+                f"name: {self.name!r} is kept for another page of the report: choose another name"
+            )
+        recipes: dict[str, list[Recipe]] = {}
+        for cell in self.cells:
+            recipes.setdefault(cell.recipe.name, []).append(cell.recipe)
+        check_distinct("recipes", recipes)
+        check_distinct("claims", [claim.name for claim in self.claims])
+        for claim in self.claims:
+            try:
+                check_claim(claim, recipes, self.varied)
+            except ValueError as error:
+                raise ValueError(f"claim {claim.name!r}: {error}") from None
+        for name in self.variance.recipes if self.variance else ():
+            if name not in recipes:
+                raise ValueError(f"variance: {unknown('recipe', name, recipes)}")
         return self
 
     def recipes(self) -> tuple[str, ...]:

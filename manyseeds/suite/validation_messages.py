@@ -7,16 +7,23 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from manyseeds.errors import unknown
+from manyseeds.errors import quoted, shortened, unknown
 from manyseeds.model import Model
 from manyseeds.techniques.registry import technique_name
 from manyseeds.techniques.technique import Technique
 
 
 def describe_errors(
-    error: ValidationError, model: type[Model], file: str, key: str, also: Sequence[str] = ()
+    error: ValidationError,
+    model: type[Model],
+    file: str,
+    key: str,
+    also: Sequence[str] = (),
+    but: Sequence[str] = (),
 ) -> str:
     """Return a message with a line for every mistake, as `file: key: problem`.
+
+    Of very many mistakes it has the first, and the number of the others.
 
     Parameters
     ----------
@@ -26,24 +33,37 @@ def describe_errors(
         The class of the invalid value.
     file, key
         The place of the value.
-    also
-        Keys that may stand there besides the model's fields.
+    also, but
+        Keys that may stand there besides the model's fields, and fields that may not.
     """
-    return "\n".join(_line(dict(detail), model, file, key, also) for detail in error.errors())
+    details = error.errors(include_url=False)
+    top = sorted({*model.model_fields, *also} - set(but))
+    lines = [
+        shortened(_line(dict(detail), model, file, key, top), _LONGEST_LINE)
+        for detail in details[:_MOST_LINES]
+    ]
+    if len(details) > _MOST_LINES:
+        lines.append(f"{file}: and {len(details) - _MOST_LINES:,} more mistakes")
+    return "\n".join(lines)
+
+
+_MOST_LINES = 10
+_LONGEST_LINE = 1_000
 
 
 def _line(
-    detail: dict[str, Any], model: type[Model], file: str, key: str, also: Sequence[str]
+    detail: dict[str, Any], model: type[Model], file: str, key: str, top: Sequence[str]
 ) -> str:
-    """Return the line for one mistake, as pydantic details it."""
-    loc = tuple(detail["loc"])
+    """Return the line for one mistake, as pydantic details it; `top` are the model's own keys."""
+    # Pydantic names the kinds of value it has tried, such as "tuple[str, ...]": they are no keys.
+    loc = tuple(part for part in detail["loc"] if "[" not in str(part))
     if detail["type"] == "extra_forbidden":
         if str(detail["input"]).startswith("test"):
             return (
                 f"{_place(file, key, loc)}: nothing is ever selected or scheduled by test data; "
                 "leave the key out: validation data decide"
             )
-        known = [*_fields_at(model, loc[:-1]), *(also if len(loc) == 1 else ())]
+        known = _fields_at(model, loc[:-1]) if len(loc) > 1 else top
         return f"{_place(file, key, loc[:-1])}: {unknown('key', str(loc[-1]), known)}"
     where = _place(file, key, loc)
     if detail["type"] == "union_tag_invalid":
@@ -56,13 +76,14 @@ def _line(
         return f"{where}: {unknown('value', str(detail['input']), known)}"
     if detail["type"] == "missing":
         return f"{where}: this key is required and missing"
-    message = detail["msg"].removeprefix("Value error, ")
-    value = f", not {detail['input']!r}" if _is_short(detail["input"]) else ""
+    message = detail["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    message = message.replace("valid dictionary or object to extract fields from", "table")
+    value = f", not {quoted(detail['input'])}" if _is_short(detail["input"]) else ""
     return f"{where}: {message[0].lower()}{message[1:]}{value}"
 
 
 def _is_short(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | None) and len(repr(value)) < 60
+    return isinstance(value, str | int | float | bool | None) and len(quoted(value)) < 60
 
 
 def _place(file: str, key: str, loc: Sequence[str | int]) -> str:

@@ -55,6 +55,25 @@ def folded(network: Network, weights: Weights) -> tuple[Network, Weights]:
     return whole, {name: values[name] for name in whole.shapes(1)}
 
 
+def check_foldable(network: Network) -> None:
+    """Refuse a network whose batch normalisation cannot be folded away.
+
+    Raises
+    ------
+    ValueError
+        The network has none, or one has no neighbour that it could fold into.
+    """
+    layers = list(network.layers)
+    if _first_batch_norm(layers) is None:
+        raise ValueError(f"network {network.name!r} has no batch normalisation to fold")
+    while (index := _first_batch_norm(layers)) is not None:
+        try:
+            _neighbour(network, layers, index)
+        except RequestError as error:
+            raise ValueError(str(error)) from None
+        del layers[index]
+
+
 def _first_batch_norm(layers: Sequence[Layer]) -> int | None:
     return next((index for index, layer in enumerate(layers) if isinstance(layer, BatchNorm)), None)
 

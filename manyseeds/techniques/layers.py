@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from manyseeds.limits import MOST_UNITS
+from manyseeds.names import Name
 from manyseeds.randomness.noise import HALVES
 from manyseeds.techniques.activations import Activation, Linear, PRelu, RRelu
 from manyseeds.techniques.initialisers import GlorotUniform, Initialiser
@@ -43,7 +45,7 @@ class _Layer(Technique):
     kind: ClassVar[str] = "layer"
     stream: ClassVar[Literal["dropout", "augment"]] = "dropout"
     """The stream of the layer's noise."""
-    label: str = ""
+    label: Name = Field(default="", validate_default=False)
 
     def width(self, fan_in: int) -> int:
         """Return the number of units that leave the layer when `fan_in` enter it."""
@@ -65,7 +67,7 @@ class Dense(_Layer):
 
     source: ClassVar[str] = "Géron 2019, Eq. 10-2"
     name: Literal["dense"] = "dense"
-    units: int = Field(ge=1)
+    units: int = Field(ge=1, le=MOST_UNITS)
     activation: Activation = Linear()
     initialiser: Initialiser = GlorotUniform()
     bias: bool = True
@@ -195,7 +197,7 @@ class Skip(_Layer):
 
     source: ClassVar[str] = "He et al. 2016"
     name: Literal["skip"] = "skip"
-    of: str
+    of: Name
 
 
 class Scale(_Layer):

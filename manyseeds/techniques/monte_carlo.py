@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from manyseeds.limits import MOST_SAMPLES
 from manyseeds.techniques.technique import Technique, by_name
 
 
@@ -20,7 +21,7 @@ class McDropout(Technique):
     kind: ClassVar[str] = "regularisation"
     source: ClassVar[str] = "Gal and Ghahramani 2016; Géron 2019, ch. 11"
     name: Literal["mc_dropout"] = "mc_dropout"
-    samples: int = Field(default=100, ge=1)
+    samples: int = Field(default=100, ge=1, le=MOST_SAMPLES)
 
 
 class McAlphaDropout(McDropout):

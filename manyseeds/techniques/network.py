@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from manyseeds.errors import RequestError
+from manyseeds.limits import MOST_LAYERS
 from manyseeds.model import Model
+from manyseeds.names import Name, check_distinct
 from manyseeds.techniques.activations import Activation
 from manyseeds.techniques.layers import PREFIXES, ActivationLayer, Dense, Layer, Skip, Variable
 from manyseeds.techniques.technique import Technique, by_name
@@ -56,8 +58,8 @@ class Network(Model):
     'sparse_cross_entropy'
     """
 
-    name: str
-    layers: tuple[Layer, ...] = Field(min_length=1)
+    name: Name
+    layers: tuple[Layer, ...] = Field(min_length=1, max_length=MOST_LAYERS)
 
     @model_validator(mode="before")
     @classmethod
@@ -70,12 +72,10 @@ class Network(Model):
     @model_validator(mode="after")
     def _check(self) -> Network:
         labels = [layer.label for layer in self.layers]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"two layers share a label: {', '.join(labels)}")
-        if stray := [label for label in labels if "/" in label or label == INPUT]:
+        check_distinct("layers", labels)
+        if INPUT in labels:
             raise ValueError(
-                f"a layer cannot be labelled {stray[0]!r}: choose a label without / other than "
-                f"{INPUT!r}"
+                f"a layer cannot be labelled {INPUT!r}: skip connections mean the network's input"
             )
         for number, layer in enumerate(self.layers):
             if isinstance(layer, Skip) and layer.of not in (INPUT, *labels[:number]):
@@ -101,6 +101,11 @@ class Network(Model):
         """The loss that the output's activation implies; it is computed from the logits."""
         return _LOSS_OF_OUTPUT[self.output.activation.name]
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the outputs are probabilities of classes, so that an accuracy can be scored."""
+        return self.loss != "mean_squared_error"
+
     def dense(self) -> tuple[Dense, ...]:
         """Return the dense layers, in order, the output last."""
         return tuple(layer for layer in self.layers if isinstance(layer, Dense))
@@ -119,6 +124,18 @@ class Network(Model):
     def hidden_labels(self) -> tuple[str, ...]:
         """Return the labels of the dense layers below the output, in order."""
         return tuple(layer.label for layer in self.dense()[:-1])
+
+    def activated_units(self) -> dict[str, int]:
+        """Return how many units each activation below the output has, by its layer's label."""
+        units_of, units = {}, 0
+        for layer in self.layers[:-1]:
+            if isinstance(layer, Dense):
+                units = layer.units
+            if isinstance(layer, ActivationLayer) or (
+                isinstance(layer, Dense) and layer.activation.name != "linear"
+            ):
+                units_of[layer.label] = units
+        return units_of
 
     def structure(self) -> tuple[Any, ...]:
         """Return everything a compiled program depends on: all but real-valued hyperparameters."""
@@ -190,12 +207,13 @@ def _labelled(layers: list[Any]) -> list[Any]:
     labelled: list[Any] = []
     for index, layer in enumerate(layers):
         fields = dict(layer) if isinstance(layer, Technique) else by_name(layer)
-        if not isinstance(fields, dict) or fields.get("name") not in counts:
+        name = fields.get("name") if isinstance(fields, dict) else None
+        if not isinstance(name, str) or name not in counts:
             labelled.append(layer)
             continue
-        name = fields["name"]
         counts[name] += 1
         last = index == len(layers) - 1
         default = "output" if last and name == "dense" else f"{PREFIXES[name]}{counts[name]}"
-        labelled.append(fields | {"label": fields.get("label") or default})
+        unlabelled = fields.get("label", "") == ""
+        labelled.append(fields | ({"label": default} if unlabelled else {}))
     return labelled

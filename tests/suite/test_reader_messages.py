@@ -118,7 +118,7 @@ MISTAKES = {
     "zero seeds": (("seeds = 3", "seeds = 0"), ["tiny.toml: seeds: ", "1", "not 0"]),
     "zero lanes": (("lanes = 2", "lanes = 0"), ["tiny.toml: lanes: ", "1", "not 0"]),
     "negative rate": (("rate = 0.01", "rate = -1.0"), ["phases[0].rate: ", "not -1.0"]),
-    "infinite rate": (("rate = 0.01", "rate = inf"), ["phases[0].rate: ", "finite"]),
+    "infinite rate": (("rate = 0.01", "rate = inf"), ["scratch.rate: expected a finite number"]),
     "no effect that counts": (
         ("least_effect = 0.01", "least_effect = 0.0"),
         ["tiny.toml: claims[0].least_effect: ", "not 0.0"],
@@ -160,7 +160,7 @@ MISTAKES = {
     ),
     "two phases of one name": (
         ('["pretrain", "frozen", "finetune"]', '["pretrain", "finetune", "finetune"]'),
-        ["tiny.toml: recipes[1]", "two phases share a name"],
+        ["tiny.toml: recipes[1]", "two phases are called 'finetune'"],
     ),
     "a stream twice": (
         ("lanes = 2", 'lanes = 2\nvaried = ["init", "init"]'),

@@ -111,7 +111,7 @@ def test_invalid_phases_are_refused(fields, message):
     ("phases", "message"),
     [
         ((), "at least 1 item"),
-        ((phase("a"), phase("a")), "two phases share a name: a, a"),
+        ((phase("a"), phase("a")), "two phases are called 'a'"),
         ((FROZEN,), "the first phase has nothing to reuse"),
         (
             (phase("a", network=network("a", units=(8,))), FROZEN),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from manyseeds.presentation.wording import listed
 from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.scores import ordinary
+from manyseeds.toml_text import NotTomlError, parse_toml
 
 _LONGEST = 80
 """Number of characters of a value that are shown."""
@@ -47,8 +47,8 @@ def seeds(reported: ReportedSuite) -> int:
 def quick_changes(text: str) -> list[str]:
     """Return the changes that the table [quick] of a suite's text makes, one line per key."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        document = parse_toml(text)
+    except NotTomlError:
         return []
     quick = document.pop("quick", {})
     return list(_changes(document, quick, "")) if isinstance(quick, Mapping) else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from manyseeds.presentation.markdown import markdown_table
+from manyseeds.presentation.markdown import markdown_list, markdown_table
 from manyseeds.presentation.theme import RenderedFigure
 from manyseeds.report.content.metric_tables import MetricView
 from manyseeds.report.pages.suite_page import ClaimSection, SuitePage
@@ -114,6 +115,10 @@ class MarkdownTables:
         heads = ("Recipe", "Case", "Backend", *numbers)
         drop_case = not self.page.has_cases
         return _table(heads, rows, numbers=len(numbers), drop_case=drop_case)
+
+    def session(self, session: Mapping[str, Any]) -> Markup:
+        """Return everything that was recorded about one start of a run."""
+        return markdown_list(session)
 
     def runs(self) -> Markup:
         """Return all runs of the suite."""
