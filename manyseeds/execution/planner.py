@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ from manyseeds.ledger.plan import Job, Mode, Plan, Unsupported
 from manyseeds.limits import MOST_ROWS
 from manyseeds.processes.host import cores
 from manyseeds.suite.files import SuiteFile, suites_folder
-from manyseeds.suite.recipe import Phase
+from manyseeds.suite.recipe import Phase, Recipe, check_reuse
 from manyseeds.suite.suite import Cell, Suite
 
 MEMORY_SHARE = 0.7
@@ -45,8 +46,11 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
     """
     suite = file.suite
     cells = _chosen(suite, options.recipes)
-    for phase in (phase for cell in cells for phase in cell.recipe.phases):
-        _check_output(phase)
+    try:
+        for cell in cells:
+            _check_data(cell.recipe)
+    except RequestError as error:
+        raise RequestError(f"{file.path}: {error}") from None
     backends, notices = _chosen_backends(options.backends)
     unsupported = [
         Unsupported(backend=backend, recipe=cell.recipe.name, reason=reason)
@@ -55,7 +59,7 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         if (reason := backend_entry(backend).unsupported(cell.recipe))
     ]
     beside = min(options.beside, len(backends), cores())
-    _check_rows(suite, cells, options, len(backends))
+    _check_rows(file, cells, options, len(backends))
     lanes, split = _lanes(suite, cells, options, _memory_budget(options, backends, beside))
     refused = {(entry.backend, entry.recipe) for entry in unsupported}
     drafts = [
@@ -116,17 +120,19 @@ def _jobs(
             yield backend, "solo", cell, vary, (seed,)
 
 
-def _check_rows(suite: Suite, cells: Sequence[Cell], options: Options, backends: int) -> None:
+def _check_rows(file: SuiteFile, cells: Sequence[Cell], options: Options, backends: int) -> None:
     """Raise a `RequestError` if the plan would promise more rows than a ledger is meant for."""
+    suite = file.suite
     seeds = suite.seeds if options.seeds is None else options.seeds
     rows = len(cells) * (seeds + (suite.solo if options.solo is None else options.solo))
     if suite.variance and not options.vary:
         studied = [cell for cell in cells if cell.recipe.name in suite.variance.recipes]
         each = min(suite.variance.seeds, seeds)
-        rows += len(studied) * len(suite.variance.streams) * each
+        streams = [stream for stream in suite.variance.streams if (stream,) != suite.varied]
+        rows += len(studied) * len(streams) * each
     if rows * backends > MOST_ROWS:
         raise RequestError(
-            f"suite {suite.name!r}: {rows * backends:,} trainings on {backends} backends; a plan "
+            f"{file.path}: {rows * backends:,} trainings on {backends} backends; a plan "
             f"has at most {MOST_ROWS:,}: take fewer seeds, recipes (--recipe) or backends "
             "(--backend)"
         )
@@ -142,6 +148,22 @@ def _chosen(suite: Suite, recipes: Sequence[str]) -> tuple[Cell, ...]:
         if name not in suite.recipes():
             raise RequestError(f"--recipe: {unknown('recipe', name, suite.recipes())}")
     return tuple(c for c in suite.cells if not recipes or c.recipe.name in recipes)
+
+
+def _check_data(recipe: Recipe) -> None:
+    """Raise a `RequestError` if a phase does not fit the data set that it is trained on."""
+    for phase in recipe.phases:
+        _check_output(phase)
+        phase.network.check_skips(_features(phase))
+    for before, phase in pairwise(recipe.phases):
+        try:
+            check_reuse(before, phase, (_features(before), _features(phase)))
+        except ValueError as error:
+            raise RequestError(f"recipe {recipe.name!r}: {error}") from None
+
+
+def _features(phase: Phase) -> int:
+    return dataset(phase.task.dataset).features
 
 
 def _check_output(phase: Phase) -> None:

@@ -85,7 +85,10 @@ def _names(request: TrainingRequest) -> Sequence[str]:
 def _planned(name: str, options: Options, quick: bool, data: TaskData) -> Planned:
     file = read_suite(name, quick=quick)
     planned = make_plan(file, options)
-    _load_data(file.suite, planned.plan, data)
+    try:
+        _load_data(file.suite, planned.plan, data)
+    except RequestError as error:
+        raise RequestError(f"{file.path}: {error}") from None
     return planned
 
 

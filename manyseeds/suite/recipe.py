@@ -188,7 +188,7 @@ class Recipe(Model):
         if self.phases[0].reused():
             raise ValueError("the first phase has nothing to reuse")
         for before, phase in pairwise(self.phases):
-            _check_reuse(before, phase)
+            check_reuse(before, phase, (1, 1))  # any inputs: data sets are not known here
         if self.fold:
             check_foldable(self.phases[-1].network)
         if self.monte_carlo:
@@ -224,10 +224,22 @@ def _check_output(network: Network) -> None:
         )
 
 
-def _check_reuse(before: Phase, phase: Phase) -> None:
-    """Check that the previous phase has the reused layers, in the same shapes."""
-    features = 1  # any number: tasks may have other inputs, which no layer above the first sees
-    theirs, ours = before.network.shapes(features), phase.network.shapes(features)
+def check_reuse(before: Phase, phase: Phase, features: tuple[int, int]) -> None:
+    """Refuse a phase whose previous phase does not have the reused layers in the same shapes.
+
+    Parameters
+    ----------
+    before, phase
+        The two phases.
+    features
+        The number of input features of either.
+
+    Raises
+    ------
+    ValueError
+        There is no layer of the name and shape.
+    """
+    theirs, ours = before.network.shapes(features[0]), phase.network.shapes(features[1])
     sources = phase.sources()
     for name, shape in ours.items():
         label, variable = name.split("/")

@@ -27,6 +27,27 @@ def known(tmp_path, text=TEXT):
     return read_acknowledgements(path)
 
 
+@pytest.mark.parametrize("subject", ["step [64, 64]", "[a]", "a?b*", "[!x]"])
+def test_a_row_acknowledges_itself_whatever_is_in_its_name(tmp_path, subject):
+    changed = Finding(Row("time", "jax", subject), "changed", fails=True)
+    (known_row,) = known(tmp_path, TEXT.replace("numerics/tensorflow/nadam*", str(changed.row)))
+    assert known_row.covers(changed)
+    assert unused([changed], [known_row]) == ()
+
+
+def test_a_file_is_read_from_any_editor(tmp_path):
+    path = tmp_path / "acknowledged.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    (known_row,) = read_acknowledgements(path)
+    assert known_row.covers(CHANGED)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5_000, "a = " + "1" * 5_000, "a = '\0'"])
+def test_a_file_that_python_cannot_read_is_refused(tmp_path, text):
+    with pytest.raises(RequestError, match=r"acknowledged\.toml is not TOML: "):
+        known(tmp_path, text)
+
+
 def test_without_a_file_nothing_is_acknowledged(tmp_path):
     assert read_acknowledgements(tmp_path / "acknowledged.toml") == ()
 

@@ -190,6 +190,9 @@ def test_every_backend_trains_every_row_and_naming_one_twice_changes_nothing(pla
         ({"threads": 0}, "--threads 0: expected at least 1"),
         ({"memory": 0}, "--memory 0: expected at least 1"),
         ({"solo": -1}, "--solo -1: expected 0 or more"),
+        ({"seeds": 10**9}, "--seeds 1000000000: expected at most 100000"),
+        ({"lanes": 10**9}, "--lanes 1000000000: expected at most 100000"),
+        ({"solo": 10**9}, "--solo 1000000000: expected at most 100000"),
     ],
 )
 def test_unknown_names_and_numbers_out_of_range_are_refused(planned, options, told):
@@ -204,12 +207,35 @@ def test_unknown_names_and_numbers_out_of_range_are_refused(planned, options, to
         (("classes = [0, 1, 2]\n", ""), "has 3 outputs for the 10 classes of task 'source'"),
         (("units = 1", "units = 2"), "has 2 logistic outputs: expected 1 unit"),
         (("classes = [5, 6]\n", ""), "tells two classes apart, task 'target' has 10"),
+        (
+            ('[tasks.source]\ndataset = "fashion-mnist-12k"', '[tasks.source]\ndataset = "digits"'),
+            "recipe 'transfer': phase 'frozen' reuses 'hidden1' of phase 'pretrain'",
+        ),
+        (("[8, 8]", "[8, 9]\nskip = 1"), "adds the 8 units of 'stem' to 9 units"),
         (('"fashion-mnist-12k"', '"digit"'), r"unknown dataset 'digit'. Did you mean 'digits'\?"),
     ],
 )
-def test_outputs_that_do_not_fit_the_classes_are_refused(planned, change, told):
+def test_networks_that_do_not_fit_their_data_are_refused(planned, change, told):
     with pytest.raises(RequestError, match=told):
         planned(change)
+
+
+@pytest.mark.parametrize("varied", ['["init"]', '["init", "order"]'])
+def test_rows_are_counted_before_they_are_made(planned, varied, monkeypatch):
+    changes = ("lanes = 2", f"lanes = 2\nsolo = 1\nvaried = {varied}"), ("[[claims]]", VARIANCE)
+    rows = len(list(planned(*changes).plan.rows()))
+    assert rows == 3 * (3 + 1) + 2 * (varied.count('"') // 2)
+    monkeypatch.setattr(planner, "MOST_ROWS", rows)
+    planned(*changes)
+    monkeypatch.setattr(planner, "MOST_ROWS", rows - 1)
+    with pytest.raises(RequestError, match=rf"{rows} trainings on 1 backends.*at most {rows - 1}"):
+        planned(*changes)
+
+
+def test_a_plan_of_too_many_rows_is_refused_at_once(planned):
+    recipes = "".join(f'[[recipes]]\nname = "r{n}"\nphases = ["scratch"]\n' for n in range(7))
+    with pytest.raises(RequestError, match=r"2,000,000 trainings on 1 backends.*at most 1,000,000"):
+        planned(("seeds = 3", "seeds = 100000"), ("[[claims]]", f"{recipes}[[claims]]"), solo=10**5)
 
 
 # ---------------------------------------------------------------- memory

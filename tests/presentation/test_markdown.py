@@ -2,7 +2,7 @@
 
 from markdown_it import MarkdownIt
 
-from manyseeds.presentation.markdown import markdown_rows
+from manyseeds.presentation.markdown import markdown_list, markdown_rows
 
 
 def cells(text):
@@ -32,6 +32,31 @@ def test_columns_of_numbers_are_aligned_right():
     table = markdown_rows(["name", "count"], [["x", 1]], numbers_from=1)
     assert table.splitlines()[1].endswith("-:|")
     assert cells(table) == [["name", "count"], ["x", "1"]]
+
+
+def outline(text):
+    """Return the items of a list as a parser sees them, each with its depth."""
+    depth, items = 0, []
+    for token in MarkdownIt("commonmark").parse(text):
+        depth += token.nesting if token.type.startswith("bullet_list") else 0
+        if token.type == "inline":
+            items.append((depth, "".join(child.content for child in token.children)))
+    return items
+
+
+def test_a_nested_list_comes_back_with_its_depths():
+    backends = {"jax": {"threads": "1", "switches": {"A_B": "*x*", "C": ""}}, "py[t]": {}}
+    text = markdown_list({"backends": backends, "command": "manyseeds, run, <i>"})
+    assert outline(text) == [
+        (1, "backends"),
+        (2, "jax"),
+        (3, "threads: 1"),
+        (3, "switches"),
+        (4, "A_B: *x*"),
+        (4, "C:"),
+        (2, "py[t]"),
+        (1, "command: manyseeds, run, <i>"),
+    ]
 
 
 def test_a_table_without_rows_has_its_heading():

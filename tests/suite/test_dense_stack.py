@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyseeds.suite.dense_stack import dense_stack
+from manyseeds.suite.dense_stack import ShortFormError, dense_stack
 from manyseeds.techniques.network import Network
 
 OUTPUT = {"name": "dense", "units": 10, "activation": "softmax"}
@@ -11,6 +11,42 @@ OUTPUT = {"name": "dense", "units": 10, "activation": "softmax"}
 def network(units, **table):
     layers = dense_stack(units, table)
     return Network(name="net", layers=(*layers, OUTPUT), **table)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "table", "key"),
+    [
+        (8, {}, "hidden"),
+        ([[8, 0]], {}, "hidden"),
+        ([[8, -3]], {}, "hidden"),
+        ([[8, True]], {}, "hidden"),
+        ([True], {}, "hidden"),
+        ([0], {}, "hidden"),
+        ([8.0], {}, "hidden"),
+        (["8"], {}, "hidden"),
+        ([[8, 2, 2]], {}, "hidden"),
+        ([[[8, 2], 2]], {}, "hidden"),
+        ([[8, 10_001]], {}, "hidden"),
+        *(([8, 8, 8], {"skip": skip}, "skip") for skip in (0, -1, 3, True, 1.0, "2", [1])),
+        ([8], {"skip": 1}, "skip"),
+        ([], {"skip": 1}, "skip"),
+        *(([8], {key: "relu"}, key) for key in ("first", "before", "after", "last")),
+        *(([8], {key: 5}, key) for key in ("first", "before", "after", "last")),
+    ],
+)
+def test_a_value_that_a_key_cannot_have_is_refused_by_its_key(hidden, table, key):
+    with pytest.raises(ShortFormError) as refused:
+        dense_stack(hidden, dict(table))
+    assert refused.value.key == key
+
+
+def test_an_activation_that_is_none_is_left_to_the_layers_to_refuse():
+    assert dense_stack([8], {"activation": False})[0]["activation"] is False
+
+
+def test_fixup_may_be_written_as_a_table():
+    bare, table = ({"skip": 2, "initialiser": i} for i in ("fixup", {"name": "fixup"}))
+    assert network([8, 8, 8], **bare) == network([8, 8, 8], **table)
 
 
 def labels(found):

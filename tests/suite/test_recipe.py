@@ -15,7 +15,10 @@ OUTPUT = {"name": "dense", "units": 1, "activation": "logistic"}
 
 def network(name="b", units=(8, 8), output=1):
     hidden = [{"name": "dense", "units": n, "activation": "relu"} for n in units]
-    return Network(name=name, layers=(*hidden, OUTPUT | {"units": output}))
+    activation = "softmax" if output > 1 else "logistic"
+    return Network(
+        name=name, layers=(*hidden, OUTPUT | {"units": output, "activation": activation})
+    )
 
 
 def phase(name="train", **fields):
@@ -136,6 +139,46 @@ def test_invalid_recipes_are_refused(phases, message):
         recipe(*phases)
 
 
+@pytest.mark.parametrize("activation", ["logistic", "linear"])
+def test_a_logistic_or_linear_output_has_one_unit(activation):
+    output = {"name": "dense", "units": 3, "activation": activation}
+    with pytest.raises(ValidationError, match=f"has 3 {activation} outputs: expected 1 unit"):
+        phase(network=Network(name="b", layers=(output,)))
+
+
+def test_a_softmax_output_has_more_than_one_unit():
+    output = {"name": "dense", "units": 1, "activation": "softmax"}
+    with pytest.raises(ValidationError, match="has 1 softmax output, which is always 1"):
+        phase(network=Network(name="b", layers=(output,)))
+
+
+@pytest.mark.parametrize(("classes", "problem"), [((3,), "a single class"), ((1, 2, 1), "twice")])
+def test_a_task_tells_different_classes_apart(classes, problem):
+    with pytest.raises(ValidationError, match=problem):
+        Task(name="b", dataset="digits", classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("layers", "problem"),
+    [
+        ((OUTPUT,), "has no batch normalisation to fold"),
+        (
+            (
+                {"name": "dense", "units": 3, "activation": "relu"},
+                "batch_norm",
+                {"name": "activation", "function": "relu"},
+                OUTPUT,
+            ),
+            "'batch_norm1' cannot be folded",
+        ),
+    ],
+)
+def test_a_recipe_that_folds_needs_batch_normalisation_that_can_be_folded(layers, problem):
+    trained = phase(network=Network(name="b", layers=layers))
+    with pytest.raises(ValidationError, match=problem):
+        Recipe(name="folded", phases=(trained,), fold=True)
+
+
 def dropped(kind):
     return phase(network=Network(name="b", layers=({"name": kind, "rate": 0.5}, OUTPUT)))
 
@@ -152,7 +195,8 @@ def test_monte_carlo_dropout_needs_dropout_of_its_own_kind():
 
 
 def test_options_of_scoring_do_not_change_the_fingerprint():
-    plain = recipe(dropped("dropout"))
+    normalised = ("batch_norm", {"name": "dropout", "rate": 0.5}, OUTPUT)
+    plain = recipe(phase(network=Network(name="b", layers=normalised)))
     for change in ({"monte_carlo": "mc_dropout"}, {"fold": True}, {"expect_divergence": True}):
         changed = Recipe(name="other", phases=plain.phases, **change)
         assert changed.fingerprint() == plain.fingerprint()
