@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from manyseeds.limits import MOST_NESTED, MOST_VALUES
 from manyseeds.names import name_problem, shown_key, text_problem
@@ -12,7 +12,7 @@ from manyseeds.names import name_problem, shown_key, text_problem
 _MOST_WHOLE = 2**63
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeGuard[int]:
     """Return whether a value is a whole number; true and false are none, though Python has it so.
 
     >>> is_whole(3), is_whole(True), is_whole(3.0)
