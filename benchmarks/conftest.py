@@ -22,6 +22,7 @@ from benchmarks.ratio_table import (
     Measurement,
     markdown_table,
     terminal_table,
+    text_around_markers,
     write_between_markers,
 )
 from benchmarks.sizes import SMALLEST, WHOLE, Sizes
@@ -81,8 +82,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with an empty table."""
+    """Start with an empty table; refuse a file for it that could not be written at the end."""
     config.stash[MEASUREMENTS] = []
+    if file := config.getoption("--markdown"):
+        try:
+            text_around_markers(file)
+        except (OSError, ValueError) as error:
+            raise pytest.UsageError(f"--markdown {file}: {error}") from None
 
 
 @pytest.fixture(params=MODULES)

@@ -58,8 +58,16 @@ def terminal_table(rows: Sequence[Measurement]) -> Table:
 def markdown_table(rows: Sequence[Measurement]) -> str:
     """Return the machine and the table as Markdown."""
     lines = [COLUMNS, ("---",) * len(COLUMNS), *(astuple(row) for row in rows)]
-    cells = [[str(markdown_escaped(cell)) for cell in line] for line in lines]
+    cells = [[_cell(text) for text in line] for line in lines]
     return "\n".join([machine(), "", *(f"| {' | '.join(line)} |" for line in cells)])
+
+
+def _cell(text: str) -> str:
+    """Return a text escaped for a Markdown table, except a command in backticks."""
+    parts = text.split("`")
+    return "`".join(
+        part if number % 2 else str(markdown_escaped(part)) for number, part in enumerate(parts)
+    )
 
 
 def machine() -> str:
@@ -81,16 +89,23 @@ def _installed(package: str) -> str:
 
 
 def write_between_markers(file: Path, text: str) -> None:
-    """Replace the text between the markers in a Markdown file.
+    """Replace the text between the markers in a Markdown file."""
+    before, after = text_around_markers(file)
+    file.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def text_around_markers(file: Path) -> tuple[str, str]:
+    """Return the text before and after the table in a Markdown file.
 
     Raises
     ------
+    OSError
+        The file cannot be read.
     ValueError
         The file lacks a marker.
     """
-    content = file.read_text(encoding="utf-8")
-    before, start, rest = content.partition(START)
+    before, start, rest = file.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
-        raise ValueError(f"{file}: expected the lines {START} and {END}")
-    file.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"expected the lines {START} and {END} in it")
+    return before, after

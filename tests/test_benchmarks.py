@@ -98,3 +98,12 @@ def test_the_benchmarks_own_threefry_is_the_projects():
     compiled_draw()(*key, words)
     counters = np.stack([np.arange(1000, dtype=np.uint32), np.zeros(1000, np.uint32)], axis=-1)
     np.testing.assert_array_equal(words.T, threefry(key, counters))
+
+
+def test_a_file_without_a_table_is_refused_before_anything_is_measured(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("no markers\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "benchmarks", "--smallest", f"--markdown={readme}"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"--markdown {readme}: expected the lines {START}" in process.stderr

@@ -1,5 +1,6 @@
 """The machine: how much memory a process has taken."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -17,6 +18,16 @@ def test_a_peak_counts_until_it_is_forgotten():
     assert peak_memory() - before > 150 * 2**20
     forget_peak_memory()
     assert peak_memory() - before < 50 * 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone hands a peak down")
+def test_a_process_does_not_count_the_peak_of_its_parent():
+    """`getrusage` says 500 MiB in a small child of a process that holds 500 MiB."""
+    held = np.ones(500 * 2**20, np.uint8)
+    program = "from manyseeds.processes.host import peak_memory; print(peak_memory())"
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert 0 < int(child.stdout) < 200 * 2**20
+    assert held[-1] == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells it in /proc")
