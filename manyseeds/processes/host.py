@@ -50,8 +50,8 @@ def peak_memory() -> int:
     # Not getrusage(2) where it can be helped: on Linux its peak is at least what the parent held
     # when it forked, and a reset does not reach it.
     with contextlib.suppress(OSError, StopIteration):
-        with _STATUS.open(encoding="ascii", errors="replace") as lines:
-            return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+        lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
