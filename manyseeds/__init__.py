@@ -10,9 +10,13 @@ The functions here do what the commands do and return pandas frames:
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+# `python -m manyseeds` comes here first, while the working folder is still where modules are looked
+# for: nothing is imported that Python has not loaded already. Type checkers read this as true.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from manyseeds.api import (
         claims,
         curves,
@@ -50,4 +54,5 @@ def __getattr__(name: str) -> Any:
     """Import a function when it is first used, so that `manyseeds --help` stays fast."""
     if name not in __all__:
         raise AttributeError(f"module 'manyseeds' has no attribute {name!r}")
+    importlib.import_module("manyseeds.processes.system").check_system()
     return getattr(importlib.import_module("manyseeds.api"), name)

@@ -97,9 +97,9 @@ def render_report(
     formats: Sequence[str] = ("html", "md", "csv"),
 ) -> list[Path]:
     """Render the report and return its pages; `formats` as in `report --format`."""
-    from manyseeds.report import render
+    from manyseeds.report.isolated import render_apart
 
-    return render(chosen_ledgers(runs, results), out, formats)
+    return render_apart(chosen_ledgers(runs, results), out, formats)
 
 
 def parity(

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from manyseeds.backend import compiled_programs, nvidia
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
+from manyseeds.processes.surroundings import keep_flags, undisturbed
 from manyseeds.suite.recipe import Recipe
+
+_IGNORED = ("JAX_*", "LIBTPU_*", "FLAX_*", "OPTAX_*", "CHEX_*", "NVIDIA_TF32_OVERRIDE")
+"""Environment variables that change what JAX computes, or make it refuse what it is told to."""
+
+_KEPT = ("JAX_PLATFORMS",)
 
 
 class Entry:
@@ -33,7 +39,9 @@ class Entry:
 
     def open(self, settings: Settings) -> Backend:
         """Import JAX, apply the settings and return the backend; once per process."""
-        from manyseeds_jax.backend import JaxBackend
+        keep_flags("XLA_FLAGS", compiled_programs.XLA_KEPT_FLAGS)
+        with undisturbed(_IGNORED, but=_KEPT):
+            from manyseeds_jax.backend import JaxBackend
 
         return JaxBackend(settings)
 

@@ -12,7 +12,34 @@ from types import MappingProxyType
 from manyseeds.backend import nvidia
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
+from manyseeds.processes.surroundings import undisturbed
 from manyseeds.suite.recipe import Recipe
+
+_IGNORED = (
+    "TORCH_*",
+    "TORCHDYNAMO_*",
+    "TORCHINDUCTOR_*",
+    "PYTORCH_*",
+    "ATEN_*",
+    "NUMBA_*",
+    "ONEDNN_*",
+    "DNNL_*",
+    "MKL_*",
+    "CUBLAS_*",
+    "CUBLASLT_*",
+    "CUDNN_*",
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Environment variables that change what PyTorch and Numba compute."""
+
+_KEPT = (
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_NVML_BASED_CUDA_CHECK",
+    "TORCH_HOME",
+)
 
 
 class Entry:
@@ -34,11 +61,12 @@ class Entry:
 
     def open(self, settings: Settings) -> Backend:
         """Import PyTorch, apply the settings and return the backend; once per process."""
-        if settings.deterministic:
-            # cuBLAS reads this when it starts, and is deterministic only with a workspace of its
-            # own.
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        from manyseeds_pytorch.backend import PyTorchBackend
+        with undisturbed(_IGNORED, but=_KEPT):
+            if settings.deterministic:
+                # cuBLAS reads this when it starts, and is deterministic only with a workspace of
+                # its own.
+                os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+            from manyseeds_pytorch.backend import PyTorchBackend
 
         return PyTorchBackend(settings)
 

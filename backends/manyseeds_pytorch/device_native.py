@@ -6,6 +6,8 @@ neither compiles nor configures anything.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,14 +41,32 @@ class NativeLoops:
 def compile_loops(folder: Path | None) -> NativeLoops:
     """Compile the loops, or load them from an earlier process.
 
+    Machine code that cannot be read, such as a file cut short, is made anew.
+
     Parameters
     ----------
     folder
         The folder that keeps the machine code for later processes; None to keep none.
     """
-    if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
-    compile_loop = partial(_compile, cache=folder is not None)
+    if folder is None:
+        return _loops(cache=False)
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        return _loops(cache=True)
+    except Exception:  # of any kind: a file cut short is read as a pickle
+        print(f"machine code in {folder} cannot be read, and is made anew", file=sys.stderr)
+        traceback.print_exc()
+    try:
+        for index in folder.rglob("*.nbi"):
+            index.unlink(missing_ok=True)
+        return _loops(cache=True)
+    except Exception:  # the folder takes no files: its disk is full
+        traceback.print_exc()
+        return _loops(cache=False)
+
+
+def _loops(*, cache: bool) -> NativeLoops:
+    compile_loop = partial(_compile, cache=cache)
     noise = NoiseLoops(
         draw=compile_loop(noise_threefry.draw_words, [noise_threefry.DRAW_WORDS]),
         keep=compile_loop(noise_threefry.keep_halves, [noise_threefry.KEEP_HALVES]),

@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from manyseeds.backend import compiled_programs, nvidia
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
+from manyseeds.processes.surroundings import keep_flags, undisturbed
 from manyseeds.suite.recipe import Recipe
+
+_IGNORED = ("TF_*", "KERAS_*", "ONEDNN_*", "DNNL_*", "MKL_*", "NVIDIA_TF32_OVERRIDE")
+"""Environment variables that change what TensorFlow and Keras compute."""
+
+_KEPT = ("TF_CPP_*", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_*", "MKL_NUM_THREADS")
 
 
 class Entry:
@@ -35,9 +41,12 @@ class Entry:
 
     def open(self, settings: Settings) -> Backend:
         """Import TensorFlow, apply the settings and return the backend; once per process."""
-        os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, no warnings
-        module = importlib.import_module("manyseeds_tensorflow.backend")
+        keep_flags("XLA_FLAGS", compiled_programs.XLA_KEPT_FLAGS)
+        with undisturbed(_IGNORED, but=_KEPT):
+            os.environ["KERAS_BACKEND"] = "tensorflow"  # Keras reads it when it is imported
+            os.environ["KERAS_HOME"] = os.devnull  # no settings of the user's, and none written
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, no warnings
+            module = importlib.import_module("manyseeds_tensorflow.backend")
         backend: Backend = module.TensorFlowBackend(settings)
         return backend
 

@@ -124,7 +124,7 @@ def describe(device: OpenDevice) -> Environment:
             "jit_compile": True,
             "KERAS_BACKEND": keras.backend.backend(),
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
-            "TF_XLA_FLAGS": " ".join(_user_flags()),
+            "TF_XLA_FLAGS": "",  # the user's are left out; earlier ledgers name those they had
             "compiled_programs_kept": _CACHE in os.environ["TF_XLA_FLAGS"],
         },
         left_out=device.unknown_flags,
@@ -152,15 +152,14 @@ def _keep_compiled_programs() -> None:
     TensorFlow reads the folder's name once, when its devices are first listed.
     """
     folder = keep_compiled("tensorflow", tf.__version__, os.environ.get("XLA_FLAGS", ""))
-    own_flags = [f"{_CACHE}={folder}"] if folder else []
-    if _unknown_flags("TF_XLA_FLAGS", *own_flags):
-        own_flags = []
-    os.environ["TF_XLA_FLAGS"] = " ".join([*_user_flags(), *own_flags])
+    kept = folder and not _unknown_flags("TF_XLA_FLAGS", f"{_CACHE}=")
+    os.environ["TF_XLA_FLAGS"] = f"{_CACHE}={_quoted(str(folder))}" if kept else ""
 
 
-def _user_flags() -> list[str]:
-    """Return the user's own XLA flags."""
-    return [flag for flag in os.environ.get("TF_XLA_FLAGS", "").split() if _CACHE not in flag]
+def _quoted(value: str) -> str:
+    """Return a flag's value as TensorFlow reads it, which may have blanks in it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _device_name(kind: str) -> str:

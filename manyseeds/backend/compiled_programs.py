@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,9 @@ XLA_QUICK_COMPILE_FLAGS: Mapping[str, str] = MappingProxyType(
 )
 """For backends that compile with XLA: see `BackendEntry.quick_compile_flags`. Without this flag a
 small program takes twice as long, mostly because each gets a second compiler."""
+
+XLA_KEPT_FLAGS = ("xla_gpu_cuda_data_dir", "xla_dump_*", "xla_cpu_use_fusion_emitters")
+"""Flags of XLA that change no number: a user's others are ignored."""
 
 
 def append_flag(variable: str, flag: str) -> None:
@@ -75,26 +79,34 @@ def unknown_flags(variable: str, flags: Sequence[str], program: str) -> tuple[st
 def compiled_folder() -> Path | None:
     """Return the folder that keeps compiled programs for later processes; None to keep none.
 
-    It is `MANYSEEDS_COMPILED` if set, else a folder in the user's cache.
+    It is `MANYSEEDS_COMPILED` if set, else a folder in the user's cache. A user without a home has
+    no cache.
     """
     import pooch
 
     named = os.environ.get(COMPILED_VARIABLE, "")
     if named == "off":
         return None
-    return Path(named) if named else Path(pooch.os_cache("manyseeds")) / "compiled"
+    if named:
+        return Path(named).absolute()
+    try:
+        cache = Path(pooch.os_cache("manyseeds"))
+    except RuntimeError:  # no home
+        return None
+    return cache / "compiled" if cache.is_absolute() else None
 
 
 def keep_compiled(framework: str, release: str, flags: str = "") -> Path | None:
     """Make and return the folder for a framework's compiled programs; None to keep none.
 
     Programs are machine code: another release, processor or set of compiler flags has a folder of
-    its own. Flags that a backend always sets need not be among them.
+    its own. Flags that a backend always sets need not be among them. None are kept if the user's
+    cache cannot be written to.
 
     Raises
     ------
     RequestError
-        The folder cannot be made.
+        The folder that `MANYSEEDS_COMPILED` names cannot be written to.
     """
     folder = compiled_folder()
     if folder is None:
@@ -103,9 +115,12 @@ def keep_compiled(framework: str, release: str, flags: str = "") -> Path | None:
     place = folder / f"{framework}-{release}-{hashlib.sha256(machine.encode()).hexdigest()[:8]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return place
     except OSError as error:
+        if not os.environ.get(COMPILED_VARIABLE):
+            return None
         raise RequestError(
-            f"cannot keep compiled programs in {place}: {error}. "
+            f"cannot keep compiled programs in {place}: {error.strerror or error}. "
             f"Set {COMPILED_VARIABLE} to another folder, or to off"
         ) from error
-    return place

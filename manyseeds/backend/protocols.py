@@ -133,4 +133,8 @@ class BackendEntry(Protocol):
         """Return the bytes that are free on the accelerator a device names; None for a CPU."""
 
     def open(self, settings: Settings) -> Backend:
-        """Import the framework, apply the settings and return the backend; once per process."""
+        """Import the framework, apply the settings and return the backend; once per process.
+
+        Nothing of the user's surroundings may change a number: the framework's environment
+        variables are left out (`manyseeds.processes.surroundings`).
+        """

@@ -59,6 +59,14 @@ def changes_figure(
         return theme.rendered(figure, "changes", title, reading)
 
 
+def figure_files(findings: Sequence[Finding], title: str) -> dict[str, bytes]:
+    """Return the files of the figure by name; none if there is nothing to draw."""
+    figure = changes_figure(findings, title)
+    if figure is None:
+        return {}
+    return {f"{figure.name}.svg": figure.svg, f"{figure.name}.png": figure.png}
+
+
 def _drawable(layer: Layer, findings: Sequence[Finding]) -> list[Finding]:
     drawable = [
         finding

@@ -20,6 +20,7 @@ from manyseeds.check.scope import CheckRequest, scope_of
 from manyseeds.errors import RequestError, RunError
 from manyseeds.ledger.runs import chosen_ledgers
 from manyseeds.presentation.command_result import Outcome
+from manyseeds.processes.calls import called
 
 
 def check_baseline(
@@ -143,10 +144,8 @@ def write_report(
 
 
 def _draw(report: CheckReport, folder: Path) -> None:
-    from manyseeds.check.changes_figure import changes_figure
-
-    figure = changes_figure(report.findings, report.title)
-    if figure:
+    files = called("manyseeds.check.changes_figure:figure_files", report.findings, report.title)
+    if files:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{figure.name}.svg").write_bytes(figure.svg)
-        (folder / f"{figure.name}.png").write_bytes(figure.png)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)

@@ -33,11 +33,12 @@ def report_runs(
     parity
         JSON that `manyseeds parity --json` printed, for the page of techniques.
     """
-    from manyseeds.report import DEFAULT_FORMATS, claims_table, read_parity, render
+    from manyseeds.report import DEFAULT_FORMATS, claims_table, read_parity
+    from manyseeds.report.isolated import render_apart
 
     chosen = chosen_ledgers(runs, results)
     parity_results = read_parity(parity) if parity else None
-    pages = render(chosen, out, formats or DEFAULT_FORMATS, parity_results)
+    pages = render_apart(chosen, out, formats or DEFAULT_FORMATS, parity_results)
     unfinished = [ledger for ledger in chosen if not ledger.complete()]
     claims = claims_table(chosen)
     columns = (

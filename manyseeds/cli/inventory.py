@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from manyseeds.backend.compiled_programs import compiled_folder
+from manyseeds.backend.compiled_programs import COMPILED_VARIABLE, compiled_folder
 from manyseeds.backend.discovery import absence, backend_entries
 from manyseeds.datasets import DATASETS
 from manyseeds.errors import ManyseedsError
@@ -86,7 +86,8 @@ def _compiled() -> str:
     """Return the size and folder of the compiled programs."""
     folder = compiled_folder()
     if folder is None:
-        return "not saved: MANYSEEDS_COMPILED is off"
+        off = os.environ.get(COMPILED_VARIABLE) == "off"
+        return f"not saved: {f'{COMPILED_VARIABLE} is off' if off else 'the user has no home'}"
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return f"{size / 2**20:.0f} MiB in {folder}"
 

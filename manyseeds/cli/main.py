@@ -33,8 +33,12 @@ app.command()(doctor)
 def main() -> None:
     """Run the command line; errors made on purpose are shown without a traceback."""
     from manyseeds.errors import ManyseedsError, printable
+    from manyseeds.presentation.streams import take_any_character
+    from manyseeds.processes.system import check_system
 
     try:
+        check_system()
+        take_any_character()
         app()
     except ManyseedsError as error:
         typer.secho(printable(f"manyseeds: {error}"), err=True, fg=typer.colors.RED)

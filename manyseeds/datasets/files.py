@@ -106,12 +106,18 @@ class Source:
             yield Path(chosen) / self.name
             yield Path(chosen)
         yield DEBIAN / self.name
-        yield self._cache()
+        if cache := self._cache():
+            yield cache
 
-    def _cache(self) -> Path:
+    def _cache(self) -> Path | None:
+        """Return this data set's folder in the user's cache; None for a user without a home."""
         import pooch
 
-        return Path(pooch.os_cache("manyseeds")) / self.name
+        try:
+            cache = Path(pooch.os_cache("manyseeds"))
+        except RuntimeError:
+            return None
+        return cache / self.name if cache.is_absolute() else None
 
     def _find(self, file: str) -> Path | None:
         candidates = (folder / name for folder in self.folders() for name in (file, f"{file}.gz"))
@@ -131,7 +137,10 @@ class Source:
     def _download(self, file: str) -> Path:
         import pooch
 
-        packed = f"{file}.gz"
+        cache, packed = self._cache(), f"{file}.gz"
+        if cache is None:
+            no_home = OSError("you have no home to keep it in")
+            raise RequestError(self._not_obtained(file, no_home))
 
         def download(url: str, partial: Any, fetcher: Any) -> None:
             # Checked here, before pooch moves the partial file into the cache.
@@ -139,7 +148,7 @@ class Source:
             remedy = f"The server sent something else: try again later, or {self._remedy()}."
             verified(url, Path(partial).read_bytes(), self.sha256[file], remedy)
 
-        fetcher = pooch.create(path=self._cache(), base_url=self.address, registry={packed: None})
+        fetcher = pooch.create(path=cache, base_url=self.address, registry={packed: None})
         try:
             return Path(fetcher.fetch(packed, downloader=download))
         except OSError as error:  # requests' exceptions are among them

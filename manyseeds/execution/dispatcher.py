@@ -23,6 +23,9 @@ from manyseeds.processes.worker_process import Event
 OPENING_SECONDS = 600.0
 """The time a backend has to open."""
 
+OPENINGS = 2
+"""How often in a row a backend's worker may be started before it opens."""
+
 
 class Observer(Protocol):
     """Watches a run: a progress display, or nothing."""
@@ -67,6 +70,8 @@ class Track:
         The backend's name, and the jobs that wait.
     turn
         The job in training.
+    openings
+        How many workers have been started since the backend last opened.
     broken
         Why the backend cannot be used; its jobs then fail for this reason.
     """
@@ -74,6 +79,7 @@ class Track:
     backend: str
     jobs: deque[Job]
     turn: Turn | None = None
+    openings: int = 0
     broken: str = ""
 
 
@@ -146,9 +152,15 @@ class Dispatcher:
         if track.broken:
             self.ended(job, _failed(track.broken))
             return
+        self._take_turn(track, job)
+
+    def _take_turn(self, track: Track, job: Job) -> None:
+        """Give a job to the backend's worker as soon as that is open."""
         worker = self.workers.at(self.ledger, track.backend)
         track.turn = Turn(job, worker, time.monotonic() + OPENING_SECONDS)
-        if worker.environment is not None:
+        if worker.environment is None:
+            track.openings += 1
+        else:
             self._hand(track, track.turn, worker.environment)
 
     def _hand(self, track: Track, turn: Turn, environment: Mapping[str, Any]) -> None:
@@ -183,6 +195,7 @@ class Dispatcher:
             self._handle_refusal(track, event)
         elif event["type"] == "ready":
             turn.worker.environment = event["environment"]
+            track.openings = 0
             self._hand(track, turn, event["environment"])
         elif event["type"] == "epoch":
             fields = {name: event[name] for name in Progress.__dataclass_fields__}
@@ -195,6 +208,7 @@ class Dispatcher:
     def _handle_missed_deadline(self, track: Track, turn: Turn) -> None:
         """Stop a worker that missed its deadline, and end its job."""
         if turn.worker.environment is None:
+            track.openings = OPENINGS  # another wait as long would not help
             self._handle_death(track, turn, f"no answer within {OPENING_SECONDS:g} s")
         else:
             self.workers.stop(track.backend)
@@ -202,10 +216,18 @@ class Dispatcher:
             self._end(track, {**_failed(reason), "status": "timed_out"})
 
     def _handle_death(self, track: Track, turn: Turn, cause: str) -> None:
-        """Fail the job of a worker that died; if its backend never opened, fail all of its jobs."""
+        """Fail the job of a worker that died.
+
+        If its backend never opened, start another worker; if that does not open either, fail all
+        jobs of the backend.
+        """
         self.workers.stop(track.backend)
+        opened = turn.worker.environment is not None
+        if not opened and track.openings < OPENINGS:
+            self._take_turn(track, turn.job)
+            return
         reason = f"{cause}; see {log_of(self.ledger, track.backend)}"
-        if turn.worker.environment is None:
+        if not opened:
             reason = track.broken = f"backend {track.backend!r} did not start: {reason}"
         self._end(track, _failed(reason))
 

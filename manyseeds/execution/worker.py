@@ -7,6 +7,7 @@ the "suite" of a run, train a "job".
 from __future__ import annotations
 
 import json
+import os
 import signal
 import traceback
 from dataclasses import asdict
@@ -25,7 +26,9 @@ from manyseeds.ledger.plan import Job
 from manyseeds.model import digest
 from manyseeds.processes.framing import Message
 from manyseeds.processes.host import crowded, forget_peak_memory, peak_memory
+from manyseeds.processes.limits import with_remedy
 from manyseeds.processes.serving import Send, log_to, serve
+from manyseeds.processes.surroundings import ignored_variables
 from manyseeds.randomness.lanes import Lanes, seeds_of
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.recipe import Recipe
@@ -51,8 +54,11 @@ class TrainingRequests:
         match request["type"]:
             case "open":
                 self._settings = Settings(**request["settings"])
+                before = dict(os.environ)
                 self._backend = backend_entry(request["backend"]).open(self._settings)
-                send({"type": "ready", "environment": asdict(self._backend.describe())})
+                ignored = ignored_variables(before, os.environ)
+                described = asdict(self._backend.describe()) | {"ignored": ignored}
+                send({"type": "ready", "environment": described})
             case "suite":
                 log_to(Path(request["log"]))
                 text, file, quick = (request[n] for n in ("suite_text", "suite_file", "quick"))
@@ -75,7 +81,7 @@ def _trained(trainer: JobTrainer, request: Message, send: Send) -> Message:
         return _failed(job, "out of memory: train fewer lanes at once (--lanes)")
     except Exception as error:  # the job fails, the worker and the other jobs go on
         traceback.print_exc()
-        return _failed(job, f"{type(error).__name__}: {error}")
+        return _failed(job, with_remedy(f"{type(error).__name__}: {error}"))
 
 
 def _failed(job: Job, reason: str) -> Message:

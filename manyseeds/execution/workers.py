@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from manyseeds.backend.settings import Settings
+from manyseeds.errors import RunError
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.processes.framing import Message
+from manyseeds.processes.limits import with_remedy
 from manyseeds.processes.worker_process import Event, Inbox, Worker
 
 _MODULE = "manyseeds.execution.worker"
@@ -78,11 +81,11 @@ class BackendWorker:
         self.process.send(message)
 
     def cause(self) -> str:
-        """Return, in words, how the process ended."""
+        """Return, in words, how the process ended, and what to do about it if that is known."""
         death = self.process.death()
         if death.killed:
             return "the worker was killed (by the system, if memory ran out: train fewer --lanes)"
-        return f"the worker {death.cause}"
+        return with_remedy(f"the worker {death.cause_and_last_words}")
 
 
 class Workers:
@@ -109,10 +112,18 @@ class Workers:
             self.stop(backend)
             worker = None
         if worker is None:
-            worker = BackendWorker.start(ledger.plan, backend, log, self._inbox)
-            self._open[backend] = worker
+            worker = self._open[backend] = self._started(ledger, backend, log)
         worker.take_up(ledger, log)
         return worker
+
+    def _started(self, ledger: Ledger, backend: str, log: Path) -> BackendWorker:
+        try:
+            return BackendWorker.start(ledger.plan, backend, log, self._inbox)
+        except RunError as error:
+            raise RunError(
+                f"{error}. Then continue with: manyseeds run --resume "
+                f"{quote(ledger.folder.name)} --results {quote(str(ledger.folder.parent))}"
+            ) from error
 
     def stop(self, backend: str) -> None:
         """End a backend's worker, if it has one."""

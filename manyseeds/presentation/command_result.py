@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from manyseeds.presentation.streams import is_live
 from manyseeds.presentation.terminal import styled, terminal
 
 _PLAIN_WIDTH = 160
@@ -34,7 +35,7 @@ class Outcome:
     def show(self) -> None:
         """Print the table."""
         console = terminal()
-        if not console.is_terminal:
+        if not is_live(console):
             console = terminal(width=_PLAIN_WIDTH)
         console.print(self._table())
         for note in self.notes:

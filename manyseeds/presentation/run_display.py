@@ -21,6 +21,7 @@ from manyseeds.datasets import dataset
 from manyseeds.execution.phase import Progress as EpochProgress
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
+from manyseeds.presentation.streams import is_live
 from manyseeds.presentation.terminal import Part, styled, terminal
 from manyseeds.presentation.wording import flags_left_out
 from manyseeds.suite.recipe import Phase
@@ -85,7 +86,7 @@ class RunDisplay:
         self._work = job_work(plan, suite)
         self._ended = len(done)
         self._before = self._so_far = sum(self._work[job] for job in done)
-        self._progress = Progress(*_columns(), console=console, disable=not console.is_terminal)
+        self._progress = Progress(*_columns(), console=console, disable=not is_live(console))
         self._run = self._progress.add_task(
             "run", total=max(1, sum(self._work.values())), completed=self._so_far, note=""
         )
@@ -112,6 +113,11 @@ class RunDisplay:
         )
         if flags := environment.get("left_out"):
             self._say(("note", "yellow"), f": {backend}: {flags_left_out(flags)}")
+        if ignored := environment.get("ignored"):
+            names = ", ".join(ignored)
+            self._say(
+                ("note", "yellow"), f": {backend} ignores {names}, which would change its numbers"
+            )
 
     def started(self, job: Job) -> None:
         """Show the job that has started."""
@@ -146,7 +152,7 @@ class RunDisplay:
         self._note()
         counts = ", ".join(f"{n} {status}" for status, n in statuses.items())
         well = set(statuses) == {"ok"}
-        if not well or not self._console.is_terminal:
+        if not well or not is_live(self._console):
             colour = "green" if well else "yellow"
             because = f": {reason}" if reason else ""
             where = f"{self._ended}/{len(self._plan.jobs)}"

@@ -99,8 +99,13 @@ class RenderedFigure:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the report's style; earlier settings are restored afterwards."""
-    with mpl.rc_context(_STYLE):
+    """Draw in the report's style, whatever a `matplotlibrc` or the caller has set.
+
+    Earlier settings are restored afterwards.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
         yield
 
 

@@ -30,8 +30,14 @@ class Death:
         if self.status is None:
             return "closed its pipe without ending"
         if self.status < 0:
-            return f"died of {signal.Signals(-self.status).name}"
+            return f"died of {_signal_name(-self.status)}"
         return f"ended with status {self.status}"
+
+    @property
+    def cause_and_last_words(self) -> str:
+        """The cause; with the last line of its output if it ended with an error of its own."""
+        failed = self.status is not None and self.status > 0
+        return f"{self.cause}: {self.last_line}" if failed else self.cause
 
     @property
     def killed(self) -> bool:
@@ -42,6 +48,14 @@ class Death:
     def last_line(self) -> str:
         """The last line it printed."""
         return (self.log.strip().splitlines() or ["it printed nothing"])[-1]
+
+
+def _signal_name(number: int) -> str:
+    """Return a signal's name; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class WorkerDiedError(RunError):

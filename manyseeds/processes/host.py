@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -52,6 +51,8 @@ def peak_memory() -> int:
     with contextlib.suppress(OSError, StopIteration):
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+    import resource  # Windows, which is refused with a sentence, has none
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

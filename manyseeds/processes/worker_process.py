@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, BinaryIO, Self
@@ -25,6 +26,7 @@ from manyseeds.errors import ManyseedsError
 from manyseeds.processes.death import Death, WorkerDiedError
 from manyseeds.processes.framing import Message, read_messages, write_message
 from manyseeds.processes.import_path import worker_environment, worker_path
+from manyseeds.processes.limits import starting_explained
 
 Event = Message | ManyseedsError | None
 """An answer; an error that the worker raised on purpose; None when the worker's pipe has closed."""
@@ -97,12 +99,24 @@ class Worker:
             Variables that differ from this process's.
         inbox
             The inbox in which its events arrive; None: one of its own, which `receive` reads.
+
+        Raises
+        ------
+        RunError
+            The system lets no more processes, threads or files be opened.
+        OSError
+            The log cannot be opened.
         """
-        child_requests, requests = os.pipe()
-        answers, child_answers = os.pipe()
-        stream = _opened_log(log)
         command = [sys.executable, "-P", "-s", _STARTER, json.dumps(worker_path()), module]
-        try:
+        with ExitStack() as ours, ExitStack() as the_workers:
+            stream = ours.enter_context(_opened_log(log))
+            the_workers.enter_context(starting_explained())
+            child_requests, requests = os.pipe()
+            the_workers.callback(os.close, child_requests)
+            writer = ours.enter_context(os.fdopen(requests, "wb"))
+            answers, child_answers = os.pipe()
+            the_workers.callback(os.close, child_answers)
+            reader = ours.enter_context(os.fdopen(answers, "rb"))
             process = subprocess.Popen(
                 [*command, str(child_requests), str(child_answers), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -111,16 +125,10 @@ class Worker:
                 pass_fds=(child_requests, child_answers),
                 env=worker_environment(environment or {}),
             )
-        except BaseException:
-            os.close(requests)
-            os.close(answers)
-            stream.close()
-            raise
-        finally:
-            os.close(child_requests)
-            os.close(child_answers)
-        worker = cls(process, os.fdopen(requests, "wb"), stream, inbox or Inbox())
-        threading.Thread(target=worker._read, args=(answers,), daemon=True).start()
+            ours.callback(_end, process)
+            worker = cls(process, writer, stream, inbox or Inbox())
+            threading.Thread(target=worker._read, args=(reader,), daemon=True).start()
+            ours.pop_all()  # it has started: nothing is undone
         return worker
 
     def __enter__(self) -> Self:
@@ -182,9 +190,9 @@ class Worker:
             self._requests.close()
         self._log.close()
 
-    def _read(self, pipe: int) -> None:
-        with os.fdopen(pipe, "rb") as stream:
-            for event in read_messages(stream):
+    def _read(self, answers: BinaryIO) -> None:
+        with answers:
+            for event in read_messages(answers):
                 self._inbox.put(self, event)
         self._inbox.put(self, None)
 
@@ -193,6 +201,11 @@ class Worker:
         number = self._log.fileno()
         start = max(0, os.fstat(number).st_size - _LOG_TAIL_BYTES)
         return os.pread(number, _LOG_TAIL_BYTES, start).decode("utf-8", "replace").strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(ENDING_SECONDS)
 
 
 def _opened_log(log: Path | None) -> IO[bytes]:

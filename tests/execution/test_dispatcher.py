@@ -157,12 +157,54 @@ def test_a_worker_that_dies_costs_only_its_job():
     assert watch.epochs == [0, 1]
 
 
-def test_a_backend_that_dies_on_opening_fails_all_its_jobs_and_is_started_once():
+def test_a_backend_that_dies_twice_on_opening_fails_all_its_jobs():
     workers = FakeWorkers({"jax": {"opening": None}})
     watch = dispatched(jobs_of((3, 1, 0)), 2, workers)
     assert [watch.outcomes[i]["type"] for i in range(4)] == ["failed"] * 3 + ["done"]
     assert all("'jax' did not start: it died" in watch.outcomes[i]["reason"] for i in range(3))
-    assert workers.started.count("jax") == 1
+    assert workers.started.count("jax") == 2
+
+
+class OnceBroken(FakeWorkers):
+    """Workers of which the first of each backend, and the first after a death, do not open."""
+
+    def at(self, ledger, backend):
+        new = backend not in self.open
+        worker = super().at(ledger, backend)
+        if new and self.started.count(backend) % 2:
+            worker.says = [None]
+        return worker
+
+
+def test_a_backend_that_dies_once_on_opening_loses_nothing():
+    workers = OnceBroken()
+    watch = dispatched(jobs_of((2, 2, 0)), 2, workers)
+    assert [watch.outcomes[i]["type"] for i in range(4)] == ["done"] * 4
+    assert watch.order == ["jax", "pytorch"] * 2  # each job was started once, as a person sees it
+    assert workers.started.count("jax") == 2
+
+
+def test_each_opening_has_a_second_try():
+    """The worker dies in its first job, and its successor has two tries again."""
+    workers = OnceBroken({"jax": {"job": [None]}})
+    watch = dispatched(jobs_of((2, 0, 0)), 1, workers)
+    assert [watch.outcomes[i]["reason"].partition(";")[0] for i in range(2)] == ["it died"] * 2
+    assert workers.started.count("jax") == 4
+
+
+def test_a_backend_that_never_answers_on_opening_is_waited_for_once():
+    workers = FakeWorkers()
+    at = workers.at
+
+    def mute(ledger, backend):
+        worker = at(ledger, backend)
+        worker.says = []
+        return worker
+
+    workers.at = mute
+    watch = dispatched(jobs_of((2, 0, 0)), 1, workers)
+    assert "no answer within 600 s" in watch.outcomes[1]["reason"]
+    assert workers.started == ["jax"]
 
 
 def test_a_refusal_fails_its_backend_only_unless_it_is_the_only_one():

@@ -51,3 +51,35 @@ def test_nothing_is_kept_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     compile_loops(None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "zeros"])
+def test_damaged_machine_code_is_made_anew(tmp_path, monkeypatch, capsys, suffix, damage):
+    """As after a power cut or on a full disk."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    compile_loops(tmp_path)
+    assert capsys.readouterr().err == ""
+    for path in tmp_path.rglob(f"*{suffix}"):
+        content = path.read_bytes()
+        harm = {"empty": b"", "cut": content[: len(content) // 2], "zeros": bytes(len(content))}
+        path.write_bytes(harm[damage])
+    threshold = reference.threshold(0.4)
+    expected = reference.halves(KEYS[:1], 7, 8) >= threshold
+    for time in ("anew", "kept"):
+        mask = np.empty(8, np.bool_)
+        compile_loops(tmp_path).noise.keep_halves(KEYS[0], 7, threshold, out=mask)
+        np.testing.assert_array_equal(mask, expected[0])
+        assert ("is made anew" in capsys.readouterr().err) == (time == "anew")
+
+
+def test_a_folder_that_takes_no_file_costs_only_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+    threshold, mask = reference.threshold(0.4), np.empty(8, np.bool_)
+    compile_loops(tmp_path).noise.keep_halves(KEYS[0], 7, threshold, out=mask)
+    np.testing.assert_array_equal(mask, (reference.halves(KEYS[:1], 7, 8) >= threshold)[0])

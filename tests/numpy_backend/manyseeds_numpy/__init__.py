@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Device, Settings
+from manyseeds.processes.surroundings import undisturbed
 from manyseeds.suite.recipe import Recipe
 from manyseeds_numpy import faults
 
@@ -38,7 +39,8 @@ class Entry:
     def open(self, settings: Settings) -> Backend:
         """Apply the settings; once per process."""
         faults.opening()
-        from manyseeds_numpy.training import NumpyBackend
+        with undisturbed(("NUMPY_BACKEND_*",)):  # yours: the variables of your framework
+            from manyseeds_numpy.training import NumpyBackend
 
         return NumpyBackend(settings)
 

@@ -3,6 +3,7 @@
 MANYSEEDS_NUMPY_FAULT   one or more of these, separated by spaces:
     refuse            opening is refused, as by a framework that finds no GPU
     broken            opening raises, as by a framework that is badly installed
+    once:FILE         opening kills the process unless this file exists, and makes it
     kill:PHASE:EPOCH  the process is killed amid this epoch of the phase, from 0
     hang:PHASE:EPOCH  …never ends this epoch
     raise:PHASE:EPOCH …raises in this epoch
@@ -47,6 +48,10 @@ def opening() -> None:
         raise RequestError("the numpy backend was asked to refuse")
     if _asked("broken"):
         raise ImportError("the numpy backend was asked to break")
+    for (file,) in _asked("once"):
+        if not Path(file).exists():
+            Path(file).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def training(phase: str, step: int, epoch: EpochPlan, weights: Weights) -> None:

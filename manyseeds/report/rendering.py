@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,11 @@ import pandas as pd
 from manyseeds.errors import RequestError, RunError, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.presentation.theme import RenderedFigure
+from manyseeds.processes.calls import mapped
 from manyseeds.processes.host import cores
 from manyseeds.report.content.metric_tables import metrics_table
 from manyseeds.report.figures.suite_figures import SuiteFigures, drawings, file_names
+from manyseeds.report.formats import DEFAULT_FORMATS, FORMATS
 from manyseeds.report.pages.chapter_page import (
     chapter_page,
     chapter_table,
@@ -46,9 +45,6 @@ from manyseeds.report.pages.techniques_page import (
 from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import ReportedSuite, reported_suites
 from manyseeds.report.result_tables import results
-
-FORMATS = ("html", "md", "csv", "latex")
-DEFAULT_FORMATS = ("html", "md", "csv")
 
 _PAGE_FORMATS = ("html", "md")
 _SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg"}, "csv": {".csv"}, "latex": {".tex"}}
@@ -125,7 +121,7 @@ def _write_over_all(out: Path, files: Mapping[str, bytes], formats: Sequence[str
 
 
 @dataclass(frozen=True)
-class _SuiteFiles:
+class SuiteFiles:
     """One suite's files by their path in the folder, and its line on the index."""
 
     files: Mapping[str, bytes]
@@ -134,18 +130,18 @@ class _SuiteFiles:
 
 def _suite_files(
     suites: Sequence[ReportedSuite], names: Mapping[str, str], formats: Sequence[str]
-) -> Iterator[_SuiteFiles]:
+) -> Iterator[SuiteFiles]:
     """Yield the files of every suite, made on all cores: most of the time goes into drawing."""
     folders = [names[reported.label] for reported in suites]
-    workers = min(cores(), len(suites))
-    if workers == 1:
-        yield from map(_render_suite, suites, folders, repeat(formats))
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(_render_suite, suites, folders, repeat(formats))
+    calls = [(*pair, formats) for pair in zip(suites, folders, strict=True)]
+    if min(cores(), len(calls)) == 1:
+        yield from (render_suite(*call) for call in calls)
+    else:
+        yield from mapped(f"{__name__}:{render_suite.__name__}", calls, cores())
 
 
-def _render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) -> _SuiteFiles:
+def render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) -> SuiteFiles:
+    """Return the files of a suite, with `name` as the name of its page and its folder."""
     tables = results(reported)
     metrics = metrics_table(reported.records, reported.suite)
     figures = drawings(reported, tables) if {*formats} & {*_PAGE_FORMATS} else _no_figures(reported)
@@ -157,7 +153,7 @@ def _render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) ->
     figure_files = _figure_files(drawn, png="html" in formats)
     files |= {f"{name}/{path}": content for path, content in figure_files.items()}
     files |= _pages(name, view, formats)
-    return _SuiteFiles(files, entry(reported, view, name, uses(tables.summary, reported.suite)))
+    return SuiteFiles(files, entry(reported, view, name, uses(tables.summary, reported.suite)))
 
 
 def _no_figures(reported: ReportedSuite) -> SuiteFigures:
