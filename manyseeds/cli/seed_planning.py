@@ -41,12 +41,12 @@ def plan_seeds(
     results
         Folder of the runs.
     """
-    if not detect > 0:
-        raise RequestError(f"--detect {detect:g}: expected more than 0")
+    if not 0 < detect < math.inf:
+        raise RequestError(f"--detect {detect:g}: expected a finite number above 0")
     if not 0 < power < 1:
         raise RequestError(f"--power {power:g}: expected more than 0 and less than 1")
-    if sd is not None and not sd > 0:
-        raise RequestError(f"--sd {sd:g}: expected more than 0")
+    if sd is not None and not 0 < sd < math.inf:
+        raise RequestError(f"--sd {sd:g}: expected a finite number above 0")
     suite = read_suite(name, quick=quick).suite
     claims = [claim.name for claim in suite.claims if planned_for(claim)]
     if not claims:
@@ -85,9 +85,12 @@ def _observed(suite: Suite, quick: bool, results: Path) -> tuple[Mapping[str, fl
     return spreads, f"{latest.folder.name}, all backends by seed"
 
 
+_LARGEST_COUNT = 1e15
+
+
 def _plain(value: object) -> object:
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
         return None
-    return int(value) if value.is_integer() and value >= 1 else value
+    return int(value) if value.is_integer() and 1 <= value < _LARGEST_COUNT else value

@@ -43,7 +43,11 @@ def power(
     if sd <= 0:
         return float(distance > 0)
     critical = stats.t.ppf((1 + level) / 2, seeds - 1)
-    return float(stats.nct.sf(critical, seeds - 1, distance / sd * math.sqrt(seeds)))
+    noncentrality = distance / sd * math.sqrt(seeds)
+    chance = float(stats.nct.sf(critical, seeds - 1, noncentrality))
+    if math.isnan(chance):  # SciPy gives up far out, where a normal distribution is close enough
+        chance = float(stats.norm.sf(critical - noncentrality))
+    return chance
 
 
 def seeds_to_detect(

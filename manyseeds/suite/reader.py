@@ -67,16 +67,45 @@ def parse_suite(text: str, file: str, *, quick: bool = False) -> Suite:
     overlay = tables.pop("quick", None)
     if not isinstance(overlay, Mapping | None):
         raise RequestError(f"{file}: quick: expected a table [quick]")
-    if quick:
-        if overlay is None:
-            raise NoQuickFormError(file)
-        try:
-            tables = overlaid(tables, overlay)
-        except RequestError as error:
-            raise RequestError(f"{file}: {error}") from None
-    document = Document(file, tables)
-    _check_numbers_of_seeds(document, tables if not quick else overlay or {})
+    if not quick:
+        return _read_form(Document(file, tables), tables)
+    if overlay is None:
+        raise NoQuickFormError(file)
+    try:
+        document = Document(file, overlaid(tables, overlay))
+    except RequestError as error:
+        raise RequestError(f"{file}: {error}") from None
+    suite = _read_form(document, overlay)
+    _check_new_tables(document, tables, overlay, suite)
+    return suite
+
+
+def _read_form(document: Document, written: Table) -> Suite:
+    """Return the suite of a document; `written` has the keys that are written for this form."""
+    _check_numbers_of_seeds(document, written)
     return _read_suite(document)
+
+
+def _check_new_tables(document: Document, base: Table, overlay: Table, suite: Suite) -> None:
+    """Refuse a table of the quick form that changes none of the full form's and is not used.
+
+    A slip in its name would leave the full form's numbers in the quick form.
+    """
+    phases = [phase for cell in suite.cells for phase in cell.recipe.phases]
+    entries = [entry for recipe in document.table_list("recipes") for entry in recipe["phases"]]
+    used = {
+        "tasks": {phase.task.name for phase in phases},
+        "networks": {phase.network.name for phase in phases},
+        "phases": {entry if isinstance(entry, str) else entry["use"] for entry in entries},
+    }
+    for section, names in used.items():
+        before = base.get(section, {})
+        for name in overlay.get(section, {}):
+            if name not in before and name not in names:
+                raise document.error(
+                    f"quick.{section}",
+                    f"{unknown(section.removesuffix('s'), name, before)} No recipe uses it.",
+                )
 
 
 def _check_numbers_of_seeds(document: Document, written: Table) -> None:

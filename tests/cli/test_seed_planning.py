@@ -54,6 +54,9 @@ def test_the_spread_is_that_of_the_latest_run(asked, manyseeds, tiny, results):
     [
         (("--detect", "0.02"), "holds no run of 'tiny'"),
         (("--detect", "0"), "--detect 0"),
+        (("--detect", "inf", "--sd", "1"), "--detect inf"),
+        (("--detect", "nan", "--sd", "1"), "--detect nan"),
+        (("--detect", "0.1", "--sd", "inf"), "--sd inf"),
         (("--detect", "0.1", "--sd", "-1"), "--sd -1"),
         (("--detect", "0.1", "--sd", "1", "--power", "1"), "--power 1"),
         (("--detect", "0.1", "--sd", "1", "--quick"), "has no [quick] form"),

@@ -36,6 +36,13 @@ def test_so_many_seeds_suffice_and_one_fewer_does_not(effect, sd):
     assert seeds == LEAST_PAIRS or power(seeds - 1, effect, sd, 0.002) < 0.8
 
 
+@pytest.mark.parametrize("sd", [1e-3, 1e-5, 1e-8, 1e-17, 5e-324])
+def test_a_spread_that_is_next_to_nothing_needs_the_fewest_seeds(sd):
+    assert seeds_to_detect(0.1, sd, 0.01) == LEAST_PAIRS
+    assert power(LEAST_PAIRS, 0.1, sd, 0.01) == pytest.approx(1.0, abs=1e-6)
+    assert power(LEAST_PAIRS, 0.01, sd, 0.1) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_an_effect_that_is_not_beyond_the_least_one_is_never_shown():
     assert seeds_to_detect(0.002, 0.01, 0.002) == math.inf
     assert seeds_to_detect(0.0020001, 0.01, 0.002) == math.inf

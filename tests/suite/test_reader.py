@@ -89,3 +89,25 @@ def test_a_quick_form_changes_claims_by_name():
     with pytest.raises(RequestError) as refused:
         parse_suite(TINY + more.replace("transfer_helps", "tranfser"), "tiny.toml", quick=True)
     assert str(refused.value).startswith("tiny.toml: quick.claims: unknown claim 'tranfser'")
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("[quick.tasks.tarjet]\nvalid = 9", "quick.tasks: unknown task 'tarjet'. Did you mean"),
+        ("[quick.networks.n]\nhidden = [2]", "quick.networks: unknown network 'n'."),
+        ("[quick.phases.scrach]\nepochs = 1", "quick.phases: unknown phase 'scrach'. Did you"),
+    ],
+)  # fmt: skip
+def test_a_table_of_the_quick_form_that_changes_nothing_is_refused(table, problem):
+    parse_suite(f"{TINY}{table}\n", "tiny.toml")
+    with pytest.raises(RequestError) as refused:
+        parse_suite(f"{TINY}{table}\n", "tiny.toml", quick=True)
+    assert str(refused.value).startswith(f"tiny.toml: {problem}")
+
+
+def test_a_quick_form_may_have_networks_and_phases_of_its_own():
+    small = '[quick.networks.n]\nhidden = [2]\noutput = { units = 1, activation = "logistic" }\n'
+    text = f'{TINY}{small}[quick.phases.scratch]\nnetwork = "n"\n'
+    (phase,) = parse_suite(text, "tiny.toml", quick=True).recipe("scratch", "").phases
+    assert [layer.units for layer in phase.network.dense()] == [2, 1]
