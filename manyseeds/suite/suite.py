@@ -115,6 +115,8 @@ class Suite(Model):
         for cell in self.cells:
             recipes.setdefault(cell.recipe.name, []).append(cell.recipe)
         check_distinct("recipes", recipes)
+        if len({(cell.recipe.name, cell.case) for cell in self.cells}) < len(self.cells):
+            raise ValueError("a recipe is there twice in one case")
         check_distinct("claims", [claim.name for claim in self.claims])
         for claim in self.claims:
             try:

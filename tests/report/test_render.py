@@ -120,6 +120,16 @@ def test_every_link_of_the_markdown_is_there(small, name):
     assert [link for link in links if not (small[0] / link).is_file()] == []
 
 
+def test_the_provenance_in_markdown_is_a_list_of_lists(small):
+    text = (small[0] / "small.md").read_text(encoding="utf-8")
+    listed = text[text.index("## Provenance") :]
+    for lines in (
+        "* cpu\n  * name: An Example CPU\n  * cores: 2\n",
+        "    * threads: 2\n    * switches\n      * deterministic: yes\n      * tf32: no\n",
+    ):
+        assert lines in f"{listed}\n"
+
+
 def test_drawings_carry_no_date_and_no_place(small):
     for path in small[0].rglob("*.svg"):
         text = path.read_text(encoding="utf-8")

@@ -3,12 +3,14 @@
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.statistics.scores import measured
 from manyseeds.suite.claims import ClaimMetric, metric_range
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.recorded import recorded_metrics
+from manyseeds.suite.suite import Suite
 from tests.suite.tiny_suite import TINY, mistake
 
 PAIR = 'treatment = "transfer"\nbaseline = "scratch"\nleast_effect = 0.01'
@@ -70,6 +72,12 @@ def test_two_predictions_of_one_recipe_can_be_compared():
     assert suite.claims[0].compared() == ("scratch", "scratch")
 
 
+def test_a_recipe_is_there_once_in_each_case():
+    suite = parse_suite(TINY, "tiny.toml")
+    with pytest.raises(ValidationError, match="a recipe is there twice in one case"):
+        Suite(**dict(suite) | {"cells": (*suite.cells, suite.cells[0])})
+
+
 def test_claims_with_one_name_are_refused():
     again = TINY[TINY.index("[[claims]]") :]
     assert mistake(("[[claims]]", f"{again}[[claims]]")) == (
@@ -96,34 +104,55 @@ def test_the_range_of_a_metric(metric, least, largest):
     assert metric_range(metric) == (least, largest)
 
 
-DIAGNOSED = ("rate = 0.01", "rate = 0.01\ndiagnostics = true")
-DROPOUT = ("[8, 8]", '[8, 8]\nafter = [{ name = "dropout", rate = 0.1 }]')
-SAMPLED = ('"scratch"\nphases', '"scratch"\nmonte_carlo = { name = "mc_dropout" }\nphases')
-REGRESSION = ('activation = "logistic"', 'activation = "linear"')
-KINDS = {
-    "plain": [],
-    "split varied": [("lanes = 2", 'lanes = 2\nvaried = ["init", "split"]')],
-    "diagnostics": [DIAGNOSED],
-    "diagnostics of a linear network": [('activation = "selu"\n', ""), DIAGNOSED],
-    "Monte Carlo": [DROPOUT, SAMPLED],
-    "regression": [REGRESSION, ("lanes = 2", 'lanes = 2\nprimary = "test_loss"')],
-    "Monte Carlo of a regression": [REGRESSION, DROPOUT, SAMPLED],
-}
+KINDS = """
+[networks.linear]
+hidden = [8]
+output = { units = 1, activation = "logistic" }
+[networks.dropped]
+hidden = [8]
+after = [{ name = "dropout", rate = 0.1 }]
+output = { units = 1, activation = "logistic" }
+[networks.number]
+hidden = [8]
+after = [{ name = "dropout", rate = 0.1 }]
+output = { units = 1, activation = "linear" }
+[[recipes]]
+name = "diagnosed"
+phases = [{ use = "scratch", diagnostics = true }]
+[[recipes]]
+name = "diagnosed_linear"
+phases = [{ use = "scratch", network = "linear", diagnostics = true }]
+[[recipes]]
+name = "diagnosed_early"
+phases = [{ use = "scratch", diagnostics = true }, { use = "scratch", name = "b", reuse = "all" }]
+[[recipes]]
+name = "sampled"
+phases = [{ use = "scratch", network = "dropped" }]
+monte_carlo = { name = "mc_dropout", samples = 2 }
+[[recipes]]
+name = "number"
+phases = [{ use = "scratch", network = "number" }]
+[[recipes]]
+name = "sampled_number"
+phases = [{ use = "scratch", network = "number" }]
+monte_carlo = { name = "mc_dropout", samples = 2 }
+"""
+"""Recipes that record different metrics."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("varied", ['["init"]', '["init", "split"]'])
 def test_the_metrics_known_beforehand_are_those_that_training_records(
-    kind, tiny, manyseeds, tmp_path
+    varied, tiny, manyseeds, tmp_path
 ):
-    claims = TINY[TINY.index("[[claims]]") :]
-    path, results = tiny((claims, ""), *KINDS[kind]), tmp_path / "results"
-    answer = manyseeds(
-        "run", path, "--backend", "numpy", "--recipe", "scratch", "--seeds", 2,
-        "--results", results, "--json",
-    )  # fmt: skip
+    claims, results = TINY[TINY.index("[[claims]]") :], tmp_path / "results"
+    path = tiny((claims, KINDS), ("seeds = 3\n", f"seeds = 2\nvaried = {varied}\n"))
+    answer = manyseeds("run", path, "--backend", "numpy", "--results", results, "--json")
     assert answer.status == 0, answer.err
     ledger = Ledger.open(results / answer.json["rows"][0]["run"])
     records = ledger.records()
     records["generalisation_gap"] = measured(records, "generalisation_gap")
-    recorded = {name for name in get_args(ClaimMetric) if records[name].notna().all()}
-    assert recorded == recorded_metrics(ledger.suite.recipe("scratch", ""), ledger.suite.varied)
+    for name in ledger.suite.recipes():
+        rows = records[records["recipe"] == name]
+        recorded = {metric for metric in get_args(ClaimMetric) if rows[metric].notna().all()}
+        known = recorded_metrics(ledger.suite.recipe(name, ""), ledger.suite.varied)
+        assert recorded == known, name
