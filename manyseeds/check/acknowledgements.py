@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from manyseeds.check.findings import Finding
 from manyseeds.check.rows import RowPattern
-from manyseeds.errors import RequestError, RunError
+from manyseeds.errors import RequestError, RunError, file_failure
 from manyseeds.model import Model
 from manyseeds.toml_text import parse_toml, read_text
 
@@ -53,7 +53,7 @@ def read_acknowledgements(path: Path) -> tuple[Acknowledgement, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+        raise RunError(file_failure("read", path, error)) from error
     except ValueError as error:
         raise RequestError(f"{path} is not TOML: {error}") from error
     tables = _tables(path, document)

@@ -21,15 +21,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from numpy.typing import NDArray
 
 from manyseeds.check.entry_archives import group_of, read_member, write_archive
 from manyseeds.check.rows import Layer, Row
-from manyseeds.errors import RequestError, RunError
+from manyseeds.errors import RequestError, RunError, explained, file_failure
 from manyseeds.ledger.atomic_write import append_line, write_atomically
+from manyseeds.ledger.locking import locked
 
 _LOCK_TIMEOUT = 60
+_ELSEWHERE = "choose another --baseline folder"
 """Seconds to wait for another acceptance: each takes a few."""
 
 
@@ -105,8 +107,10 @@ class Baseline:
         path = self.folder / self._index.archives[group_of(row)]
         try:
             content = read_member(path, row)
+        except FileNotFoundError as error:
+            raise RunError(_damaged(path, "cannot be read: it is not there")) from error
         except OSError as error:
-            raise RunError(_damaged(path, f"cannot be read: {error.strerror or error}")) from error
+            raise RunError(file_failure("read", path, error)) from error
         except ValueError as error:
             raise RunError(_damaged(path, f"is damaged at {row}: {error}")) from error
         if hashlib.sha256(content).hexdigest() != checksum:
@@ -129,7 +133,7 @@ class Baseline:
             raise RequestError('give a reason: manyseeds baseline --accept --because "…"')
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.folder / ".lock", timeout=_LOCK_TIMEOUT) as lock:
+            with locked(self.folder, _LOCK_TIMEOUT) as lock_file:
                 try:
                     # Another acceptance may have finished since this baseline was opened.
                     self._index = _read_index(self.folder)
@@ -137,14 +141,14 @@ class Baseline:
                 finally:
                     # While it is held: whoever waits for a removed file starts again.
                     with suppress(OSError):
-                        Path(lock.lock_file).unlink()
+                        lock_file.unlink()
         except Timeout as error:
             raise RunError(
                 f"{self.folder} has been locked for {_LOCK_TIMEOUT} s: is another acceptance "
                 "running?"
             ) from error
         except OSError as error:
-            raise RunError(f"cannot write {self.folder}: {error.strerror or error}") from error
+            raise RunError(file_failure("write", self.folder, error, _ELSEWHERE)) from error
 
     def _replace(
         self, entries: Sequence[BaselineEntry], because: str, dropped: Sequence[Row]
@@ -212,14 +216,16 @@ def _read_index(folder: Path) -> _Index:
     if not path.exists():
         return _Index({}, {})
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        with explained("read", path):
+            text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
         entries, archives = document["entries"], dict(document["archives"])
         checksums = {Row.parse(name): checksum for name, checksum in entries.items()}
         if missing := {group_of(row) for row in checksums} - set(archives):
             raise ValueError(f"no archive of {', '.join(sorted(missing))}")
         if stray := [name for name in archives.values() if not _is_inside(folder, name)]:
             raise ValueError(f"{stray[0]!r} leads out of the folder")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(_damaged(path, f"cannot be read: {error}")) from error
     return _Index(archives, checksums)
 

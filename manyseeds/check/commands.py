@@ -17,7 +17,7 @@ from manyseeds.check.package_versions import merged, text_of
 from manyseeds.check.report import CheckReport
 from manyseeds.check.rows import LAYERS, Row, RowPattern
 from manyseeds.check.scope import CheckRequest, scope_of
-from manyseeds.errors import RequestError, RunError
+from manyseeds.errors import RequestError, explained
 from manyseeds.ledger.runs import chosen_ledgers
 from manyseeds.presentation.command_result import Outcome
 from manyseeds.processes.calls import called
@@ -131,16 +131,15 @@ def write_report(
     RunError
         A file cannot be written.
     """
-    try:
-        if markdown:
+    if markdown:
+        with explained("write", markdown, "choose another --markdown file"):
             markdown.write_text(report.markdown(), encoding="utf-8")
-        if junit:
+    if junit:
+        with explained("write", junit, "choose another --junit file"):
             junit.write_text(report.junit(), encoding="utf-8")
-        if figures:
+    if figures:
+        with explained("write to", figures, "choose another --figures folder"):
             _draw(report, figures)
-    except OSError as error:
-        file = error.filename or "the report"
-        raise RunError(f"cannot write {file}: {error.strerror or error}") from error
 
 
 def _draw(report: CheckReport, folder: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from manyseeds.execution.program_count import most_programs
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.ledger.write_errors import resume_command
 from manyseeds.presentation.command_result import Outcome
 from manyseeds.suite.suite import Suite
 
@@ -37,7 +38,7 @@ def delivered_table(targets: Sequence[Ledger]) -> Outcome:
                 "Rows diverged although their recipe does not expect it: lower the rate, or set "
                 "expect_divergence = true in the suite"
                 if set(counts.index) <= {"ok", "diverged"}
-                else f"Train the rest with: manyseeds run --resume {ledger.folder.name}"
+                else f"Train the rest with: {resume_command(ledger.folder)}"
             )
             notes.append(f"{ledger.folder.name} is incomplete: {counted}. {remedy}")
         notes += _compiled(ledger, suite, records)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -31,20 +36,51 @@ app.command()(doctor)
 
 
 def main() -> None:
-    """Run the command line; errors made on purpose are shown without a traceback."""
-    from manyseeds.errors import ManyseedsError, printable
+    """Run the command line; errors made on purpose, and the system's, are shown in a sentence."""
+    from manyseeds.errors import ManyseedsError, file_failure
     from manyseeds.presentation.streams import take_any_character
     from manyseeds.processes.system import check_system
 
     try:
         check_system()
         take_any_character()
-        app()
+        with _notices():
+            app()
     except ManyseedsError as error:
-        typer.secho(printable(f"manyseeds: {error}"), err=True, fg=typer.colors.RED)
+        _show(str(error))
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if not isinstance(error.filename, str):  # not about a file: a fault of manyseeds
+            raise
+        _show(file_failure("use", Path(error.filename), error))
+        sys.exit(1)
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """Show every `Notice` as one line, without the place in the code where it was given."""
+    from manyseeds.errors import Notice
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Notice)
+        otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, Notice):
+                _show(str(message), typer.colors.YELLOW)
+            else:
+                otherwise(message, category, *place)
+
+        warnings.showwarning = show
+        yield
+
+
+def _show(line: str, colour: str = typer.colors.RED) -> None:
+    from manyseeds.errors import printable
+
+    typer.secho(printable(f"manyseeds: {line}"), err=True, fg=colour)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class ParityOptions:
 def parity(options: ParityOptions) -> None:
     """Follow recipes step by step in float64 on every backend and compare."""
     from manyseeds.conformance import parity_report
+    from manyseeds.errors import explained
 
     report = parity_report(
         options.backend or (),
@@ -49,7 +50,9 @@ def parity(options: ParityOptions) -> None:
         device=options.device.value,
     )
     if options.markdown:
-        options.markdown.write_text(report.markdown(), encoding="utf-8")
+        with explained("write", options.markdown, "choose another --markdown file"):
+            options.markdown.write_text(report.markdown(), encoding="utf-8")
     if options.junit:
-        options.junit.write_text(report.junit(), encoding="utf-8")
+        with explained("write", options.junit, "choose another --junit file"):
+            options.junit.write_text(report.junit(), encoding="utf-8")
     finish(report, options.as_json)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from manyseeds.backend.settings import Settings
 from manyseeds.errors import RunError
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
+from manyseeds.ledger.write_errors import explained_writes, resume_command
 from manyseeds.processes.framing import Message
 from manyseeds.processes.limits import with_remedy
 from manyseeds.processes.worker_process import Event, Inbox, Worker
@@ -106,13 +106,14 @@ class Workers:
         A new worker reports later that it is ready.
         """
         log = log_of(ledger, backend)
-        log.parent.mkdir(exist_ok=True)
         worker = self._open.get(backend)
         if worker and not worker.fits(ledger.plan):
             self.stop(backend)
             worker = None
-        if worker is None:
-            worker = self._open[backend] = self._started(ledger, backend, log)
+        with explained_writes(ledger.folder):
+            log.parent.mkdir(exist_ok=True)
+            if worker is None:
+                worker = self._open[backend] = self._started(ledger, backend, log)
         worker.take_up(ledger, log)
         return worker
 
@@ -121,8 +122,7 @@ class Workers:
             return BackendWorker.start(ledger.plan, backend, log, self._inbox)
         except RunError as error:
             raise RunError(
-                f"{error}. Then continue with: manyseeds run --resume "
-                f"{quote(ledger.folder.name)} --results {quote(str(ledger.folder.parent))}"
+                f"{error}. Then continue with: {resume_command(ledger.folder)}"
             ) from error
 
     def stop(self, backend: str) -> None:

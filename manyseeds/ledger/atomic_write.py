@@ -5,12 +5,18 @@ A file written in this way is complete or absent, even after a power cut.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import IO, Any
 
-_UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
-"""Error numbers of file systems that cannot flush a folder."""
+_NO_FLUSH = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""Error numbers of file systems that cannot flush a file."""
+
+_LOST = {errno.EIO, errno.ENOSPC, errno.EDQUOT}
+"""Error numbers of a folder's flush after which its entries may be lost; others mean that the file
+system cannot flush a folder, or opens none."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -25,11 +31,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            _flush(file)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a disk that has become read-only
+            temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
 
@@ -44,22 +50,29 @@ def append_line(path: Path, line: str) -> None:
     """
     with path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
-        file.flush()
+        _flush(file)
+
+
+def _flush(file: IO[Any]) -> None:
+    """Flush a file's content to disk where its file system can do that."""
+    file.flush()
+    try:
         os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
 
 
 def _flush_folder(folder: Path) -> None:
     """Flush a folder's entries to disk where its file system can do that."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        if error.errno in _UNSUPPORTED:  # Windows opens no folders
-            return
-        raise
+    except OSError:  # the file is in its place all the same
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno in _LOST:
             raise
     finally:
         os.close(descriptor)

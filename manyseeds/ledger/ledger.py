@@ -19,6 +19,7 @@ ever disappears.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -26,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from manyseeds.errors import RequestError, RunError
+from manyseeds.errors import RequestError, RunError, explained
 from manyseeds.ledger.atomic_write import write_atomically
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.planned_suite import planned_suite
 from manyseeds.ledger.schemas import RECORD_SCHEMA, ROW_KEY, Rows
 from manyseeds.ledger.tables import Tables, write_rows
+from manyseeds.ledger.write_errors import explained_writes, locked_for_writing, resume_command
 from manyseeds.suite.suite import Suite
 
 
@@ -57,18 +58,20 @@ class Ledger:
             The folder cannot be written to.
         """
         folder = results / plan.run
-        with _write_errors(folder):
+        with explained("write to", folder, "choose another --results folder"):
             results.mkdir(parents=True, exist_ok=True)
             try:
                 folder.mkdir()
             except FileExistsError:
                 raise RequestError(
                     f"{folder} exists already: a run never writes into another run's folder. "
-                    f"Resume that run with --resume {plan.run}, or choose another --results folder."
+                    f"Continue that run with: {resume_command(folder)}, or choose another "
+                    "--results folder."
                 ) from None
-            for name in ("records", "curves", "diagnostics", "checkpoints"):
-                (folder / name).mkdir()
-            write_atomically(folder / "plan.json", plan.model_dump_json(indent=1).encode())
+            with _removed_on_failure(folder):
+                for name in ("records", "curves", "diagnostics", "checkpoints"):
+                    (folder / name).mkdir()
+                write_atomically(folder / "plan.json", plan.model_dump_json(indent=1).encode())
         return cls(folder)
 
     @classmethod
@@ -82,7 +85,9 @@ class Ledger:
         RunError
             The plan is damaged.
         """
-        if not (folder / "plan.json").is_file():
+        with explained("read", folder):
+            is_run = (folder / "plan.json").is_file()
+        if not is_run:
             raise RequestError(
                 f"{folder} is not a run: it has no plan.json. A run is a folder that "
                 "`manyseeds run` made in its --results folder."
@@ -96,7 +101,8 @@ class Ledger:
         """The run's plan, read once."""
         path = self.folder / "plan.json"
         try:
-            return Plan.model_validate_json(path.read_bytes())
+            with explained("read", path):
+                return Plan.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise RunError(f"{path} is damaged: {error.errors()[0]['msg']}") from None
 
@@ -112,27 +118,20 @@ class Ledger:
         Raises
         ------
         RequestError
-            Another process is writing to the run.
+            Another process is writing to the run, or the lock belongs to somebody else.
+        RunError
+            The folder cannot be written to.
         """
-        lock = FileLock(self.folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RequestError(
-                f"{self.folder} is being written by another process: wait for it to end, or "
-                "start a new run, which has its own folder."
-            ) from None
-        try:
+        with locked_for_writing(self.folder):
             yield
-        finally:
-            lock.release()
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
         """One entry for each session, that is each time the run was started or resumed."""
         path = self.folder / "provenance.json"
         try:
-            sessions: Any = json.loads(path.read_bytes()) if path.exists() else []
+            with explained("read", path):
+                sessions: Any = json.loads(path.read_bytes()) if path.exists() else []
         except ValueError as error:
             raise RunError(f"{path} is damaged: {error}") from None
         if not isinstance(sessions, list):
@@ -142,14 +141,14 @@ class Ledger:
     def write_provenance(self, sessions: Sequence[Mapping[str, Any]]) -> None:
         """Replace the provenance with these sessions."""
         text = json.dumps(list(sessions), indent=1, sort_keys=True)
-        with _write_errors(self.folder):
+        with explained_writes(self.folder):
             write_atomically(self.folder / "provenance.json", text.encode())
 
     def append(self, job: int, records: Rows, curves: Rows = (), diagnostics: Rows = ()) -> None:
         """Write a job's curves and diagnostics, then its records, which make the job delivered."""
         attempt = records[0]["attempt"]
         name = f"{job:05d}-{attempt:02d}.parquet"
-        with _write_errors(self.folder):
+        with explained_writes(self.folder):
             if curves:
                 write_rows(self.folder / "curves" / name, curves, "curves")
             if diagnostics:
@@ -212,12 +211,10 @@ def _last_attempts(records: pd.DataFrame) -> pd.DataFrame:
 
 
 @contextmanager
-def _write_errors(folder: Path) -> Iterator[None]:
-    """Turn a failed write into a `RunError` that says how to continue the run."""
+def _removed_on_failure(folder: Path) -> Iterator[None]:
+    """Remove a folder that was made just now if it cannot be filled."""
     try:
         yield
-    except OSError as error:
-        raise RunError(
-            f"cannot write to {folder}: {error.strerror or error}. Nothing recorded so far is "
-            f"lost: make room, then continue with --resume {folder.name}."
-        ) from error
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manyseeds.errors import RequestError, RunError
+from manyseeds.errors import RequestError, RunError, explained
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.schemas import SCHEMAS
 from manyseeds.ledger.tables import Tables, loose_files, packed_file, read_table, write_table
+from manyseeds.ledger.write_errors import resume_command
 
 DELIVERED = ("ok", "diverged")
 
@@ -34,15 +35,12 @@ def pack(ledger: Ledger) -> tuple[int, int]:
             counted = ", ".join(f"{count} {name}" for name, count in missing.items())
             raise RequestError(
                 f"{ledger.folder} is not complete ({counted}): only a run with nothing left to "
-                f"train can be packed. Train the rest with: manyseeds run --resume "
-                f"{ledger.folder.name} --results {ledger.folder.parent}"
+                f"train can be packed. Train the rest with: {resume_command(ledger.folder)}"
             )
         before = len(list(_files(ledger.folder)))
-        try:
+        with explained("pack", ledger.folder):
             _write_packed(ledger.folder)
             _remove_loose(ledger.folder)
-        except OSError as error:
-            raise RunError(f"cannot pack {ledger.folder}: {error.strerror or error}") from error
     return before, len(list(_files(ledger.folder)))
 
 

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from manyseeds.errors import RequestError, unknown
+from manyseeds.errors import Notice, RequestError, RunError, explained, unknown
 from manyseeds.ledger.ledger import Ledger
+from manyseeds.ledger.schemas import SCHEMAS
 
 
 def ledgers(results: Path) -> list[Ledger]:
-    """Return the ledgers of all runs in a results folder, sorted by name."""
-    return [Ledger.open(path.parent) for path in sorted(results.glob("*/plan.json"))]
+    """Return the ledgers of all runs in a results folder, sorted by name.
+
+    A run whose files may not be read, such as a colleague's, is left out, with a `Notice`.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be read, or a run in it is damaged.
+    """
+    readable = []
+    for folder in _run_folders(results):
+        try:
+            _check_readable(folder)
+        except RunError as error:
+            warnings.warn(f"run {folder.name!r} is left out: {error}", Notice, stacklevel=2)
+        else:
+            readable.append(Ledger.open(folder))
+    return readable
 
 
 def open_run(name: str, results: Path) -> Ledger:
@@ -28,23 +47,58 @@ def open_run(name: str, results: Path) -> Ledger:
     ------
     RequestError
         There is no such run; the message suggests the nearest name.
+    RunError
+        The run cannot be read.
     """
     for folder in (results / name, Path(name)):
-        if (folder / "plan.json").is_file():
+        with explained("read", folder):
+            is_run = _is_run(folder)
+        if is_run:
             return Ledger.open(folder)
-    known = [path.parent.name for path in results.glob("*/plan.json")]
+    known = [folder.name for folder in _run_folders(results)]
     raise RequestError(f"{results}: {unknown('run', name, known)}")
 
 
 def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
-    """Return the ledgers of these runs, by name or folder; of all runs if none is named.
+    """Return the ledgers of these runs, by name or folder; of all readable runs if none is named.
 
     Raises
     ------
     RequestError
         A run does not exist, or the results folder has none.
+    RunError
+        A run or the results folder cannot be read.
     """
     chosen = [open_run(name, results) for name in runs] or ledgers(results)
     if not chosen:
         raise RequestError(f"{results} has no runs: make one with `manyseeds run`")
     return chosen
+
+
+def _run_folders(results: Path) -> Iterator[Path]:
+    """Yield the folders of all runs, sorted by name; one that may not be entered counts as a run.
+
+    `glob` would say nothing of it, and find nothing in a results folder that may not be read.
+    """
+    with explained("read", results):
+        folders = sorted(results.iterdir()) if results.exists() else []
+    for folder in folders:
+        try:
+            if folder.is_dir() and _is_run(folder):
+                yield folder
+        except OSError:
+            yield folder
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "plan.json").is_file()
+
+
+def _check_readable(folder: Path) -> None:
+    """Raise a `RunError` if a file of a run may not be read."""
+    for place in (folder, *(folder / kind for kind in SCHEMAS)):
+        with explained("read", place), contextlib.suppress(FileNotFoundError):  # no such kind
+            for file in sorted(place.iterdir()):
+                if file.suffix in {".json", ".parquet"} and not file.name.startswith("."):
+                    with explained("read", file):
+                        file.open("rb").close()

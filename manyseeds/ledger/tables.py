@@ -6,6 +6,7 @@ one file per kind of table, for instance `records.parquet`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manyseeds.errors import RunError
+from manyseeds.errors import RunError, explained, file_failure
 from manyseeds.ledger.atomic_write import write_atomically
 from manyseeds.ledger.schemas import SCHEMAS, Kind
 
@@ -43,7 +44,8 @@ class Tables:
     def files(self, kind: Kind) -> list[Path]:
         """Return the files of a kind: the packed file if there is one, else those of the jobs."""
         packed = packed_file(self._folder, kind)
-        return [packed] if packed.exists() else loose_files(self._folder, kind)
+        with explained("read", self._folder):
+            return [packed] if packed.exists() else loose_files(self._folder, kind)
 
     def table(self, kind: Kind) -> pa.Table:
         """Return all rows of a kind, in the order of the jobs."""
@@ -68,7 +70,10 @@ def packed_file(folder: Path, kind: Kind) -> Path:
 
 def loose_files(folder: Path, kind: Kind) -> list[Path]:
     """Return the files of a kind that jobs have written, in the order of the jobs."""
-    return sorted((folder / kind).glob("*.parquet"))
+    # Not `glob`: of a folder that may not be read it finds nothing, and the rows would be missing.
+    with explained("read", folder / kind), contextlib.suppress(FileNotFoundError):
+        return sorted(path for path in (folder / kind).iterdir() if path.match("[!.]*.parquet"))
+    return []
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], kind: Kind) -> None:
@@ -103,6 +108,8 @@ def read_table(path: Path, kind: Kind) -> pa.Table:
         if stray := [field.name for field in table.schema if field not in list(SCHEMAS[kind])]:
             raise pa.ArrowInvalid(f"unknown columns {', '.join(map(repr, stray))}")
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:  # the file may be as good as ever
+            raise RunError(file_failure("read", path, error)) from error
         remedy = PACKED_REMEDY if path.parent.name != kind else REMEDIES[kind]
         raise RunError(f"{path} is damaged ({error}). {remedy}") from None
     return table

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from manyseeds.errors import RequestError, RunError, unknown
+from manyseeds.errors import RequestError, explained, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.presentation.theme import RenderedFigure
 from manyseeds.processes.calls import mapped
@@ -240,10 +240,6 @@ def _remove_others(folder: Path, files: Mapping[str, bytes], formats: Sequence[s
                 path.unlink()
 
 
-@contextmanager
-def _explained(out: Path) -> Iterator[None]:
+def _explained(out: Path) -> AbstractContextManager[None]:
     """Turn an error of the file system into a `RunError`."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"cannot write the report to {out}: {error.strerror or error}") from error
+    return explained("write the report to", out, "choose another --out folder")
