@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import psutil
 
 from manyseeds.backend.processor import processor
 from manyseeds.datasets import dataset
+from manyseeds.ledger.clone import commit_of
 
 _PACKAGES = ("manyseeds", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "scikit-learn")
 
@@ -28,6 +28,7 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
     datasets
         The names of the data sets that the session trains on.
     """
+    commit = commit_of(Path(__file__).parents[2])
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": ["manyseeds", *map(_portable, sys.argv[1:])],
@@ -37,8 +38,9 @@ def session(datasets: Iterable[str]) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "versions": _versions(),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": _dirty(),
+        "commit": commit.name,
+        "dirty": commit.dirty,
+        **({"commit_unknown": commit.unknown} if commit.unknown else {}),
         "datasets": {name: dict(dataset(name).sha256) for name in sorted(set(datasets))},
         "backends": {},
     }
@@ -59,23 +61,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-def _dirty() -> bool | None:
-    """Return whether the clone has uncommitted changes of code or suites; None outside a clone."""
-    changes = _git("status", "--porcelain", "--", "manyseeds", "backends", "suites")
-    return None if changes is None else bool(changes)
-
-
-def _git(*arguments: str) -> str | None:
-    """Return git's output about the clone this package runs from, or None outside a clone."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return answer.stdout.strip()

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from manyseeds.ledger import provenance
+from manyseeds.ledger.clone import Commit
 from manyseeds.ledger.provenance import session
 
 
@@ -30,3 +32,12 @@ def test_a_session_names_machine_versions_and_data():
     assert found["versions"]["numpy"]
     assert list(found["datasets"]) == ["digits"]
     assert all(len(digest) == 64 for digest in found["datasets"]["digits"].values())
+
+
+def test_a_session_says_why_its_commit_is_unknown(monkeypatch):
+    monkeypatch.setattr(provenance, "commit_of", lambda _: Commit(None, None, "git is away"))
+    found = session([])
+    assert (found["commit"], found["dirty"]) == (None, None)
+    assert found["commit_unknown"] == "git is away"
+    monkeypatch.setattr(provenance, "commit_of", lambda _: Commit("4f1d", False))
+    assert "commit_unknown" not in session([])
