@@ -88,7 +88,7 @@ def compiled_folder() -> Path | None:
     if named == "off":
         return None
     if named:
-        return Path(named).absolute()
+        return Path(os.path.expanduser(named)).absolute()  # shells leave a "~" within quotes
     try:
         cache = Path(pooch.os_cache("manyseeds"))
     except RuntimeError:  # no home

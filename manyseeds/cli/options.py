@@ -20,6 +20,7 @@ Hello seed
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
@@ -46,10 +47,19 @@ class PrecisionName(StrEnum):
     float64 = "float64"
 
 
+def _home_folder(path: Path) -> Path:
+    """Return a path in which "~" stands for the user's folder, which shells leave in a variable."""
+    return Path(os.path.expanduser(path))
+
+
 Results = Annotated[
     Path,
     typer.Option(
-        "--results", help="Folder of the runs.", metavar="DIR", envvar="MANYSEEDS_RESULTS"
+        "--results",
+        help="Folder of the runs.",
+        metavar="DIR",
+        envvar="MANYSEEDS_RESULTS",
+        callback=_home_folder,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

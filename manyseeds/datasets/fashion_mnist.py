@@ -19,6 +19,7 @@ SOURCE = Source(
         idx.TEST_IMAGES: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         idx.TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
+    layouts=("FashionMNIST/raw", "fashion_mnist"),
 )
 
 CLASSES = (

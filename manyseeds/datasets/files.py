@@ -10,13 +10,15 @@ import gzip
 import hashlib
 import lzma
 import os
+import re
+import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manyseeds.errors import RequestError
+from manyseeds.errors import Notice, RequestError, file_failure
 
 FOLDER_VARIABLE = "MANYSEEDS_DATA"
 DEBIAN = Path("/usr/share/datasets")
@@ -53,24 +55,32 @@ def verified(where: str, content: bytes, sha256: str, remedy: str) -> bytes:
     RequestError
         The file cannot be decompressed, or its content has another SHA-256.
     """
+    problem = _problem(content, sha256)
+    if problem:
+        raise RequestError(f"{where} is damaged or the wrong file: {problem}. {remedy}")
+    return decompress(content)
+
+
+def _problem(content: bytes, sha256: str) -> str:
+    """Return why content is not the expected one; "" if it is."""
     try:
         plain = decompress(content)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        problem = f"it cannot be decompressed ({error})"
-    else:
-        digest = hashlib.sha256(plain).hexdigest()
-        if digest == sha256:
-            return plain
-        problem = f"the SHA-256 of its decompressed content should be {sha256} but is {digest}"
-    raise RequestError(f"{where} is damaged or the wrong file: {problem}. {remedy}")
+        return f"it cannot be decompressed ({error})"
+    digest = hashlib.sha256(plain).hexdigest()
+    if digest == sha256:
+        return ""
+    return f"the SHA-256 of its decompressed content should be {sha256} but is {digest}"
 
 
 @dataclass(frozen=True)
 class Source:
     """The places that the files of a data set can come from.
 
-    A file, plain or as `.gz`, is looked for in `$MANYSEEDS_DATA/<name>`, `$MANYSEEDS_DATA`,
-    Debian's folder and the cache of earlier downloads, in this order, and then downloaded.
+    A file, plain or compressed, is looked for in `$MANYSEEDS_DATA/<name>`, in the folders of other
+    programs below `$MANYSEEDS_DATA`, in `$MANYSEEDS_DATA` itself, Debian's folder, Keras's folder
+    and the cache of earlier downloads, in this order, and then downloaded. A file of the right name
+    with another content, such as that of a similar data set, is passed over with a `Notice`.
 
     Attributes
     ----------
@@ -82,12 +92,15 @@ class Source:
         The Debian package of the data set; None if there is none.
     sha256
         SHA-256 of every file's decompressed content, by the file's name.
+    layouts
+        Folders that other programs make for this data set below the folder of all their data.
     """
 
     name: str
     address: str
     package: str | None
     sha256: Mapping[str, str]
+    layouts: tuple[str, ...] = ()
 
     def content(self, file: str) -> bytes:
         """Return the decompressed and checked content of a file.
@@ -95,17 +108,37 @@ class Source:
         Raises
         ------
         RequestError
-            The file on this machine is not the right one, or there is none and it cannot be
-            downloaded.
+            No file on this machine is the right one, and it cannot be downloaded.
         """
-        return self._read(file, self._find(file) or self._download(file))
+        passed_over: list[str] = []
+        for path in self._candidates(file):
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                passed_over.append(file_failure("read", path, error).rstrip("."))
+                continue
+            if problem := _problem(content, self.sha256[file]):
+                passed_over.append(f"{path} is damaged or the wrong file: {problem}")
+                continue
+            break
+        else:
+            content = self._downloaded(file, passed_over)
+        if passed_over:
+            notice = f"data set {self.name!r} is complete, but these files were passed over: "
+            warnings.warn(notice + "; ".join(passed_over), Notice, stacklevel=2)
+        return decompress(content)
 
     def folders(self) -> Iterator[Path]:
         """Yield the folders that are searched, in order; the last is the cache."""
         if chosen := os.environ.get(FOLDER_VARIABLE):
-            yield Path(chosen) / self.name
-            yield Path(chosen)
+            root = _home_folder(chosen)
+            yield root / self.name
+            yield from (root / layout for layout in self.layouts)
+            yield from (root, root / "raw")
         yield DEBIAN / self.name
+        keras = _home_folder(os.environ.get("KERAS_HOME") or "~/.keras")
+        if keras.is_absolute():  # else the user has no home
+            yield keras / "datasets" / self.name
         if cache := self._cache():
             yield cache
 
@@ -119,28 +152,29 @@ class Source:
             return None
         return cache / self.name if cache.is_absolute() else None
 
-    def _find(self, file: str) -> Path | None:
-        candidates = (folder / name for folder in self.folders() for name in (file, f"{file}.gz"))
-        # Path.is_file raises on a folder without permission to read; os.path.isfile does not.
-        return next((path for path in candidates if os.path.isfile(path)), None)
+    def _candidates(self, file: str) -> Iterator[Path]:
+        """Yield the files on this machine that may be the one, by their names."""
+        for folder in self.folders():
+            for name in _names(file):
+                # Path.is_file raises on a folder without permission; os.path.isfile does not.
+                if os.path.isfile(path := folder / name):
+                    yield path
 
-    def _read(self, file: str, path: Path) -> bytes:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RequestError(
-                f"{path} of data set {self.name!r} cannot be read: {error}"
-            ) from error
-        remedy = f"Remove it, or put {file} of data set {self.name!r} in its place."
-        return verified(str(path), content, self.sha256[file], remedy)
+    def _downloaded(self, file: str, passed_over: Sequence[str]) -> bytes:
+        """Download a file into the cache, in place of one that is damaged, and return its content.
 
-    def _download(self, file: str) -> Path:
+        Raises
+        ------
+        RequestError
+            It cannot be downloaded; the message names the files that were `passed_over`.
+        """
         import pooch
 
-        cache, packed = self._cache(), f"{file}.gz"
+        address, cache = f"{self.address}{file}.gz", self._cache()
         if cache is None:
             no_home = OSError("you have no home to keep it in")
-            raise RequestError(self._not_obtained(file, no_home))
+            raise RequestError(self._not_obtained(file, passed_over, no_home))
+        cached = cache / f"{file}.gz"
 
         def download(url: str, partial: Any, fetcher: Any) -> None:
             # Checked here, before pooch moves the partial file into the cache.
@@ -148,18 +182,27 @@ class Source:
             remedy = f"The server sent something else: try again later, or {self._remedy()}."
             verified(url, Path(partial).read_bytes(), self.sha256[file], remedy)
 
-        fetcher = pooch.create(path=cache, base_url=self.address, registry={packed: None})
+        # pooch downloads no file that is there already: a damaged one is replaced afterwards.
+        name = f"{cached.name}.new" if cached.exists() else cached.name
+        fetcher = pooch.create(
+            path=cache, base_url=self.address, registry={name: None}, urls={name: address}
+        )
         try:
-            return Path(fetcher.fetch(packed, downloader=download))
+            downloaded = Path(fetcher.fetch(name, downloader=download))
+            if downloaded != cached:
+                downloaded.replace(cached)
+            return cached.read_bytes()
         except OSError as error:  # requests' exceptions are among them
-            raise RequestError(self._not_obtained(file, error)) from error
+            raise RequestError(self._not_obtained(file, passed_over, error)) from error
 
-    def _not_obtained(self, file: str, error: OSError) -> str:
+    def _not_obtained(self, file: str, passed_over: Sequence[str], error: OSError) -> str:
+        seen = f"Passed over: {'; '.join(passed_over)}. No other" if passed_over else "No"
         searched = ", ".join(map(str, self.folders()))
         return (
-            f"data set {self.name!r} is not on this machine: neither {file} nor {file}.gz is in "
-            f"{searched}; and {self.address}{file}.gz could not be downloaded ({error}). "
-            f"To get it, {self._remedy()}; or run once with access to the network."
+            f"data set {self.name!r} is not on this machine. {seen} {file} (plain, .gz or .xz) is "
+            f"in {searched}; and {self.address}{file}.gz could not be "
+            f"downloaded ({error}). To get it, {self._remedy()}; or run once with access to the "
+            "network."
         )
 
     def _remedy(self) -> str:
@@ -167,3 +210,18 @@ class Source:
             f"set {FOLDER_VARIABLE} to a folder that has {', '.join(self.sha256)} (plain or .gz)"
         )
         return f"run apt-get install {self.package}; or {folder}" if self.package else folder
+
+
+def _names(file: str) -> Iterator[str]:
+    """Yield the names under which a file is distributed, plain and compressed.
+
+    Some mirrors write a dot before "idx3-ubyte"; some archives unpack each file into a folder of
+    its own name.
+    """
+    for plain in dict.fromkeys((file, re.sub(r"-(idx\d-ubyte)$", r".\1", file))):
+        yield from (plain, f"{plain}.gz", f"{plain}.xz", f"{plain}/{plain}", f"{plain}/{file}")
+
+
+def _home_folder(path: str) -> Path:
+    """Return a path in which "~" stands for the user's folder, as in a shell."""
+    return Path(os.path.expanduser(path))

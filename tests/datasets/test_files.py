@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import lzma
 import socket
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pooch
 import pytest
 
 from manyseeds.datasets import files
+from manyseeds.datasets.fashion_mnist import SOURCE as FASHION_MNIST
 from manyseeds.datasets.files import Source
-from manyseeds.errors import RequestError
+from manyseeds.datasets.mnist import SOURCE as MNIST
+from manyseeds.errors import Notice, RequestError
 
 CONTENT = b"the content of the file" * 100
 SOURCE = Source(
@@ -19,14 +23,17 @@ SOURCE = Source(
     address="http://data.example/letters/",
     package="dataset-letters",
     sha256={"letters-idx": hashlib.sha256(CONTENT).hexdigest()},
+    layouts=("Letters/raw",),
 )
+LABELS = replace(SOURCE, sha256={"letters-idx1-ubyte": SOURCE.sha256["letters-idx"]})
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """Three empty roots in place of this machine's folders."""
-    roots = {name: tmp_path / name for name in ("chosen", "debian", "cache")}
+    """Four empty roots in place of this machine's folders."""
+    roots = {name: tmp_path / name for name in ("chosen", "debian", "cache", "keras")}
     monkeypatch.setenv("MANYSEEDS_DATA", str(roots["chosen"]))
+    monkeypatch.setenv("KERAS_HOME", str(roots["keras"]))
     monkeypatch.setattr(files, "DEBIAN", roots["debian"])
     monkeypatch.setattr(pooch, "os_cache", lambda project: roots["cache"] / project)
     return roots
@@ -84,19 +91,72 @@ def test_a_repacked_archive_is_the_same_file(places):
 def test_folders_are_searched_in_the_documented_order(places):
     expected = [
         places["chosen"] / "letters",
+        places["chosen"] / "Letters" / "raw",
         places["chosen"],
+        places["chosen"] / "raw",
         places["debian"] / "letters",
+        places["keras"] / "datasets" / "letters",
         places["cache"] / "manyseeds" / "letters",
     ]
     assert list(SOURCE.folders()) == expected
-    # A damaged file in an earlier folder is reported, although later ones are good.
     for folder in reversed(expected):
         put(folder / "letters-idx", CONTENT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert SOURCE.content("letters-idx") == CONTENT
+        # It would be passed over, with a notice, if it were looked at before the others.
+        (folder / "letters-idx").write_bytes(b"wrong")
+
+
+def test_a_similar_data_set_in_an_earlier_folder_is_passed_over_and_said(places):
+    """As MNIST's files, which have the names of Fashion-MNIST's."""
+    similar = put(places["chosen"] / "letters-idx", b"other letters")
+    broken = put(places["debian"] / "letters" / "letters-idx.gz", b"\x1f\x8bnot gzip")
+    put(places["cache"] / "manyseeds" / "letters" / "letters-idx.gz", CONTENT)
+    with pytest.warns(Notice, match="data set 'letters'") as notices:
         assert SOURCE.content("letters-idx") == CONTENT
-        broken = put(folder / "letters-idx", b"broken")
-        with pytest.raises(RequestError) as caught:
-            SOURCE.content("letters-idx")
-        assert str(caught.value).startswith(str(broken))
+    (notice,) = [str(notice.message) for notice in notices]
+    digest, wanted = hashlib.sha256(b"other letters").hexdigest(), SOURCE.sha256["letters-idx"]
+    assert f"{similar} is damaged or the wrong file: the SHA-256 of its" in notice
+    assert f"should be {wanted} but is {digest}" in notice
+    assert f"{broken} is damaged or the wrong file: it cannot be decompressed" in notice
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "letters.idx",
+        "letters.idx.gz",
+        "letters-idx.xz",
+        "letters-idx/letters-idx",
+        "letters.idx/letters-idx",
+        "letters/letters.idx",
+        "Letters/raw/letters-idx",
+        "raw/letters-idx.gz",
+    ],
+)
+def test_the_names_and_folders_of_other_programs_are_known(places, name):
+    put(places["chosen"] / name.replace("idx", "idx1-ubyte"), CONTENT)
+    assert LABELS.content("letters-idx1-ubyte") == CONTENT
+
+
+def test_keras_s_folder_is_searched(places):
+    put(places["keras"] / "datasets" / "letters" / "letters-idx.gz", gzip.compress(CONTENT))
+    assert SOURCE.content("letters-idx") == CONTENT
+
+
+def test_a_tilde_in_the_variable_stands_for_the_home_folder(places, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MANYSEEDS_DATA", "~/data")
+    put(tmp_path / "home" / "data" / "letters-idx", CONTENT)
+    assert SOURCE.content("letters-idx") == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"), [(FASHION_MNIST, "FashionMNIST/raw"), (MNIST, "MNIST/raw")]
+)
+def test_torchvision_s_folders_are_searched(places, source, folder):
+    assert places["chosen"] / folder in list(source.folders())
 
 
 def test_without_the_variable_the_other_folders_are_searched(places, monkeypatch):
@@ -110,10 +170,11 @@ def test_the_error_for_a_wrong_checksum_names_file_hashes_and_remedy(places):
     with pytest.raises(RequestError) as caught:
         SOURCE.content("letters-idx")
     message = str(caught.value)
-    assert str(path) in message
+    assert f"Passed over: {path} is damaged or the wrong file" in message
     assert SOURCE.sha256["letters-idx"] in message
     assert hashlib.sha256(wrong).hexdigest() in message
-    assert "Remove it" in message
+    assert "No other letters-idx (plain, .gz or .xz) is in" in message
+    assert "To get it, run apt-get install dataset-letters" in message
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
@@ -172,6 +233,22 @@ def test_a_downloaded_file_stays_in_the_cache(places, server):
     assert server["urls"] == ["http://data.example/letters/letters-idx.gz"]
     cached = places["cache"] / "manyseeds" / "letters" / "letters-idx.gz"
     assert files_below(places["cache"]) == [cached]
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(places, server):
+    cached = put(places["cache"] / "manyseeds" / "letters" / "letters-idx.gz", b"cut off")
+    server["body"] = b"<html>please log in</html>"
+    with pytest.raises(RequestError, match="The server sent something else"):
+        SOURCE.content("letters-idx")
+    assert cached.read_bytes() == b"cut off"
+    server["body"] = gzip.compress(CONTENT)
+    with pytest.warns(Notice, match="passed over"):
+        assert SOURCE.content("letters-idx") == CONTENT
+    assert files_below(places["cache"]) == [cached]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert SOURCE.content("letters-idx") == CONTENT
+    assert server["urls"] == ["http://data.example/letters/letters-idx.gz"] * 2
 
 
 @pytest.mark.parametrize(
