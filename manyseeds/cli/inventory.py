@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,6 +10,7 @@ from manyseeds.backend.discovery import absence, backend_entries
 from manyseeds.datasets import DATASETS
 from manyseeds.errors import ManyseedsError
 from manyseeds.presentation.command_result import Outcome
+from manyseeds.processes.host import cores, free_memory
 from manyseeds.suite.files import read_suite, suite_names
 from manyseeds.techniques.registry import technique_name, techniques
 
@@ -65,7 +65,8 @@ def examine() -> Outcome:
     """Return the table of `manyseeds doctor`: whether everything a run needs is there."""
     rows: list[tuple[str, str, str]] = [
         ("python", "ok", sys.version.split()[0]),
-        ("cores", "ok", str(os.cpu_count())),
+        ("cores", "ok", str(cores())),
+        ("free memory", "ok", f"{free_memory() / 2**30:.1f} GiB"),
     ]
     for name, entry in backend_entries().items():
         reason = absence(entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,6 +70,12 @@ class RunOptions:
     resume: Annotated[
         str | None, typer.Option("--resume", help="Continue this run.", metavar="RUN")
     ] = None
+    other_versions: Annotated[
+        bool,
+        typer.Option(
+            "--other-versions", help="Continue it also under other versions of its frameworks."
+        ),
+    ] = False
     as_json: AsJson = False
 
     def request(self) -> TrainingRequest:
@@ -81,6 +88,7 @@ class RunOptions:
             quick=self.quick,
             results=self.results,
             resume=self.resume,
+            other_versions=self.other_versions,
             timeout=self.timeout,
             options=self._options(),
         )
@@ -101,8 +109,20 @@ class RunOptions:
             tf32=self.tf32,
             threads=self.threads,
             beside=self.beside,
-            memory=None if self.memory is None else int(self.memory * 2**30),
+            memory=self._memory_bytes(),
         )
+
+    def _memory_bytes(self) -> int | None:
+        from manyseeds.errors import RequestError
+
+        if self.memory is None:
+            return None
+        size = self.memory * 2**30
+        if not 1 <= size < math.inf:  # also refuses what is not a number
+            raise RequestError(
+                f"--memory {self.memory:g}: expected the GiB that a cohort may use, more than 0"
+            )
+        return int(size)
 
 
 @takes(RunOptions)

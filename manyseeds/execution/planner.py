@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
-
 from manyseeds.backend.discovery import absence, backend_entries, backend_entry
 from manyseeds.backend.settings import Device
 from manyseeds.datasets import dataset
@@ -19,7 +17,7 @@ from manyseeds.execution.memory import lanes_that_fit
 from manyseeds.execution.request import Options
 from manyseeds.ledger.plan import Job, Mode, Plan, Unsupported
 from manyseeds.limits import MOST_ROWS
-from manyseeds.processes.host import cores
+from manyseeds.processes.host import cores, free_memory
 from manyseeds.suite.files import SuiteFile, suites_folder
 from manyseeds.suite.recipe import Phase, Recipe, check_reuse
 from manyseeds.suite.suite import Cell, Suite
@@ -233,9 +231,7 @@ def _memory_budget(options: Options, backends: Sequence[str], beside: int) -> in
 def _free_memory(backends: Sequence[str], device: Device) -> int:
     """Return the free bytes of the devices that hold the lanes: the least over the backends."""
     on_accelerators = [backend_entry(name).free_memory(device) for name in backends]
-    return min(
-        int(psutil.virtual_memory().available) if free is None else free for free in on_accelerators
-    )
+    return min(free_memory() if free is None else free for free in on_accelerators)
 
 
 def _place(path: Path) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
+
+from manyseeds.processes.cgroups import cpu_limit, memory_left
 
 _CLEAR = Path("/proc/self/clear_refs")
 _MAPPINGS = Path("/proc/self/maps")
@@ -16,17 +20,33 @@ _MOST_MAPPINGS = Path("/proc/sys/vm/max_map_count")
 
 
 def cores() -> int:
-    """Return how many cores this process may use; all of them, if the system does not say."""
+    """Return how many cores this process may use; all of them, if the system does not say.
+
+    A container's share of the processor's time counts in whole cores, rounded up.
+    """
+    allowed = len(_own_cores())
+    share = cpu_limit()
+    return allowed if share is None else max(1, min(allowed, math.ceil(share)))
+
+
+def free_memory() -> int:
+    """Return the bytes this process may still take: what is free, or what its container allows."""
+    free = int(psutil.virtual_memory().available)
+    left = memory_left()
+    return free if left is None else min(free, left)
+
+
+def _own_cores() -> Collection[int]:
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)
 
 
 def idle_cores(seconds: float = 1.0) -> int:
     """Return how many of these cores are idle, measured over some seconds; at least one."""
     used = psutil.cpu_percent(seconds, percpu=True)
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(used))
-    return max(1, round(sum(1 - used[core] / 100 for core in mine if core < len(used))))
+    idle = round(sum(1 - used[core] / 100 for core in _own_cores() if core < len(used)))
+    return max(1, min(idle, cores()))
 
 
 def forget_peak_memory() -> None:

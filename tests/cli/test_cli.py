@@ -1,6 +1,7 @@
 """The command line: what it imports, what it prints, how it ends."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -168,3 +169,63 @@ def test_json_has_no_infinity():
     outcome = Outcome("t", ("a", "b"), ((float("inf"), float("nan")), (1.5, None)))
     text = json.dumps(outcome.as_json(), allow_nan=False)
     assert json.loads(text)["rows"] == [{"a": "inf", "b": "nan"}, {"a": 1.5, "b": None}]
+
+
+@pytest.mark.parametrize("memory", ["-1", "0", "nan", "inf", "1e-12"])
+def test_memory_is_refused_in_the_unit_in_which_it_is_asked_for(manyseeds, tiny, tmp_path, memory):
+    answer = manyseeds("run", tiny(), "--memory", memory, "--results", tmp_path / "results")
+    assert answer.status == 2
+    assert f"--memory {float(memory):g}: expected the GiB that a cohort may use" in answer.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_tilde_in_the_results_folder_stands_for_the_home_folder(
+    manyseeds, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MANYSEEDS_RESULTS", "~/my results")
+    monkeypatch.chdir(tmp_path)
+    answer = manyseeds("run", tiny(), "--backend", "numpy", "--recipe", "scratch")
+    assert answer.status == 0
+    assert len(list((tmp_path / "home" / "my results").iterdir())) == 1
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_notice_is_one_line_without_a_place_in_the_code(manyseeds, tmp_path, monkeypatch):
+    import warnings
+
+    from manyseeds.cli import inventory
+    from manyseeds.errors import Notice
+
+    def listing(_kind):
+        warnings.warn("run 'theirs' is left out", Notice, stacklevel=1)
+        warnings.warn("run 'theirs' is left out", Notice, stacklevel=1)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(inventory, "listing", listing)
+    assert manyseeds("list", "suites").err == "manyseeds: run 'theirs' is left out\n" * 2
+
+
+def test_an_error_of_the_system_about_a_file_ends_in_a_sentence(manyseeds, tmp_path):
+    name = "x" * 300 + ".toml"
+    answer = manyseeds("run", tmp_path / name, "--results", tmp_path / "results")
+    assert answer.status in (1, 2)
+    assert "File name too long. The path is too long" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_the_rest_of_a_run_is_trained_by_the_command_that_is_shown(
+    manyseeds, tiny, tmp_path, monkeypatch
+):
+    results = tmp_path / "my results"
+    monkeypatch.setenv("MANYSEEDS_NUMPY_FAULT", "raise:scratch:0")
+    answer = manyseeds(
+        "run", tiny(), "--backend", "numpy", "--recipe", "scratch", "--results", results
+    )
+    monkeypatch.delenv("MANYSEEDS_NUMPY_FAULT")
+    assert answer.status == 1
+    shown = " ".join((answer.out + answer.err).split()).split("Train the rest with: ")[1]
+    words = shlex.split(shown)[:6]
+    assert words[:3] == ["manyseeds", "run", "--resume"]
+    assert words[4:] == ["--results", str(results)]
+    assert manyseeds(*words[1:]).status == 0

@@ -188,7 +188,7 @@ def test_every_backend_trains_every_row_and_naming_one_twice_changes_nothing(pla
         ({"seeds": 0}, "--seeds 0: expected at least 1"),
         ({"lanes": 0}, "--lanes 0: expected at least 1"),
         ({"threads": 0}, "--threads 0: expected at least 1"),
-        ({"memory": 0}, "--memory 0: expected at least 1"),
+        ({"memory": 0}, "memory = 0: expected at least 1 byte"),
         ({"solo": -1}, "--solo -1: expected 0 or more"),
         ({"seeds": 10**9}, "--seeds 1000000000: expected at most 100000"),
         ({"lanes": 10**9}, "--lanes 1000000000: expected at most 100000"),

@@ -4,9 +4,18 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 
-from manyseeds.processes.host import forget_peak_memory, mapped_files, peak_memory
+from manyseeds.processes import host
+from manyseeds.processes.host import (
+    cores,
+    forget_peak_memory,
+    free_memory,
+    idle_cores,
+    mapped_files,
+    peak_memory,
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone forgets a peak")
@@ -42,3 +51,23 @@ def test_mapped_files_are_told_apart_from_own_memory(tmp_path):
     assert mapped.sum() == 0
     assert mapped_files() - before > 24 << 20
     assert own.sum() == 4 << 20
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(None, 4), (0.5, 1), (1.0, 1), (1.5, 2), (4.0, 4), (64.0, 4)]
+)
+def test_a_container_s_share_of_the_cores_counts(monkeypatch, share, expected):
+    monkeypatch.setattr(host.os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(host, "cpu_limit", lambda: share)
+    monkeypatch.setattr(psutil, "cpu_percent", lambda *_, **__: [0.0] * 8)
+    assert cores() == idle_cores(0) == expected
+
+
+def test_free_memory_is_what_the_machine_and_the_container_both_allow(monkeypatch):
+    class Machine:
+        available = 1000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Machine)
+    for left, expected in ((None, 1000), (2000, 1000), (10, 10), (0, 0)):
+        monkeypatch.setattr(host, "memory_left", lambda left=left: left)
+        assert free_memory() == expected
