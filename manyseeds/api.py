@@ -24,6 +24,7 @@ def run(
     quick: bool = False,
     results: Path = RESULTS,
     resume: str | None = None,
+    other_versions: bool = False,
     timeout: float | None = None,
     options: Options | None = None,
 ) -> pd.DataFrame:
@@ -39,6 +40,8 @@ def run(
         Folder in which each run gets a folder.
     resume
         A run to continue, instead of suites.
+    other_versions
+        Continue it also under other versions of its frameworks.
     timeout
         Seconds without an epoch after which a job is abandoned.
     options
@@ -49,6 +52,7 @@ def run(
         quick=quick,
         results=results,
         resume=resume,
+        other_versions=other_versions,
         timeout=timeout,
         options=options or Options(),
     )

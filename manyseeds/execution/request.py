@@ -46,13 +46,15 @@ class Options:
     memory: int | None = None
 
     def __post_init__(self) -> None:
-        for key in ("seeds", "lanes", "threads", "beside", "memory"):
+        for key in ("seeds", "lanes", "threads", "beside"):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise RequestError(f"--{key} {value}: expected at least 1")
         for key in ("seeds", "lanes", "solo"):
             if (getattr(self, key) or 0) > MOST_SEEDS:
                 raise RequestError(f"--{key} {getattr(self, key)}: expected at most {MOST_SEEDS}")
+        if self.memory is not None and self.memory < 1:  # --memory is in GiB, and checked before
+            raise RequestError(f"memory = {self.memory}: expected at least 1 byte")
         if self.solo is not None and self.solo < 0:
             raise RequestError(f"--solo {self.solo}: expected 0 or more")
         if self.beside > 1 and self.device != "cpu":
@@ -83,6 +85,8 @@ class TrainingRequest:
         Folder in which each run gets a folder.
     resume
         A run to continue as planned, instead of suites.
+    other_versions
+        Whether to continue a run also under other versions than those of its earlier rows.
     timeout
         Seconds without an epoch after which a job is abandoned.
     options
@@ -94,6 +98,7 @@ class TrainingRequest:
     quick: bool = False
     results: Path = Path("results")
     resume: str | None = None
+    other_versions: bool = False
     timeout: float | None = None
     options: Options = Options()
 
@@ -104,7 +109,9 @@ class TrainingRequest:
         if self.resume is not None and is_new:
             raise RequestError(
                 "--resume continues a run as planned: give no suite with it, and no option "
-                "but --timeout, --results and --json"
+                "but --other-versions, --timeout, --results and --json"
             )
+        if self.other_versions and self.resume is None:
+            raise RequestError("--other-versions is for a run to continue: name it with --resume")
         if self.everything and self.suites:
             raise RequestError("--all trains every suite: give no suite with it")

@@ -6,6 +6,7 @@ of its job are `failed` or `timed_out`, with the reason.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,17 +15,22 @@ from typing import Any
 from manyseeds.errors import RequestError
 from manyseeds.execution.dispatcher import Dispatcher, Observer
 from manyseeds.execution.records import diagnostics_rows, unfinished_rows
+from manyseeds.execution.sessions import Sessions
 from manyseeds.execution.workers import Workers
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
-from manyseeds.ledger.provenance import session
 from manyseeds.ledger.schemas import ROW_KEY
 from manyseeds.processes.framing import Message
 from manyseeds.suite.suite import Suite
 
 
 def run(
-    ledger: Ledger, observer: Observer, workers: Workers, *, timeout: float | None = None
+    ledger: Ledger,
+    observer: Observer,
+    workers: Workers,
+    *,
+    timeout: float | None = None,
+    other_versions: bool = False,
 ) -> None:
     """Train every promised row that is not `ok` or `diverged` yet.
 
@@ -38,13 +44,19 @@ def run(
         The worker processes, which stay open for another run.
     timeout
         Seconds a job may go without finishing an epoch; then its rows are `timed_out`.
+    other_versions
+        Whether to train also under other versions than those of the run's earlier rows.
+
+    Raises
+    ------
+    RequestError
+        Earlier rows were trained under other versions, and `other_versions` is false.
     """
     with ledger.writing():
         plan = ledger.plan
         suite = ledger.suite
         datasets = {p.task.dataset for c in suite.cells for p in c.recipe.phases}
-        sessions = [*ledger.provenance, session(datasets)]
-        ledger.write_provenance(sessions)
+        sessions = Sessions(ledger, datasets, other_versions=other_versions)
         recorder = _Recorder(ledger, plan, suite, observer, sessions)
         Dispatcher(
             ledger,
@@ -68,8 +80,10 @@ def outstanding(ledger: Ledger) -> list[Job]:
 
 
 def _clear(folder: Path) -> None:
+    """Remove the checkpoints, which nothing needs any more."""
     for path in folder.glob("*.npz"):
-        path.unlink()
+        with contextlib.suppress(OSError):  # a disk that became read-only; every row is recorded
+            path.unlink()
 
 
 class _Recorder:
@@ -81,7 +95,7 @@ class _Recorder:
         plan: Plan,
         suite: Suite,
         observer: Observer,
-        sessions: list[dict[str, Any]],
+        sessions: Sessions,
     ) -> None:
         self.ledger = ledger
         self.suite = suite
@@ -98,10 +112,7 @@ class _Recorder:
 
     def opened(self, backend: str, environment: Mapping[str, Any]) -> None:
         """Record the environment of a backend, unless it is recorded already."""
-        environments = self.sessions[-1]["backends"]
-        if environments.get(backend) != environment:
-            environments[backend] = environment
-            self.ledger.write_provenance(self.sessions)
+        if self.sessions.open(backend, environment):
             self.observer.opened(backend, environment)
 
     def ended(self, job: Job, answer: Message) -> None:
@@ -114,9 +125,12 @@ class _Recorder:
             status = answer.get("status", "failed")
             records = unfinished_rows(self.suite, job, attempt, status, answer["reason"])
             curves, diagnostics = [], []
+            self.sessions.save()  # a backend that did not open has recorded nothing
+        records = [{**record, "session": self.sessions.number} for record in records]
         self.ledger.append(job.id, records, curves, diagnostics)
         statuses = Counter(str(record["status"]) for record in records)
-        reasons = [record["reason"] for record in records if record["reason"]]
+        worst = sorted(records, key=lambda record: record["status"] == "ok")
+        reasons = [record["reason"] for record in worst if record["reason"]]
         self.observer.ended(job, statuses, reasons[0] if reasons else "")
 
 

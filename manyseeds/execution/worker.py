@@ -11,6 +11,7 @@ import os
 import signal
 import traceback
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 from manyseeds.backend.discovery import backend_entry
@@ -159,8 +160,11 @@ class JobTrainer:
         return State.start(len(lanes))
 
     def _checkpoint(self, recipe: Recipe, phases: int, lanes: Lanes) -> Path:
+        environment = self.backend.describe()
         identity = {
-            "backend": self.backend.describe().backend,
+            "backend": environment.backend,
+            # What other versions have trained is another state.
+            "versions": {"manyseeds": version("manyseeds"), **environment.versions},
             "prefix": recipe.prefix(phases),
             "settings": asdict(self.settings),
             "lanes": [seeds.as_dict() for seeds in lanes.seeds],

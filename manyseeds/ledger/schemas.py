@@ -13,7 +13,16 @@ _TEXT = ("suite", "recipe", "case", "backend", "mode", "vary", "recipe_sha256", 
 
 _SEEDS = ("seed", "seed_init", "seed_order", "seed_dropout", "seed_augment", "seed_split")
 
-_COUNTS = ("job", "attempt", "lanes", "epochs", "best_epoch", "compilations", "peak_memory_bytes")
+_COUNTS = (
+    "job",
+    "attempt",
+    "session",
+    "lanes",
+    "epochs",
+    "best_epoch",
+    "compilations",
+    "peak_memory_bytes",
+)
 
 METRICS = (
     *("train_loss", "train_penalty", "fitted_loss", "fitted_accuracy"),
@@ -34,7 +43,9 @@ RECORD_SCHEMA = pa.schema(
 )
 """Columns of a record.
 
-`job` and `lanes` identify the cohort in which a row was trained. Accuracies are shares in [0, 1].
+`job` and `lanes` identify the cohort in which a row was trained; `session` is the number, from 1,
+of the entry in the provenance under whose versions it was trained, and null in runs that are older
+than this column. Accuracies are shares in [0, 1].
 
 Seconds are those of the whole cohort (divide by `lanes` for the share of one seed):
 `seconds_train` and `seconds_evaluate` of the phases trained in this job, `seconds_compile` of

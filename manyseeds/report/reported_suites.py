@@ -1,10 +1,10 @@
 """The runs that a page is about.
 
 A page is about one suite in one form, full or quick, and shows the run of that form whose name
-sorts last. Other runs with the same suite text (SHA-256), form and settings are joined to it: if
-several of them recorded a row, the record of the last run counts, whatever its status, as with
-attempts within a run. The rule sees names and settings, never results. All other runs of the suite
-are listed with their differences.
+sorts last. Other runs with the same suite text (SHA-256), form, settings and versions are joined to
+it: if several of them recorded a row, the record of the last run counts, whatever its status, as
+with attempts within a run. The rule sees names, settings and versions, never results. All other
+runs of the suite are listed with their differences.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from manyseeds.backend.settings import Settings
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import ROW_KEY
+from manyseeds.ledger.versions import Versions, trained_versions, version_changes
+from manyseeds.presentation.wording import backend_name
 from manyseeds.report.suite_changes import changes
 from manyseeds.suite.suite import Suite
 
@@ -40,6 +42,8 @@ class SuiteRun:
         Whether the page shows the run.
     differences
         How it differs from the run that the page shows; empty for runs that are joined.
+    versions
+        By backend: the versions under which its rows were trained.
     """
 
     plan: Plan
@@ -47,6 +51,7 @@ class SuiteRun:
     provenance: Sequence[Mapping[str, Any]]
     used: bool
     differences: tuple[str, ...]
+    versions: Mapping[str, Versions]
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def _forms(name: str, ledgers: list[Ledger]) -> Iterator[ReportedSuite]:
 
 def _suite_form(label: str, chosen: Ledger, ledgers: list[Ledger]) -> ReportedSuite:
     """Return the suite in the form of the chosen run; `ledgers` are all of its runs, by name."""
-    runs = tuple(_run(ledger, chosen.plan) for ledger in ledgers)
+    runs = _runs(chosen, ledgers)
     joined = {run.plan.run: ledger for run, ledger in zip(runs, ledgers, strict=True) if run.used}
     return ReportedSuite(
         label=label,
@@ -127,9 +132,31 @@ def _suite_form(label: str, chosen: Ledger, ledgers: list[Ledger]) -> ReportedSu
     )
 
 
-def _run(ledger: Ledger, chosen: Plan) -> SuiteRun:
-    differences = tuple(_differences(ledger.plan, chosen))
-    return SuiteRun(ledger.plan, ledger.records(), ledger.provenance, not differences, differences)
+def _runs(chosen: Ledger, ledgers: list[Ledger]) -> tuple[SuiteRun, ...]:
+    """Return all runs, by name; from the last one back, those that fit the chosen one are used.
+
+    A run without rows of a backend says nothing about its versions: an earlier one then does.
+    """
+    runs: list[SuiteRun] = []
+    versions: dict[str, Versions] = {}
+    for ledger in reversed(ledgers):
+        records, sessions = ledger.records(), ledger.provenance
+        own = trained_versions(sessions, records)
+        differences = (*_differences(ledger.plan, chosen.plan), *_other_versions(own, versions))
+        if not differences:
+            versions = {**own, **versions}
+        runs.append(SuiteRun(ledger.plan, records, sessions, not differences, differences, own))
+    return tuple(reversed(runs))
+
+
+def _other_versions(own: Mapping[str, Versions], here: Mapping[str, Versions]) -> list[str]:
+    """Return, by backend, the packages that a run has in other versions than the runs used."""
+    return [
+        f"other versions in {backend_name(backend)}: {'; '.join(changes)}"
+        for backend, versions in own.items()
+        if backend in here
+        and (changes := list(version_changes(versions, here[backend], word="here")))
+    ]
 
 
 def _differences(plan: Plan, chosen: Plan) -> list[str]:

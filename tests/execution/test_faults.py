@@ -23,7 +23,7 @@ from manyseeds.ledger.schemas import ROW_KEY
 from manyseeds.processes import host
 
 VOLATILE = ["seconds_train", "seconds_evaluate", "seconds_compile", "seconds_shared"]
-VOLATILE += ["peak_memory_bytes", "attempt", "compilations"]
+VOLATILE += ["peak_memory_bytes", "attempt", "session", "compilations"]
 RECIPES = ("scratch", "transfer", "never_freeze")
 
 

@@ -19,6 +19,7 @@ from manyseeds.check.rows import Row
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import METRICS
+from manyseeds.ledger.versions import latest_versions, trained_versions
 from manyseeds.statistics.scores import GROUP, ScoreTable, groups, ordinary
 from manyseeds.statistics.summary import STATUSES
 from manyseeds.suite.claims import Calibration, ClaimMetric, Difference, Share
@@ -51,10 +52,14 @@ def entries_of(ledger: Ledger) -> list[BaselineEntry]:
         The ledger is damaged.
     """
     plan = ledger.plan
+    records, sessions = ledger.records(), ledger.provenance
+    trained = trained_versions(sessions, records)
+    versions = {b: trained.get(b) or latest_versions(sessions, b) or {} for b in plan.backends()}
     conditions = {
-        backend: _conditions(plan, ledger.provenance, backend) for backend in plan.backends()
+        backend: {**_conditions(plan, sessions, backend), "versions": versions[backend]}
+        for backend in plan.backends()
     }
-    return entries_from(ledger.records(), ledger.suite, conditions)
+    return entries_from(records, ledger.suite, conditions)
 
 
 def entries_from(
@@ -150,9 +155,7 @@ def _conditions(plan: Plan, sessions: list[dict[str, Any]], backend: str) -> dic
     opened = [entry for entry in sessions if backend in entry.get("backends", {})]
     session = opened[-1] if opened else {}
     environment = session.get("backends", {}).get(backend, {})
-    own = {k: v for k, v in session.get("versions", {}).items() if k in ("manyseeds", "numpy")}
     return {
-        "versions": {**own, **environment.get("versions", {})},
         "device": environment.get("device", plan.device),
         "machine": environment.get("device_name") or session.get("processor", ""),
         "platform": session.get("platform", ""),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manyseeds.ledger.versions import mixed
+from manyseeds.presentation.wording import backend_name
 from manyseeds.report.reported_suites import ReportedSuite, SuiteRun
 
 _HASH = 12
@@ -24,6 +26,7 @@ class RunView:
     promised: str
     ok: str
     differences: tuple[str, ...]
+    """Differences from the run that the page shows, and versions that are mixed in the run."""
 
 
 def run_views(reported: ReportedSuite) -> tuple[RunView, ...]:
@@ -57,8 +60,19 @@ def _view(run: SuiteRun) -> RunView:
         settings=", ".join(parts),
         promised=f"{len(run.records):,}",
         ok=f"{(run.records['status'] == 'ok').sum():,}",
-        differences=run.differences,
+        differences=(*run.differences, *_mixed_versions(run)),
     )
+
+
+def _mixed_versions(run: SuiteRun) -> Iterator[str]:
+    """Yield, by backend, the versions of a run that was resumed under others, as was asked for."""
+    for backend, versions in run.versions.items():
+        if several := mixed(versions):
+            listed = "; ".join(f"{name} {version}" for name, version in several.items())
+            yield (
+                f"resumed under other versions: its rows in {backend_name(backend)} were trained "
+                f"with {listed}"
+            )
 
 
 def _shown(value: Any) -> Any:

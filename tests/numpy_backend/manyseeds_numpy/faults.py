@@ -11,6 +11,7 @@ MANYSEEDS_NUMPY_FAULT   one or more of these, separated by spaces:
     nan:PHASE:LANE    the lane's weights become NaN as the phase starts
     slow:SECONDS      every epoch takes so much longer
     unsupported:NAME  the recipe is one this backend cannot train
+    version:NUMBER    the backend says that this is NumPy's version
 MANYSEEDS_NUMPY_TRACE   a file that gets a line "PHASE EPOCH LANES" for every epoch trained
 """
 
@@ -40,6 +41,11 @@ def _asked(kind: str) -> list[list[str]]:
 def unsupported(recipe: str) -> str | None:
     """Say why a recipe cannot be trained, if that is asked for."""
     return "a test wants it so" if [recipe] in _asked("unsupported") else None
+
+
+def version(actual: str) -> str:
+    """Return the version that is asked for, else the actual one."""
+    return next((number for (number,) in _asked("version")), actual)
 
 
 def opening() -> None:

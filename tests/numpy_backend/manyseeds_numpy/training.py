@@ -51,7 +51,7 @@ class NumpyBackend:
         """Say what this backend runs on."""
         return Environment(
             backend="numpy",
-            versions={"numpy": np.__version__},
+            versions={"numpy": faults.version(np.__version__)},
             device="cpu",
             device_name="the CPU",
             threads=self._settings.threads or 0,
