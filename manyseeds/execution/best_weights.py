@@ -48,6 +48,13 @@ class BestWeights:
         """Whether lanes end with the weights of their best epoch."""
         return self.rule is not None and self.rule.restore_best
 
+    def restored(self) -> NDArray[np.bool_]:
+        """Return which lanes end with the weights of their best epoch, [lanes].
+
+        Such a lane may have diverged after that epoch: it ends with a network as good as any.
+        """
+        return (self.saved_at > 0) & self.restores
+
     def update(self, loss: Floats, active: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Take in an epoch's validation losses and return which lanes improved, [lanes]."""
         improved = active & (loss < self.loss)

@@ -17,7 +17,7 @@ from manyseeds.backend.protocols import TrainingCohort
 from manyseeds.backend.values import EpochPlan, EpochTrace, Scores, Splits
 from manyseeds.execution.best_weights import BestWeights
 from manyseeds.execution.diagnostics import Diagnosis, diagnose, step_diagnoses
-from manyseeds.execution.state import EpochCurves, Seconds, State
+from manyseeds.execution.state import EpochCurves, Seconds, State, diverged_from
 from manyseeds.execution.timetable import Timetable, first_weights
 from manyseeds.randomness.lanes import Lanes
 from manyseeds.suite.recipe import Phase, Recipe
@@ -169,8 +169,7 @@ class _PhaseRun:
 
     def _stop_diverged(self, finite: NDArray[np.bool_], number: int) -> None:
         for lane in np.flatnonzero(~finite & ~self.stopped):
-            where = f"epoch {number}, phase {self.phase.name!r}"
-            self.diverged[lane] = f"loss not finite from {where} on"
+            self.diverged[lane] = diverged_from(self.phase.name, number)
         self.stopped |= ~finite
 
     def progress(self) -> Progress:
@@ -187,6 +186,7 @@ class _PhaseRun:
     def result(self) -> State:
         """Return the state after this phase, with the source of the phase before."""
         before, epochs = self.state, self.phase.epochs
+        restored = self.best.restored()
         after = before.after(
             self.phase,
             pruned(self.phase, self.best.merged(self.cohort.weights())),
@@ -197,7 +197,7 @@ class _PhaseRun:
             after,
             curves=(*before.curves, *self.curves),
             diagnoses=(*before.diagnoses, *self.diagnoses),
-            diverged=tuple(self.diverged),
+            diverged=tuple("" if r else d for r, d in zip(restored, self.diverged, strict=True)),
             best_epoch=self.best.epoch_or(self._epochs()),
             seconds=before.seconds + self.seconds,
         )

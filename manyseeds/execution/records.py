@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from manyseeds.backend.values import Floats
-from manyseeds.execution.state import Seconds, State
+from manyseeds.execution.state import Seconds, State, diverged_from
 from manyseeds.ledger.plan import Job
 from manyseeds.ledger.schemas import METRICS
 from manyseeds.randomness.lanes import Lanes, seeds_of
@@ -50,13 +50,14 @@ def record_rows(
         metrics = _last_curves(state, lane) | {
             n: float(values[lane]) for n, values in scores.items()
         }
-        reason = state.diverged[lane] or _not_finite(metrics)
+        diverged = state.diverged[lane] or _not_finite(metrics)
         rows.append(
             _identity(suite, job, lanes, lane)
             | dict(facts)
             | own
             | {"best_epoch": int(state.best_epoch[lane])}
-            | {"status": "diverged" if reason else "ok", "reason": reason}
+            | {"status": "diverged" if diverged else "ok"}
+            | {"reason": diverged or _restored(state, lane)}
             | {name: _or_none(metrics.get(name)) for name in METRICS}
         )
     return rows
@@ -153,6 +154,19 @@ def _last_curves(state: State, lane: int) -> dict[str, float]:
         name: float(values[name][lane])
         for name in ("train_loss", "train_penalty", "valid_loss", "valid_accuracy")
     }
+
+
+def _restored(state: State, lane: int) -> str:
+    """Return where the loss of a lane stopped being finite that is ok all the same; "" if nowhere.
+
+    Early stopping has brought back the weights of its best epoch, as Keras does.
+    """
+    for curve in state.curves:
+        values = {name: float(value[lane]) for name, value in curve.values.items()}
+        losses = (values["train_loss"], values["train_penalty"], values["valid_loss"])
+        if math.isfinite(values["rate"]) and not all(map(math.isfinite, losses)):
+            return f"{diverged_from(curve.phase, curve.epoch)}: its best weights were restored"
+    return ""
 
 
 def _not_finite(metrics: Mapping[str, float]) -> str:

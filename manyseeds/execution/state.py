@@ -37,6 +37,11 @@ class EpochCurves:
     values: Mapping[str, Floats]
 
 
+def diverged_from(phase: str, epoch: int) -> str:
+    """Return, in words, where the loss of a lane stopped being finite."""
+    return f"loss not finite from epoch {epoch}, phase {phase!r} on"
+
+
 @dataclass(frozen=True)
 class State:
     """The state of a cohort after some phases.
@@ -56,7 +61,8 @@ class State:
     diagnoses
         Diagnostics, where phases ask for them.
     diverged
-        Per lane: when its loss stopped being finite, or "".
+        Per lane: when its loss stopped being finite, or "". Also "" where early stopping has
+        brought back the weights of an earlier epoch.
     best_epoch
         Per lane: the epoch whose weights it has, counted over all phases.
     seconds

@@ -17,7 +17,9 @@ from manyseeds.execution.workers import Workers
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.runs import open_run
+from manyseeds.ledger.write_errors import resume_command
 from manyseeds.suite.files import find_suite, read_suite, suite_names, suite_text, suites_folder
+from manyseeds.suite.recipe import Phase
 from manyseeds.suite.suite import Suite
 
 
@@ -39,8 +41,7 @@ class InterruptedRunError(ManyseedsError):
         recorded = int(statuses.sum() - statuses.get("missing", 0))
         super().__init__(
             f"stopped. {recorded} of {int(statuses.sum())} trainings are recorded in "
-            f"{ledger.folder}. Continue with: manyseeds run --resume {ledger.folder.name} "
-            f"--results {ledger.folder.parent}"
+            f"{ledger.folder}. Continue with: {resume_command(ledger.folder)}"
         )
 
 
@@ -50,14 +51,15 @@ def train(request: TrainingRequest, display: Display) -> list[Ledger]:
     Raises
     ------
     RequestError
-        A suite, an option or a data set is wrong or missing; nothing has been written.
+        A suite, an option or a data set is wrong or missing; nothing has been written. Or the run
+        to continue was trained under other versions.
     InterruptedRunError
         A person stopped the training; the jobs that had ended are recorded.
     """
     targets = _targets(request, display)
     with closing(Workers()) as workers:
         for ledger in targets:
-            _train(ledger, workers, request.timeout, display)
+            _train(ledger, workers, request, display)
     return targets
 
 
@@ -93,10 +95,25 @@ def _planned(name: str, options: Options, quick: bool, data: TaskData) -> Planne
 
 
 def _load_data(suite: Suite, plan: Plan, data: TaskData) -> None:
-    """Load every data set before anything is promised, so that a missing one is reported now."""
+    """Load every data set before anything is promised, so that a missing one is reported now.
+
+    Also check what only the data can tell: whether phases are long enough.
+    """
     recipes = {suite.recipe(job.recipe, job.case) for job in plan.jobs}
-    for task in {phase.task for recipe in recipes for phase in recipe.phases}:
-        data.splits(task, plan.precision)
+    for phase in {phase for recipe in recipes for phase in recipe.phases}:
+        splits = data.splits(phase.task, plan.precision)
+        _check_length(phase, phase.task.train or len(splits.train))
+
+
+def _check_length(phase: Phase, examples: int) -> None:
+    """Raise a `RequestError` if a phase is too short for its schedule."""
+    steps, least = -(-examples // phase.batch) * phase.epochs, phase.schedule.least_steps()
+    if 0 < steps < least:
+        raise RequestError(
+            f"phase {phase.name!r}: the schedule {phase.schedule.name!r} reaches its rate from "
+            f"{least} steps on, and {phase.epochs} epochs of {examples} examples in batches of "
+            f"{phase.batch} have {steps}: train for more epochs, or in smaller batches"
+        )
 
 
 def _begun(planned: Planned, results: Path, display: Display) -> Ledger:
@@ -113,11 +130,17 @@ def _resumed(name: str, results: Path) -> Ledger:
     return ledger
 
 
-def _train(ledger: Ledger, workers: Workers, timeout: float | None, display: Display) -> None:
+def _train(ledger: Ledger, workers: Workers, request: TrainingRequest, display: Display) -> None:
     waiting = {job.id for job in outstanding(ledger)}
     done = frozenset(job.id for job in ledger.plan.jobs) - waiting
     try:
         with display.run(ledger, done) as observer:
-            run(ledger, observer, workers, timeout=timeout)
+            run(
+                ledger,
+                observer,
+                workers,
+                timeout=request.timeout,
+                other_versions=request.other_versions,
+            )
     except KeyboardInterrupt:
         raise InterruptedRunError(ledger) from None

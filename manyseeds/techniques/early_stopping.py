@@ -12,8 +12,10 @@ from manyseeds.techniques.technique import Technique
 class EarlyStopping(Technique):
     """A lane stops once its validation loss has not improved for `patience` epochs.
 
-    With `restore_best` the lane ends with the weights of its best epoch. Only validation data are
-    looked at.
+    With `restore_best` the lane ends with the weights of its best epoch, also if its loss is no
+    longer finite later: it is then ok, as a network from Keras's callbacks `EarlyStopping` and
+    `TerminateOnNaN` would be. Without, or in the first epoch, it has diverged. Only validation data
+    are looked at.
     """
 
     kind: ClassVar[str] = "regularisation"

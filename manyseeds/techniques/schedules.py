@@ -73,6 +73,10 @@ class _Schedule(Technique):
         """Return whether the schedule also changes the optimizer's momentum."""
         return False
 
+    def least_steps(self) -> int:
+        """Return the number of steps below which a phase has no step at its rate."""
+        return 1
+
 
 def _same_for_all(rates: Floats, valid_loss: Floats) -> Floats:
     """Return the rates [steps] repeated for every lane, [lanes, steps]."""
@@ -204,7 +208,7 @@ class OneCycle(_Schedule):
     Of n steps the tail has n // 10 + 1, and each half (n - tail) // 2; eta0 = eta1 / `start`. The
     tail goes from eta0 at step 2 * half towards eta0 / 1000 at step n. With `momentum`, the
     optimizer's momentum goes linearly from its own value to `momentum` and back, and keeps its own
-    value during the tail.
+    value during the tail. The rate eta1 is reached from 3 steps on: a shorter phase is refused.
     """
 
     source: ClassVar[str] = "Smith 2018; Géron 2019, ch. 11, 1cycle scheduling"
@@ -225,6 +229,10 @@ class OneCycle(_Schedule):
     def moves_momentum(self) -> bool:
         """Return whether the schedule has a lowest momentum."""
         return self.momentum is not None
+
+    def least_steps(self) -> int:
+        """Return the number of steps from which on there is one between the first and the tail."""
+        return 3
 
     def _path(self, clock: Clock, ends: float, middle: float, last: float) -> Floats:
         """Return this epoch's steps of the line from `ends` to `middle`, back, and on to `last`."""
@@ -254,6 +262,10 @@ class WarmUp(_Schedule):
     def moves_momentum(self) -> bool:
         """Return whether the schedule `then` changes the momentum."""
         return self.then.moves_momentum()
+
+    def least_steps(self) -> int:
+        """Return the number of steps that the schedule `then` needs."""
+        return self.then.least_steps()
 
 
 class RangeTest(_Schedule):

@@ -10,103 +10,23 @@ from manyseeds_numpy.training import NumpyBackend
 
 from manyseeds.backend.protocols import TrainingCohort
 from manyseeds.backend.settings import Settings
-from manyseeds.backend.values import EpochTrace, Scores, Split, Splits
+from manyseeds.backend.values import Split
 from manyseeds.execution.phase import train_phase, with_layers
 from manyseeds.execution.state import State
 from manyseeds.execution.timetable import first_weights
 from manyseeds.randomness.lanes import seeds_of
-from manyseeds.suite.recipe import Phase, Recipe, Task
 from manyseeds.techniques.early_stopping import EarlyStopping
-from manyseeds.techniques.network import Network
 from manyseeds.techniques.network_streams import initial_weights
-
-FEATURES = 6
-STREAMS = ("init", "order", "dropout")
-
-
-def make_splits(rows=40):
-    generator = np.random.default_rng(0)
-
-    def split(n):
-        inputs = generator.standard_normal((n, FEATURES))
-        return Split(inputs, (inputs[:, 0] + 0.3 * generator.standard_normal(n) > 0).astype(int))
-
-    return Splits(split(rows), split(20), split(20), key="made")
-
-
-DATA = make_splits()
-
-
-def network(name="net", units=(5, 4), dropout=False):
-    layers = [{"name": "dense", "units": n, "activation": "tanh"} for n in units]
-    if dropout:
-        layers.insert(1, {"name": "dropout", "rate": 0.5})
-    output = {"name": "dense", "units": 1, "activation": "logistic"}
-    return Network(name=name, layers=(*layers, output))
-
-
-def phase(name="train", task="task", **fields):
-    given = {"network": network(), "epochs": 3, "rate": 0.1, "batch": 16} | fields
-    return Phase(name=name, task=Task(name=task, dataset="digits"), **given)
-
-
-def recipe(*phases):
-    return Recipe(name="recipe", phases=phases)
-
-
-def trained(asked, seeds=(0, 1), data=DATA, cohort=None, varied=STREAMS):
-    """Train a recipe on NumPy in float64 and return the state after every phase."""
-    backend = NumpyBackend(Settings(precision="float64"))
-    lanes = seeds_of(seeds, varied)
-    states = [State.start(len(seeds))]
-    for part in asked.phases:
-        used = cohort or backend.cohort(part.network, data, len(seeds))
-        states.append(train_phase(used, asked, states[-1], data, lanes, lambda _: None))
-    return states
-
-
-class Scripted:
-    """A cohort whose validation losses are given; its weights are the epochs trained so far."""
-
-    def __init__(self, losses, train_loss=None):
-        self.losses = np.array(losses, dtype=float)
-        self.train_loss = train_loss
-        self.epochs = 0
-        self.asked = []
-
-    def begin(self, phase, weights):
-        self.names = list(weights)
-
-    def train(self, plan):
-        self.epochs += 1
-        self.plan = plan
-        loss = np.ones((self.losses.shape[1], plan.step_count))
-        if self.train_loss is not None:
-            loss[:, -1] = self.train_loss[self.epochs - 1]
-        return EpochTrace(loss=loss)
-
-    def evaluate(self, split, metrics, *, probabilities=False):
-        self.asked.append(split)
-        loss = self.losses[self.epochs - 1]
-        return Scores({"loss": loss, "accuracy": np.zeros_like(loss)})
-
-    def weights(self):
-        lanes = self.losses.shape[1]
-        return {name: np.full((lanes, 1), float(self.epochs)) for name in self.names}
-
-
-def scripted(losses, patience=2, restore_best=True, train_loss=None):
-    """Train with early stopping on given validation losses [epochs, lanes]."""
-    losses = np.array(losses, dtype=float)
-    rule = EarlyStopping(patience=patience, restore_best=restore_best)
-    cohort = Scripted(losses, train_loss)
-    asked = recipe(phase(epochs=len(losses), early_stopping=rule))
-    return trained(asked, range(losses.shape[1]), cohort=cohort)[-1], cohort
-
-
-def ends_with(state):
-    """Return the epoch whose weights each lane ends with, as the scripted cohort tells."""
-    return state.weights["hidden1/kernel"][:, 0].tolist()
+from tests.execution.small_training import (
+    DATA,
+    FEATURES,
+    STREAMS,
+    Scripted,
+    network,
+    phase,
+    recipe,
+    trained,
+)
 
 
 def test_the_driver_has_no_way_to_the_test_split():
@@ -135,72 +55,6 @@ def assert_same(one, two):
         assert (ours.phase, ours.epoch) == (theirs.phase, theirs.epoch)
         for name in ours.values:
             np.testing.assert_array_equal(ours.values[name], theirs.values[name])
-
-
-def test_each_lane_stops_for_itself_and_ends_with_its_best_epoch():
-    state, cohort = scripted([[3, 3], [2, 4], [2.5, 5], [2.6, 1], [0, 0.5], [0, 0.4]])
-    # Lane 0 waits for two epochs after its best, 2; what it would reach later is never seen.
-    # Lane 1 has waited for two after epoch 1 as well: it stops before its 1.
-    assert state.best_epoch.tolist() == [2, 1]
-    assert ends_with(state) == [2, 1]
-    assert cohort.epochs == 4
-    assert set(cohort.asked) == {"valid"}
-
-
-def test_a_lane_goes_on_while_it_improves_though_others_have_stopped():
-    state, cohort = scripted([[1, 9], [2, 8], [2, 7], [2, 6], [2, 5]])
-    assert state.best_epoch.tolist() == [1, 5]
-    assert ends_with(state) == [1, 5]
-    assert cohort.epochs == 5
-    valid = np.array([curve.values["valid_loss"] for curve in state.curves])
-    assert np.isfinite(valid).sum(axis=0).tolist() == [3, 5]
-
-
-def test_without_restoring_a_lane_ends_as_it_was_when_it_stopped():
-    state, _ = scripted([[1, 9], [2, 8], [2, 7], [2, 6], [2, 5]], restore_best=False)
-    assert state.best_epoch.tolist() == [3, 5]
-    assert ends_with(state) == [3, 5]
-
-
-@pytest.mark.parametrize("restore_best", [True, False])
-def test_early_stopping_leaves_a_lane_as_it_would_be_alone(restore_best):
-    rule = EarlyStopping(patience=1, restore_best=restore_best)
-    asked = recipe(phase(epochs=30, rate=1.5, early_stopping=rule))
-    seeds = range(6)
-    together = trained(asked, seeds)[-1]
-    stopped = set()
-    for lane, seed in enumerate(seeds):
-        alone = trained(asked, [seed])[-1]
-        stopped.add(len(alone.curves))
-        assert alone.best_epoch[0] == together.best_epoch[lane]
-        for name in alone.weights:
-            np.testing.assert_array_equal(alone.weights[name][0], together.weights[name][lane])
-    assert len(stopped) > 1  # they did stop at different epochs
-
-
-def test_an_equal_loss_is_no_improvement():
-    state, cohort = scripted([[1], [1], [1], [1]])
-    assert state.best_epoch.tolist() == [1]
-    assert cohort.epochs == 3
-
-
-def test_a_lane_that_diverges_is_told_apart_and_the_others_go_on():
-    state, cohort = scripted([[3, 3], [np.nan, 2], [1, 1], [0.5, 0.5]], patience=5)
-    assert state.diverged == ("loss not finite from epoch 2, phase 'train' on", "")
-    assert cohort.epochs == 4
-    assert ends_with(state) == [1, 4]  # the best before; what comes after is not looked at
-    assert state.best_epoch.tolist() == [1, 4]
-
-
-def test_an_infinite_training_loss_is_divergence_though_validation_looks_fine():
-    state, _ = scripted([[1, 1], [1, 1]], patience=9, train_loss=[[1, np.inf], [1, 1]])
-    assert state.diverged == ("", "loss not finite from epoch 1, phase 'train' on")
-
-
-def test_training_ends_when_every_lane_has_diverged():
-    state, cohort = scripted([[np.nan, 1], [1, np.inf], [1, 1]], patience=9)
-    assert cohort.epochs == 2
-    assert all(state.diverged)
 
 
 def test_a_diverging_lane_leaves_the_others_bit_for_bit():

@@ -185,6 +185,13 @@ def test_one_cycle_stays_within_its_rates_even_if_it_is_short(steps, epochs):
     assert (found <= 0.05).all()
 
 
+def test_one_cycle_reaches_its_rate_from_three_steps_on():
+    reached = [steps for steps in range(1, 40) if whole(OneCycle(), steps, 1, 0.05).max() == 0.05]
+    assert reached == list(range(OneCycle().least_steps(), 40)) == list(range(3, 40))
+    assert WarmUp(k=2, then=OneCycle()).least_steps() == 3
+    assert ConstantRate().least_steps() == 1
+
+
 def test_one_cycle_lowers_the_momentum_while_the_rate_is_high():
     cycle = OneCycle(momentum=0.85)
     found = momenta(cycle, 430, 25)
