@@ -152,8 +152,9 @@ def file_failure(action: str, path: Path, error: OSError, otherwise: str = _OTHE
 
 def reason(error: OSError) -> str:
     """Return why a file operation failed, in the system's words."""
-    known = error.errno is not None and error.errno > 0  # a library's own words can be a paragraph
-    return os.strerror(error.errno) if known else error.strerror or str(error)
+    if error.errno is not None and error.errno > 0:  # a library's own words can be a paragraph
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 @contextmanager

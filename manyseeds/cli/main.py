@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,22 @@ def _notices() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", Notice)
-        otherwise = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            if issubclass(category, Notice):
-                _show(str(message), typer.colors.YELLOW)
-            else:
-                otherwise(message, category, *place)
-
-        warnings.showwarning = show
+        warnings.showwarning = partial(_show_warning, Notice, warnings.showwarning)
         yield
+
+
+def _show_warning(
+    notice: type[Warning],
+    otherwise: Callable[..., None],
+    message: Warning | str,
+    category: type[Warning],
+    *place: Any,
+    **more: Any,
+) -> None:
+    if issubclass(category, notice):
+        _show(str(message), typer.colors.YELLOW)
+    else:
+        otherwise(message, category, *place, **more)
 
 
 def _show(line: str, colour: str = typer.colors.RED) -> None:
