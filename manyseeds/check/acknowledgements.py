@@ -13,7 +13,7 @@ from manyseeds.check.findings import Finding
 from manyseeds.check.rows import RowPattern
 from manyseeds.errors import RequestError, RunError, file_failure
 from manyseeds.model import Model
-from manyseeds.toml_text import parse_toml, read_text
+from manyseeds.model.toml_text import parse_toml, read_text
 
 
 class Acknowledgement(Model):

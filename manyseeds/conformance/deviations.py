@@ -8,7 +8,7 @@ from pydantic import Field
 
 from manyseeds.conformance.comparison import Check
 from manyseeds.model import Model
-from manyseeds.toml_text import parse_toml
+from manyseeds.model.toml_text import parse_toml
 
 
 class Deviation(Model):

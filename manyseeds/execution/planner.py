@@ -16,7 +16,7 @@ from manyseeds.errors import RequestError, unknown
 from manyseeds.execution.memory import lanes_that_fit
 from manyseeds.execution.request import Options
 from manyseeds.ledger.plan import Job, Mode, Plan, Unsupported
-from manyseeds.limits import MOST_ROWS
+from manyseeds.model.limits import MOST_ROWS
 from manyseeds.processes.host import cores, free_memory
 from manyseeds.suite.files import SuiteFile, suites_folder
 from manyseeds.suite.recipe import Phase, Recipe, check_reuse

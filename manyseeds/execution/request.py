@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manyseeds.backend.settings import Device, Precision
 from manyseeds.errors import RequestError, unknown
-from manyseeds.limits import MOST_SEEDS
+from manyseeds.model.limits import MOST_SEEDS
 from manyseeds.randomness.streams import STREAMS, Stream
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from manyseeds.toml_text import NotTomlError, parse_toml
+from manyseeds.model.toml_text import NotTomlError, parse_toml
 
 _SHOWN = 12
 """Keys listed; the rest is counted."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from manyseeds.model import Model, frozen
+from manyseeds.model.toml_text import parse_toml, read_text
 from manyseeds.suite.files import CHAPTER, suites_folder
-from manyseeds.toml_text import parse_toml, read_text
 
 
 class ChapterClaim(Model):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from manyseeds.model import Model
-from manyseeds.names import Line, Name
+from manyseeds.model.names import Line, Name
 
 PrimaryMetric = Literal["test_accuracy", "test_loss"]
 Calibrated = Literal["test_loss", "test_brier", "test_ece", "mc_loss", "mc_brier", "mc_ece"]

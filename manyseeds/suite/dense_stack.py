@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyseeds.errors import quoted
-from manyseeds.limits import MOST_LAYERS
+from manyseeds.model.limits import MOST_LAYERS
 from manyseeds.suite.plain_values import is_whole
 
 Table = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from manyseeds.errors import RequestError, unknown
-from manyseeds.limits import MOST_RECIPES
 from manyseeds.model import Model, frozen
+from manyseeds.model.limits import MOST_RECIPES
 from manyseeds.suite.validation_messages import describe_errors
 
 Table = Mapping[str, Any]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from manyseeds.errors import RequestError, unknown
 from manyseeds.model import digest_text
+from manyseeds.model.toml_text import read_text
 from manyseeds.suite.reader import parse_suite
 from manyseeds.suite.suite import Suite
-from manyseeds.toml_text import read_text
 
 CHAPTER = "chapter.toml"
 """The file beside the bundled suites that lists the claims of the chapter; it is not a suite."""

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from manyseeds.limits import MOST_NESTED, MOST_VALUES
-from manyseeds.names import name_problem, shown_key, text_problem
+from manyseeds.model.limits import MOST_NESTED, MOST_VALUES
+from manyseeds.model.names import name_problem, shown_key, text_problem
 
 _MOST_WHOLE = 2**63
 

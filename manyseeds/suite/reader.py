@@ -8,7 +8,7 @@ Short forms: `hidden = [300, 100]` and the other keys of `manyseeds.suite.dense_
 of dense layers; `reuse = 5` for the five hidden layers next to the input; `frozen = "reused"`;
 `classes = "pair"` or `"rest"` for the classes in, or outside, each pair of `pairs`.
 
-Names are those of `manyseeds.names`, sizes are bounded by `manyseeds.limits`.
+Names are those of `manyseeds.model.names`, sizes are bounded by `manyseeds.model.limits`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from manyseeds.errors import RequestError, quoted, unknown
-from manyseeds.limits import MOST_TRAINED
-from manyseeds.names import check_distinct
+from manyseeds.model.limits import MOST_TRAINED
+from manyseeds.model.names import check_distinct
+from manyseeds.model.toml_text import NotTomlError, parse_toml
 from manyseeds.suite.claims import ESTIMANDS, Claim
 from manyseeds.suite.class_pairs import NO_PAIR, case_name, read_pairs
 from manyseeds.suite.document import Document, Table
@@ -26,7 +27,6 @@ from manyseeds.suite.overlay import overlaid
 from manyseeds.suite.plain_values import is_whole, value_problem
 from manyseeds.suite.recipe_tables import read_recipe
 from manyseeds.suite.suite import Cell, Suite, VarianceStudy
-from manyseeds.toml_text import NotTomlError, parse_toml
 
 _SECTIONS = ("tasks", "networks", "phases", "recipes", "claims", "variance", "pairs", "quick")
 _OTHER_SECTIONS = ("tasks", "networks", "phases", "recipes", "pairs", "quick")

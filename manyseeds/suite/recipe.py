@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from manyseeds.limits import MOST_BATCH, MOST_EPOCHS, MOST_PHASES
 from manyseeds.model import Model, digest
-from manyseeds.names import Name, check_distinct
+from manyseeds.model.limits import MOST_BATCH, MOST_EPOCHS, MOST_PHASES
+from manyseeds.model.names import Name, check_distinct
 from manyseeds.techniques.augmentation import Augmentation
 from manyseeds.techniques.clipping import Clipping
 from manyseeds.techniques.early_stopping import EarlyStopping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from manyseeds.errors import quoted
-from manyseeds.limits import MOST_PHASES
+from manyseeds.model.limits import MOST_PHASES
 from manyseeds.suite.class_pairs import Pair, classes_outside
 from manyseeds.suite.dense_stack import ShortFormError, dense_stack
 from manyseeds.suite.document import Document, Table

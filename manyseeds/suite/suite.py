@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from manyseeds.errors import RequestError, unknown
-from manyseeds.limits import MOST_RECIPES, MOST_SEEDS
 from manyseeds.model import Model
-from manyseeds.names import Line, Name, Text, check_distinct
+from manyseeds.model.limits import MOST_RECIPES, MOST_SEEDS
+from manyseeds.model.names import Line, Name, Text, check_distinct
 from manyseeds.randomness.streams import STREAMS, Stream
 from manyseeds.suite.claim_checks import check_claim
 from manyseeds.suite.claims import Claim, PrimaryMetric

@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from manyseeds.limits import MOST_UNITS
-from manyseeds.names import Name
+from manyseeds.model.limits import MOST_UNITS
+from manyseeds.model.names import Name
 from manyseeds.randomness.noise import HALVES
 from manyseeds.techniques.activations import Activation, Linear, PRelu, RRelu
 from manyseeds.techniques.initialisers import GlorotUniform, Initialiser

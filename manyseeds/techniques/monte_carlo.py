@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from manyseeds.limits import MOST_SAMPLES
+from manyseeds.model.limits import MOST_SAMPLES
 from manyseeds.techniques.technique import Technique, by_name
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from manyseeds.errors import RequestError
-from manyseeds.limits import MOST_LAYERS
 from manyseeds.model import Model
-from manyseeds.names import Name, check_distinct
+from manyseeds.model.limits import MOST_LAYERS
+from manyseeds.model.names import Name, check_distinct
 from manyseeds.techniques.activations import Activation
 from manyseeds.techniques.layers import PREFIXES, ActivationLayer, Dense, Layer, Skip, Variable
 from manyseeds.techniques.technique import Technique, by_name

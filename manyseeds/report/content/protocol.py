@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manyseeds.model.toml_text import NotTomlError, parse_toml
 from manyseeds.presentation.wording import listed
 from manyseeds.report.reported_suites import ReportedSuite
 from manyseeds.statistics.scores import ordinary
-from manyseeds.toml_text import NotTomlError, parse_toml
 
 _LONGEST = 80
 """Number of characters of a value that are shown."""

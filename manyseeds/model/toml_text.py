@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from manyseeds.limits import MOST_BYTES
+from manyseeds.model.limits import MOST_BYTES
 
 _BYTE_ORDER_MARK = "\ufeff"
 

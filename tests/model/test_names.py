@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyseeds.names import check_distinct, name_problem, text_problem
+from manyseeds.model.names import check_distinct, name_problem, text_problem
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from manyseeds.limits import MOST_BYTES
-from manyseeds.toml_text import NotTomlError, parse_toml, read_text
+from manyseeds.model.limits import MOST_BYTES
+from manyseeds.model.toml_text import NotTomlError, parse_toml, read_text
 
 
 @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
