@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyseeds.suite.files import suite_names, suites_folder
+from manyseeds.techniques.registry import technique_name, techniques
 
 ROOT = Path(__file__).parents[2]
 FILES = (
@@ -20,6 +21,8 @@ FILES = (
     *(suites_folder() / f"{name}.toml" for name in suite_names()),
 )
 TEXTS = tuple(path.read_text(encoding="utf-8") for path in FILES)
+
+TECHNIQUES = tuple(techniques())
 
 MARKUP = (
     "[/]",
@@ -100,8 +103,52 @@ def _places(value, path=()):
             yield from _places(item, (*path, key))
 
 
+PLACES_OF_TECHNIQUES = {
+    "activation": ("networks", "activation"),
+    "initialiser": ("networks", "initialiser"),
+    "layer": ("networks", "first", "before", "after", "last"),
+    "optimizer": ("phases", "optimizer"),
+    "schedule": ("phases", "schedule"),
+    "clipping": ("phases", "clipping"),
+    "augmentation": ("phases", "augmentation"),
+    "pruning": ("phases", "pruning"),
+    "regularisation": ("networks", "penalty", "max_norm", "drop_connect"),
+}
+"""The section of each kind of technique, and keys of the section's tables that can hold it."""
+
+
+def _use_technique(chance, document):
+    """Put a technique with hyperparameters by chance where a suite can have it."""
+    technique = chance.choice(TECHNIQUES)
+    section, *keys = PLACES_OF_TECHNIQUES[technique.kind]
+    tables = [table for table in document.get(section, {}).values() if isinstance(table, dict)]
+    if not tables:
+        return
+    table = {"name": technique_name(technique)}
+    for name, field in technique.model_fields.items():
+        if name not in ("name", "label") and (field.is_required() or chance.random() < 0.3):
+            table[name] = _hyperparameter(chance, field.annotation)
+    key = chance.choice(keys)
+    value = [table] if technique.kind in ("layer", "augmentation") else table
+    for where in tables if chance.random() < 0.5 else tables[:1]:
+        where[key] = copy.deepcopy(value)
+
+
+def _hyperparameter(chance, kind):
+    if kind is int:
+        return chance.choice((1, 2, 3, 5, 100, 10**5, 2**63 - 1))
+    if kind is bool:
+        return chance.choice((True, False))
+    if kind in (float, float | None):
+        return chance.choice((0.0, 0.1, 0.5, 0.9, 1.0, 1.5, 3.0, 1e-12, 1e6, 1e300, 5e-324))
+    return chance.choice((*WORDS, [1, 2], [0.1, 0.2], "input", "stem"))
+
+
 def _change(chance, document):
     """Change a document in one place."""
+    if chance.random() < 0.3:
+        _use_technique(chance, document)
+        return
     places = list(_places(document))
     if not places:
         return

@@ -19,7 +19,7 @@ from manyseeds.suite.files import read_suite
 from tests.suite.generated import generated
 
 SECONDS = 20
-"""Time after which a suite counts as one that never ends."""
+"""Seconds of the processor after which a suite counts as one that never ends."""
 
 
 @contextmanager
@@ -27,15 +27,15 @@ def limited():
     """Raise an error in code that takes too long."""
 
     def stop(*_):
-        raise TimeoutError(f"not read within {SECONDS} s")
+        raise TimeoutError(f"not read within {SECONDS} s of the processor")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def planned(path, *, quick):
