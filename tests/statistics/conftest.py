@@ -20,6 +20,7 @@ classes = "pair"
 [networks.n]
 hidden = [10]
 activation = "relu"
+after = [{ name = "dropout", rate = 0.1 }]
 initialiser = "he_normal"
 output = { units = 1, activation = "logistic" }
 [phases.p]
@@ -27,12 +28,15 @@ task = "t"
 network = "n"
 epochs = 1
 rate = 1e-3
+diagnostics = true
 [[recipes]]
 name = "old"
 phases = ["p"]
+monte_carlo = "mc_dropout"
 [[recipes]]
 name = "new"
 phases = [{ use = "p", rate = 2e-3 }]
+monte_carlo = "mc_dropout"
 [[claims]]
 name = "better"
 sentence = "New is better."
