@@ -18,6 +18,7 @@ from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.runs import open_run
 from manyseeds.ledger.write_errors import resume_command
+from manyseeds.model.names import check_distinct
 from manyseeds.suite.files import find_suite, read_suite, suite_names, suite_text, suites_folder
 from manyseeds.suite.recipe import Phase
 from manyseeds.suite.suite import Suite
@@ -69,6 +70,10 @@ def _targets(request: TrainingRequest, display: Display) -> list[Ledger]:
     # All suites are planned before the first run begins: a wrong one leaves no folder behind.
     names, data = _names(request), TaskData()
     plans = [_planned(name, request.options, request.quick, data) for name in names]
+    try:
+        check_distinct("suites", [planned.plan.suite for planned in plans])
+    except ValueError as error:
+        raise RequestError(f"{error}: name each once, one of each name") from None
     return [_begun(planned, request.results, display) for planned in plans]
 
 

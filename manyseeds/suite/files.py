@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from manyseeds.errors import RequestError, unknown
+from manyseeds.errors import RequestError, shortened, unknown
 from manyseeds.model import digest_text
 from manyseeds.model.toml_text import read_text
 from manyseeds.suite.reader import parse_suite
@@ -70,15 +70,22 @@ def find_suite(name: str) -> Path:
         There is no such file or suite.
     """
     if name.endswith(".toml"):
-        if not Path(name).is_file():
+        if not _is_file(Path(name)):
             raise RequestError(
-                f"no suite file {name}: give the path of a TOML file or the name of a bundled suite"
+                f"no suite file {shortened(name, 300)}: give the path of a TOML file or the name "
+                "of a bundled suite"
             )
         return Path(name)
-    path = suites_folder() / f"{name}.toml"
-    if not path.is_file():
+    if name not in suite_names():
         raise RequestError(unknown("suite", name, suite_names()))
-    return path
+    return suites_folder() / f"{name}.toml"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for the system
+        return False
 
 
 def read_suite(name: str, *, quick: bool = False) -> SuiteFile:

@@ -18,6 +18,7 @@ from manyseeds.randomness.streams import STREAMS, Stream
 from manyseeds.suite.claim_checks import check_claim
 from manyseeds.suite.claims import Claim, PrimaryMetric
 from manyseeds.suite.recipe import Recipe
+from manyseeds.suite.recorded import how_to_record, recorded_metrics
 
 
 def _without_repetition(streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
@@ -118,6 +119,10 @@ class Suite(Model):
         if len({(cell.recipe.name, cell.case) for cell in self.cells}) < len(self.cells):
             raise ValueError("a recipe is there twice in one case")
         check_distinct("claims", [claim.name for claim in self.claims])
+        if not any(self.primary in recorded_metrics(c.recipe, self.varied) for c in self.cells):
+            raise ValueError(
+                f"primary: no recipe records {self.primary}: {how_to_record(self.primary)}"
+            )
         for claim in self.claims:
             try:
                 check_claim(claim, recipes, self.varied)

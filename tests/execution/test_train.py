@@ -31,3 +31,22 @@ def test_one_cycle_that_would_never_reach_its_rate_is_refused(
         )
         assert f"{epochs} epochs of 64 examples in batches of {batch} have 2" in answer.err
         assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (),
+        (("Small enough for a test", "Another suite of the same name"),),
+        (('name = "tiny"', 'name = "Tiny"'),),
+    ],
+)
+def test_two_suites_of_one_name_are_refused_before_anything_is_written(
+    change, tiny, manyseeds, tmp_path
+):
+    first, second = tiny(), tiny(*change, name="second.toml")
+    results = tmp_path / "results"
+    answer = manyseeds("run", first, second, "--backend", "numpy", "--results", results)
+    assert answer.status == 2
+    assert "two suites are called 'tiny'" in answer.err
+    assert not results.exists()

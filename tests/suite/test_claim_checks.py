@@ -72,6 +72,15 @@ def test_two_predictions_of_one_recipe_can_be_compared():
     assert suite.claims[0].compared() == ("scratch", "scratch")
 
 
+def test_a_suite_whose_recipes_do_not_record_its_primary_metric_is_refused():
+    claims = TINY[TINY.index("[[claims]]") :]
+    message = mistake((claims, ""), ('activation = "logistic"', 'activation = "linear"'))
+    assert message == (
+        "tiny.toml: primary: no recipe records test_accuracy: give its network a softmax or "
+        "logistic output, or choose test_loss"
+    )
+
+
 def test_a_recipe_is_there_once_in_each_case():
     suite = parse_suite(TINY, "tiny.toml")
     with pytest.raises(ValidationError, match="a recipe is there twice in one case"):

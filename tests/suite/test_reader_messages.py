@@ -207,6 +207,15 @@ def test_the_error_for_an_unknown_suite_suggests_the_nearest_name():
         find_suite("elsewhere/none.toml")
 
 
+@pytest.mark.parametrize(
+    "name", ["", "chapter", "../suites/transfer", "x" * 5_000, "x" * 5_000 + ".toml", "a\0", "."]
+)
+def test_any_other_word_for_a_suite_is_refused_with_a_short_message(name):
+    with pytest.raises(RequestError, match=r"unknown suite|no suite file") as refused:
+        find_suite(name)
+    assert len(str(refused.value)) < 1_000
+
+
 def test_a_file_that_is_no_text_is_an_error(tmp_path):
     path = tmp_path / "binary.toml"
     path.write_bytes(b"\xff\xfe\x00")
