@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def plan_seeds(
     if not claims:
         raise RequestError(f"suite {suite.name!r} claims no difference: there is none to detect")
     if sd is None:
-        spreads, origin = _observed(suite, quick, results)
+        spreads, origin = _observed(name, suite, quick, results)
     else:
         spreads, origin = dict.fromkeys(claims, sd), "given by --sd"
     table = detection_table(suite, spreads, detect, power)
@@ -67,16 +68,22 @@ def plan_seeds(
     return Outcome("Seeds needed", tuple(COLUMNS), rows, 0, notes)
 
 
-def _observed(suite: Suite, quick: bool, results: Path) -> tuple[Mapping[str, float], str]:
-    """Return the spread of each claim in the latest run of a suite, and that run's name."""
+def _observed(
+    name: str, suite: Suite, quick: bool, results: Path
+) -> tuple[Mapping[str, float], str]:
+    """Return the spread of each claim in the latest run of a suite, and that run's name.
+
+    `name` is the name or the file by which the suite was asked for.
+    """
     runs = [
         run for run in ledgers(results) if (run.plan.suite, run.plan.quick) == (suite.name, quick)
     ]
     if not runs:
-        form = " --quick" if quick else ""
+        form = ["--quick"] if quick else []
+        words = ["run", name, *form, "--seeds", "10", "--results", str(results)]
         raise RequestError(
-            f"{results} holds no run of {suite.name!r}{form} to take the spread from: give --sd, "
-            f"or train a few seeds first: manyseeds run {suite.name}{form} --seeds 10"
+            f"{' '.join([f'{results} holds no run of {suite.name!r}', *form])} to take the spread "
+            f"from: give --sd, or train a few seeds first: {shlex.join(['manyseeds', *words])}"
         )
     latest = runs[-1]
     table = claims_table(latest.records(), latest.suite, curves=latest.curves())

@@ -71,7 +71,10 @@ def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
     """
     chosen = [open_run(name, results) for name in runs] or ledgers(results)
     if not chosen:
-        raise RequestError(f"{results} has no runs: make one with `manyseeds run`")
+        raise RequestError(
+            f"{results} has no runs: make one with `manyseeds run`, or choose another --results "
+            "folder"
+        )
     return chosen
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from manyseeds.errors import RequestError
+from manyseeds.errors import RequestError, reason
 
 
 class ParityCell(BaseModel):
@@ -60,11 +61,11 @@ def read_parity(path: Path) -> ParityMatrix:
     try:
         return ParityMatrix.model_validate_json(path.read_bytes())
     except OSError as error:
-        why = error.strerror or str(error)
+        why = reason(error)
     except ValidationError as error:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
     raise RequestError(
         f"--parity {path}: cannot be read as a parity report ({why}). Make one with: "
-        f"manyseeds parity --json > {path}"
+        f"manyseeds parity --json > {shlex.quote(str(path))}"
     )

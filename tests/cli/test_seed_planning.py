@@ -1,6 +1,7 @@
 """`manyseeds plan`: seeds needed before a run."""
 
 import math
+import shlex
 
 import pytest
 from scipy import stats
@@ -16,7 +17,7 @@ def asked(manyseeds, tiny, results):
 
 @pytest.fixture
 def results(tmp_path):
-    return tmp_path / "results"
+    return tmp_path / "my results"
 
 
 def test_the_seeds_are_those_of_a_paired_t_test(asked):
@@ -66,3 +67,12 @@ def test_what_is_wrong_is_told(asked, arguments, told):
     answer = asked(*arguments)
     assert answer.status == 2
     assert told in answer.err
+
+
+def test_the_command_that_trains_a_few_seeds_first_is_ready_for_a_shell(asked, tiny, results):
+    suite = tiny(name="my tiny.toml")
+    answer = asked("--detect", "0.02", suite=suite)
+    assert answer.status == 2
+    words = shlex.split(answer.err.split("train a few seeds first: ")[1])
+    expected = ["run", str(suite), "--seeds", "10", "--results", str(results)]
+    assert words == ["manyseeds", *expected]
