@@ -19,6 +19,7 @@ from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.datasets import TaskData
 from manyseeds.execution.checkpoint import load_state, save_state
+from manyseeds.execution.code_digest import NUMERICS, code_digest
 from manyseeds.execution.phase import Progress, Report, train_phase
 from manyseeds.execution.records import curve_rows, diagnosis_messages, record_rows
 from manyseeds.execution.scoring import scores
@@ -100,6 +101,8 @@ class JobTrainer:
         self.suite = suite
         self.checkpoints = checkpoints
         self.data = TaskData()
+        wing = type(backend).__module__.partition(".")[0]
+        self.code = code_digest([*NUMERICS, wing])
 
     def run(self, job: Job, attempt: int, keep: frozenset[str], report: Report) -> Message:
         """Train a job and return the message with its records, curves and diagnoses.
@@ -163,8 +166,9 @@ class JobTrainer:
         environment = self.backend.describe()
         identity = {
             "backend": environment.backend,
-            # What other versions have trained is another state.
+            # What other versions, or another state of the code, have trained is another state.
             "versions": {"manyseeds": version("manyseeds"), **environment.versions},
+            "code": self.code,
             "prefix": recipe.prefix(phases),
             "settings": asdict(self.settings),
             "lanes": [seeds.as_dict() for seeds in lanes.seeds],
