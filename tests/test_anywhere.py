@@ -93,3 +93,33 @@ def test_a_notebooks_matplotlib_and_its_surroundings_are_left_alone(script, tmp_
     answer = python(["-P", "-c", NOTEBOOK.format(script=script)], folder, MPLBACKEND="nonsense")
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == PRINTED
+
+
+SECOND = """
+from manyseeds_numpy import Entry
+class Second(Entry):
+    name = "second"
+entry = Second()
+"""
+
+PARITY = """
+import manyseeds
+frame = manyseeds.parity(("numpy", "second"), ("elu_he_momentum",), steps=3, mutations=False)
+print("compared", sorted(set(frame["backend"])), frame["error"].max())
+"""
+
+
+@pytest.mark.slow
+def test_parity_needs_no_main_guard(tmp_path, numpy_only):
+    """Two backends that are the same agree to the last bit."""
+    site = tmp_path / "site"
+    (site / "second-1.dist-info").mkdir(parents=True)
+    (site / "second-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: second\n")
+    (site / "second-1.dist-info" / "entry_points.txt").write_text(
+        "[manyseeds.backends]\nsecond = second_backend:entry\n"
+    )
+    (site / "second_backend.py").write_text(SECOND)
+    paths = os.pathsep.join([str(site), str(ROOT), os.environ["PYTHONPATH"]])
+    answer = python(["-W", "error", "-"], tmp_path, PARITY, PYTHONPATH=paths)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == "compared ['numpy', 'second'] 0.0\n"

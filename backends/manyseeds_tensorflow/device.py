@@ -24,6 +24,7 @@ from manyseeds.backend.settings import Settings
 from manyseeds.backend.values import Environment
 from manyseeds.errors import RequestError, RunError
 from manyseeds.processes.host import cores
+from manyseeds_tensorflow.device_programs import remove_damaged
 
 _CACHE = "--tf_xla_persistent_cache_directory"
 
@@ -152,6 +153,8 @@ def _keep_compiled_programs() -> None:
     TensorFlow reads the folder's name once, when its devices are first listed.
     """
     folder = keep_compiled("tensorflow", tf.__version__, os.environ.get("XLA_FLAGS", ""))
+    if folder:
+        remove_damaged(folder)
     kept = folder and not _unknown_flags("TF_XLA_FLAGS", f"{_CACHE}=")
     os.environ["TF_XLA_FLAGS"] = f"{_CACHE}={_quoted(str(folder))}" if kept else ""
 

@@ -40,12 +40,14 @@ def main() -> None:
     """Run the command line; errors made on purpose, and the system's, are shown in a sentence."""
     from manyseeds.errors import ManyseedsError, file_failure
     from manyseeds.presentation.streams import take_any_character
-    from manyseeds.processes.system import check_system
+    from manyseeds.processes.limits import limits_explained
+    from manyseeds.processes.system import check_memory, check_system
 
     try:
         check_system()
+        check_memory()
         take_any_character()
-        with _notices():
+        with _notices(), limits_explained():
             app()
     except ManyseedsError as error:
         _show(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from manyseeds.errors import RunError
 
 _PROCESSES = (
     "no more processes or threads may be started: end other programs, or raise the limit of "
-    "processes (ulimit -u)"
+    "processes (ulimit -u) or of memory (ulimit -v)"
 )
 _FILES = "no more files may be open: raise the limit, for instance with: ulimit -n 4096"
 _MEMORY = (
@@ -56,11 +57,30 @@ def with_remedy(text: str) -> str:
 
 
 @contextmanager
-def starting_explained() -> Iterator[None]:
-    """Turn the failure to start a process or a thread into a `RunError` with a remedy."""
+def limits_explained(action: str = "") -> Iterator[None]:
+    """Turn a limit that is run into into a `RunError` with a remedy.
+
+    Parameters
+    ----------
+    action
+        What could not be done, in front of the reason: "cannot start a worker process: ". Without
+        it, only errors that are known to be limits are turned.
+    """
     try:
         yield
     except (OSError, RuntimeError, MemoryError) as error:
-        raise RunError(
-            f"cannot start a worker process: {with_remedy(f'{type(error).__name__}: {error}')}"
-        ) from error
+        reason = with_remedy(f"{type(error).__name__}: {error}".removesuffix(": "))
+        if not action and not _is_limit(error):
+            raise
+        raise RunError(f"{action}{reason}") from error
+
+
+def _is_limit(error: OSError | RuntimeError | MemoryError) -> bool:
+    """Return whether an error is a limit of the process, not about a file."""
+    if isinstance(error, OSError) and error.filename is not None and error.errno not in _COUNTED:
+        return False
+    return bool(remedy_of_limit(f"{type(error).__name__}: {error}"))
+
+
+_COUNTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+"""Error numbers that are about the process, whichever file it was opening."""

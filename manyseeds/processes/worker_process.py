@@ -26,7 +26,7 @@ from manyseeds.errors import ManyseedsError
 from manyseeds.processes.death import Death, WorkerDiedError
 from manyseeds.processes.framing import Message, read_messages, write_message
 from manyseeds.processes.import_path import worker_environment, worker_path
-from manyseeds.processes.limits import starting_explained
+from manyseeds.processes.limits import limits_explained
 
 Event = Message | ManyseedsError | None
 """An answer; an error that the worker raised on purpose; None when the worker's pipe has closed."""
@@ -110,7 +110,7 @@ class Worker:
         command = [sys.executable, "-P", "-s", _STARTER, json.dumps(worker_path()), module]
         with ExitStack() as ours, ExitStack() as the_workers:
             stream = ours.enter_context(_opened_log(log))
-            the_workers.enter_context(starting_explained())
+            the_workers.enter_context(limits_explained("cannot start a worker process: "))
             child_requests, requests = os.pipe()
             the_workers.callback(os.close, child_requests)
             writer = ours.enter_context(os.fdopen(requests, "wb"))

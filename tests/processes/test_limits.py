@@ -9,7 +9,7 @@ import pytest
 
 from manyseeds.errors import RunError
 from manyseeds.processes.death import Death
-from manyseeds.processes.limits import remedy_of_limit, with_remedy
+from manyseeds.processes.limits import limits_explained, remedy_of_limit, with_remedy
 from manyseeds.processes.worker_process import Worker
 
 ODD = "tests.processes.odd_worker"
@@ -101,3 +101,39 @@ def test_the_last_words_of_a_worker_are_told_with_its_status():
     assert Death(-11, log).cause_and_last_words == "died of SIGSEGV"
     assert Death(-35, "").cause == "died of signal 35"
     assert Death(None, log).cause_and_last_words == "closed its pipe without ending"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("can't start new thread"), "ulimit -u"),
+        (MemoryError(), "^MemoryError .*--lanes"),
+        (OSError(24, "Too many open files", "a.parquet"), "ulimit -n"),
+        (BlockingIOError(11, "Resource temporarily unavailable"), "ulimit -u"),
+    ],
+)
+def test_a_limit_that_a_command_runs_into_is_told_without_a_traceback(error, words):
+    with pytest.raises(RunError, match=words), limits_explained():
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no luck"), FileNotFoundError(2, "No such file", "out of memory.txt")]
+)
+def test_other_errors_are_no_limits(error):
+    with pytest.raises(type(error)), limits_explained():
+        raise error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits addresses")
+def test_a_shell_that_allows_too_little_memory_is_told_before_anything_waits_for_ever():
+    """OpenBLAS would try for ever to get its memory, as it is imported."""
+    command = f"ulimit -v 400000; exec {sys.executable} -m manyseeds list suites"
+    answer = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "manyseeds: this process may take 391 MiB of memory, and needs at least 1024 MiB: raise "
+        "the limit, for instance with: ulimit -v unlimited\n"
+    )
