@@ -9,7 +9,6 @@ its result are pickled; both ends are this program.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -30,8 +29,6 @@ def called(function: str, *arguments: Any) -> Any:
         The function raised it.
     RunError
         The function raised another exception, or its process died.
-
-    Warnings of manyseeds are issued again here.
     """
     (result,) = mapped(function, [arguments], 1)
     return result
@@ -87,6 +84,4 @@ def _next_result(inbox: Inbox) -> tuple[Worker, int, Any]:
     if event is None:
         death = worker.death()
         raise RunError(f"a worker process {with_remedy(death.cause_and_last_words)}\n{death.log}")
-    for remark in unpacked(event["remarks"]):
-        warnings.warn(remark, stacklevel=1)
     return worker, event["number"], unpacked(event["result"])
