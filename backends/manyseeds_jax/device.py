@@ -118,7 +118,7 @@ def describe(device: OpenDevice) -> Environment:
             ),
             "compiled_programs_kept": jax.config.values["jax_compilation_cache_dir"] is not None,
         },
-        left_out=device.unknown_options,
+        flags_left_out=device.unknown_options,
     )
 
 

@@ -128,7 +128,7 @@ def describe(device: OpenDevice) -> Environment:
             "TF_XLA_FLAGS": "",  # the user's are left out; earlier ledgers name those they had
             "compiled_programs_kept": _CACHE in os.environ["TF_XLA_FLAGS"],
         },
-        left_out=device.unknown_flags,
+        flags_left_out=device.unknown_flags,
     )
 
 

@@ -37,7 +37,7 @@ class Environment:
 
     Attributes
     ----------
-    left_out
+    flags_left_out
         Flags that a backend wanted to set and that its compiler does not know; numbers may depend
         on them.
     """
@@ -48,7 +48,7 @@ class Environment:
     device_name: str
     threads: int
     switches: Mapping[str, str | bool | int]
-    left_out: tuple[str, ...] = ()
+    flags_left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class RunDisplay:
             (backend, "bold"),
             f": {environment['device_name']}, {environment['threads']} threads ({versions})",
         )
-        if flags := environment.get("left_out"):
+        if flags := environment.get("flags_left_out"):
             self._say(("note", "yellow"), f": {backend}: {flags_left_out(flags)}")
         if ignored := environment.get("ignored"):
             names = ", ".join(ignored)

@@ -150,8 +150,10 @@ def _notes(now: NumericsMeasurement, findings: Mapping[Row, Finding]) -> Iterato
             "--thorough follows all"
         )
     for backend in now.backends:
-        own = (entry.context.get("left_out") for entry in now.entries if entry.backend == backend)
-        if flags := next(own, None):
+        own = (
+            entry.context.get("flags_left_out") for entry in now.entries if entry.backend == backend
+        )
+        if flags := next(filter(None, own), None):
             yield f"{backend}: {flags_left_out(flags)}"
     for row, reason in now.unsupported.items():
         yield f"{row.backend} does not support {row.subject}: {reason}"

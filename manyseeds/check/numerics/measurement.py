@@ -213,8 +213,8 @@ def steps_of(recipe: Recipe) -> int:
 def _context(answer: Followed, device: Device) -> dict[str, Any]:
     environment = answer.environment
     versions = {"manyseeds": version("manyseeds"), **environment.get("versions", {})}
-    left_out = environment.get("left_out")
-    return ({"left_out": list(left_out)} if left_out else {}) | {
+    left_out = environment.get("flags_left_out")
+    return ({"flags_left_out": list(left_out)} if left_out else {}) | {
         "versions": versions,
         "device": environment.get("device", device),
         "device_name": environment.get("device_name", ""),

@@ -32,7 +32,7 @@ def test_the_description_names_versions_device_and_switches(single):
     assert (described.device, described.threads) == ("cpu", 2)
     assert described.switches["deterministic"] is True
     assert described.switches["compiler_options"] == "--xla_cpu_multi_thread_eigen=false"
-    assert described.left_out == ()
+    assert described.flags_left_out == ()
     assert single.peak_memory() == 0
     assert entry.unsupported(None) is None
 
@@ -48,4 +48,4 @@ def test_an_option_that_xla_does_not_know_is_left_out():
 
 def test_an_option_that_was_left_out_is_described(single):
     device = replace(single.device, unknown_options=("--xla_option_of_another_release=true",))
-    assert describe(device).left_out == ("--xla_option_of_another_release=true",)
+    assert describe(device).flags_left_out == ("--xla_option_of_another_release=true",)

@@ -43,4 +43,4 @@ def test_a_release_that_nobody_has_asked_yet_is_asked_for_the_flags_it_knows():
 
 def test_a_flag_that_was_left_out_is_described(single):
     device = replace(single.resources.device, unknown_flags=("--xla_flag_of_another_release=true",))
-    assert describe(device).left_out == ("--xla_flag_of_another_release=true",)
+    assert describe(device).flags_left_out == ("--xla_flag_of_another_release=true",)

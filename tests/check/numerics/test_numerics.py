@@ -200,6 +200,16 @@ def test_a_baseline_made_for_another_question_fails(altered, baseline, context, 
     assert text in found.message
 
 
+def test_a_flag_that_a_compiler_does_not_know_is_noted(altered, baseline):
+    changed = altered("tanh_early_stopping", {"flags_left_out": ["--xla_one_thread=true"]})
+    notes = compare(changed, baseline).notes
+    assert (
+        "numpy: its compiler does not know --xla_one_thread=true, which was left out: numbers may "
+        "depend on it"
+    ) in notes
+    assert not any("compiler" in note for note in compare(altered(), baseline).notes)
+
+
 def test_a_value_that_is_not_a_number_is_a_change(altered, baseline):
     found = row(compare(altered(**{"train/loss": times(np.nan)}), baseline))
     assert (found.state, found.size) == ("changed", np.inf)
