@@ -118,6 +118,9 @@ def _entries(backend: str, processes: Sequence[Answer], threads: int) -> list[Ba
     if WAITING not in failed and not gpu:
         workloads = [arrays[subject] for subject in WORKLOADS if subject in arrays]
         arrays[WAITING] = {"samples": _waiting(workloads)}
+    if STEPS not in arrays:
+        lost = [name for name in _steps() if name not in arrays]
+        failed.setdefault(STEPS, f"not measured: {', '.join(lost)}")
     entries = {
         subject: BaselineEntry(Row("time", backend, subject), context | _about(subject), numbers)
         for subject, numbers in arrays.items()
@@ -137,15 +140,18 @@ def _arrays(
         for subject in (*WORKLOADS, COMPILE)
         if subject not in failed and all(subject in answer.readings for answer in processes)
     }
-    steps = [name for name, workload in WORKLOADS.items() if workload.kind == "step"]
-    if arrays.keys() >= set(steps):
-        arrays[STEPS] = _together([arrays[name] for name in steps])
+    if arrays.keys() >= set(_steps()):
+        arrays[STEPS] = _together([arrays[name] for name in _steps()])
     if MEMORY not in failed and len(processes) > 1:
         # The first process compiles the programs that the next ones load: it needed more memory,
         # and has not given all of it back.
         peaks = [[float(answer.memory)] for answer in processes[1:]]
         arrays[MEMORY] = {"samples": np.array(peaks)}
     return arrays
+
+
+def _steps() -> list[str]:
+    return [name for name, workload in WORKLOADS.items() if workload.kind == "step"]
 
 
 def _share_waited(arrays: Sequence[Mapping[str, Floats]]) -> float:

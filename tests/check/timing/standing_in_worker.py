@@ -15,9 +15,14 @@ def answer(request, send):
             os._exit(3)
         case ["refuse"]:
             raise RequestError("no such device")
+    failed = {}
     readings = {name: [READING] * request["rounds"] for name in request["subjects"][:-3]}
     environment = {"device": "cpu", "device_name": "d", "versions": {"x": "1"}, "threads": 1}
-    send({"environment": environment, "readings": readings, "memory": 5, "failed": {}})
+    match worker_arguments():
+        case ["fail", subject]:
+            failed[subject] = "TypeError: no"
+            del readings[subject]
+    send({"environment": environment, "readings": readings, "memory": 5, "failed": failed})
 
 
 if __name__ == "__main__":

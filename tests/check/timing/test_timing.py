@@ -1,6 +1,5 @@
 """The time layer: known ratios are recovered, and undecided ones are reported as such."""
 
-import json
 import math
 import os
 from dataclasses import replace
@@ -13,11 +12,10 @@ from scipy import stats
 from manyseeds.check.baseline import Baseline, BaselineEntry
 from manyseeds.check.rows import Row
 from manyseeds.check.timing.comparison import compare
-from manyseeds.check.timing.measurement import SUBJECTS, WAITING, TimingOptions, measure
 from manyseeds.check.timing.normalisation import normalised
 from manyseeds.check.timing.ratios import TimedSides, can_decide, processes_to_settle
-from manyseeds.check.timing.workloads import COMPILE, MEMORY, WORKLOADS
-from manyseeds.errors import RequestError, RunError
+from manyseeds.check.timing.workloads import MEMORY, WORKLOADS
+from manyseeds.errors import RunError
 from manyseeds.processes.host import idle_cores
 
 PROCESSES, ROUNDS = 6, 20
@@ -291,7 +289,19 @@ def test_another_numpy_is_named_as_a_cause(rng, baseline):
     assert "numpy 2.0 → 2.1" in only(compare([now], baseline(entry(drawn(rng))))).reason
 
 
-STANDING_IN = ("tests.check.timing.standing_in_worker",)
+@pytest.mark.parametrize("busy", ["then", "now"])
+def test_seconds_of_a_busy_machine_are_not_compared(rng, baseline, busy):
+    """Who shares a core finds its caches emptied; memory is as much as ever."""
+    load = {"then": {}, "now": {}} | {busy: {"waited": 0.4}}
+    then, now = (
+        [entry(drawn(rng, times), s, **load[when]) for s in ("adam step", MEMORY)]
+        for when, times in (("then", 1.0), ("now", 1.5))
+    )
+    step, memory = compare(now, baseline(*then)).findings
+    assert (step.state, step.fails) == ("not comparable", False)
+    assert {"then": "40% of the time then", "now": "and 40% now"}[busy] in step.message
+    assert "idle machine" in step.message
+    assert memory.state == "changed"
 
 
 def test_measurements_are_normalised_with_the_weights_of_the_baseline(rng, baseline):
@@ -309,54 +319,6 @@ def test_measurements_are_normalised_with_the_weights_of_the_baseline(rng, basel
     finding = only(compare([measured(1.4, [1.0, 0.0])], kept))
     assert finding.state == "unchanged"
     assert finding.size == pytest.approx(1, abs=0.01)
-
-
-def timed(program, processes=2, rounds=2):
-    return TimingOptions(processes=processes, rounds=rounds, program=program)
-
-
-def test_entries_hold_every_process_and_every_round():
-    found = measure(["jax", "x"], timed(STANDING_IN, 3, 4))
-    assert {each.backend for each in found} == {"jax", "x"}
-    by_subject = {each.subject: each for each in found if each.backend == "x"}
-    assert set(by_subject) == set(SUBJECTS) - {COMPILE}
-    for name in WORKLOADS:
-        np.testing.assert_allclose(by_subject[name].arrays["samples"], np.full((3, 4), 1.5))
-    np.testing.assert_allclose(by_subject[WAITING].arrays["samples"], np.ones((3, 4)))
-    np.testing.assert_allclose(by_subject[MEMORY].arrays["samples"], np.full((2, 1), 5.0))
-    assert by_subject["adam step"].versions == {"x": "1"}
-    json.dumps(by_subject["adam step"].context)
-
-
-def test_a_process_that_dies_leaves_no_subject_out():
-    found = measure(["x"], timed([*STANDING_IN, "die"]))
-    assert [each.subject for each in found] == list(SUBJECTS)
-    assert all("status 3: out of luck" in each.context["failed"] for each in found)
-
-
-def test_a_backend_that_cannot_be_opened_is_refused():
-    with pytest.raises(RequestError, match="no such device"):
-        measure(["x"], timed([*STANDING_IN, "refuse"]))
-
-
-@pytest.mark.parametrize("busy", ["then", "now"])
-def test_seconds_of_a_busy_machine_are_not_compared(rng, baseline, busy):
-    """Who shares a core finds its caches emptied; memory is as much as ever."""
-    load = {"then": {}, "now": {}} | {busy: {"waited": 0.4}}
-    then, now = (
-        [entry(drawn(rng, times), s, **load[when]) for s in ("adam step", MEMORY)]
-        for when, times in (("then", 1.0), ("now", 1.5))
-    )
-    step, memory = compare(now, baseline(*then)).findings
-    assert (step.state, step.fails) == ("not comparable", False)
-    assert {"then": "40% of the time then", "now": "and 40% now"}[busy] in step.message
-    assert "idle machine" in step.message
-    assert memory.state == "changed"
-
-
-def test_the_share_of_time_that_the_yardstick_waited_is_recorded():
-    found = measure(["x"], timed(STANDING_IN, 2, 4))
-    assert {each.context["waited"] for each in found} == {0.5}  # 4 ms of the wall, 2 of the CPU
 
 
 def test_a_busy_core_is_not_idle(monkeypatch):
