@@ -11,6 +11,7 @@ from manyseeds.backend.settings import Device
 from manyseeds.cli import inventory
 from manyseeds.execution.request import Options, TrainingRequest
 from manyseeds.execution.train import train
+from manyseeds.ledger.copies import others_named
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.runs import chosen_ledgers
 from manyseeds.presentation.command_result import Outcome
@@ -63,13 +64,15 @@ def run(
 def records(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the records of some runs, or of all in a folder: a row per promised training."""
     chosen = chosen_ledgers(runs, results)
-    return pd.concat([_records(ledger) for ledger in chosen], ignore_index=True)
+    with others_named([ledger.folder for ledger in chosen]):
+        return pd.concat([_records(ledger) for ledger in chosen], ignore_index=True)
 
 
 def curves(*runs: str, results: Path = RESULTS) -> pd.DataFrame:
     """Return the learning curves of some runs, or of all in a folder: a row per epoch."""
     chosen = chosen_ledgers(runs, results)
-    frames = [ledger.curves().assign(run=ledger.folder.name) for ledger in chosen]
+    with others_named([ledger.folder for ledger in chosen]):
+        frames = [ledger.curves().assign(run=ledger.folder.name) for ledger in chosen]
     return pd.concat(frames, ignore_index=True)
 
 

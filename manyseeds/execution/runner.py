@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from manyseeds.errors import RequestError
@@ -17,6 +16,7 @@ from manyseeds.execution.dispatcher import Dispatcher, Observer
 from manyseeds.execution.records import diagnostics_rows, unfinished_rows
 from manyseeds.execution.sessions import Sessions
 from manyseeds.execution.workers import Workers
+from manyseeds.ledger.contents import checkpoint_files
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan
 from manyseeds.ledger.schemas import ROW_KEY
@@ -68,7 +68,9 @@ def run(
             timeout=timeout,
         ).dispatch(outstanding(ledger), plan.beside)
         if not outstanding(ledger):
-            _clear(ledger.folder / "checkpoints")
+            for path in checkpoint_files(ledger.folder / "checkpoints"):
+                with contextlib.suppress(OSError):  # a disk that became read-only; all is recorded
+                    path.unlink()
 
 
 def outstanding(ledger: Ledger) -> list[Job]:
@@ -77,13 +79,6 @@ def outstanding(ledger: Ledger) -> list[Job]:
     done = delivered[delivered["status"].isin(["ok", "diverged"])]
     rows = set(done[ROW_KEY].itertuples(index=False, name=None))
     return [job for job in ledger.plan.jobs if not rows.issuperset(job.rows())]
-
-
-def _clear(folder: Path) -> None:
-    """Remove the checkpoints, which nothing needs any more."""
-    for path in folder.glob("*.npz"):
-        with contextlib.suppress(OSError):  # a disk that became read-only; every row is recorded
-            path.unlink()
 
 
 class _Recorder:
@@ -102,7 +97,7 @@ class _Recorder:
         self.observer = observer
         self.sessions = sessions
         self._keep = _prefixes_to_keep(plan, suite)
-        self._attempts = _attempts(ledger)
+        self._attempts = ledger.attempts()
 
     def request(self, job: Job) -> Message:
         """Return the request that asks a worker to train a job."""
@@ -132,15 +127,6 @@ class _Recorder:
         worst = sorted(records, key=lambda record: record["status"] == "ok")
         reasons = [record["reason"] for record in worst if record["reason"]]
         self.observer.ended(job, statuses, reasons[0] if reasons else "")
-
-
-def _attempts(ledger: Ledger) -> Counter[int]:
-    """Return how many attempts at each job are in the ledger."""
-    attempts: Counter[int] = Counter()
-    delivered = ledger.delivered()
-    for job, attempt in zip(delivered["job"], delivered["attempt"], strict=True):
-        attempts[int(job)] = max(attempts[int(job)], int(attempt))
-    return attempts
 
 
 def _prefixes_to_keep(plan: Plan, suite: Suite) -> Mapping[Any, list[str]]:

@@ -129,10 +129,23 @@ def _begun(planned: Planned, results: Path, display: Display) -> Ledger:
 
 def _resumed(name: str, results: Path) -> Ledger:
     ledger = open_run(name, results)
-    path = suites_folder() / ledger.plan.suite_file
-    if path.is_file():  # else the plan's text is all there is
-        check_unchanged(ledger.plan, suite_text(path))
+    text = _suite_now(ledger.plan)
+    if text is not None:  # else the plan's text is all there is
+        check_unchanged(ledger.plan, text)
     return ledger
+
+
+def _suite_now(plan: Plan) -> str | None:
+    """Return the text of a plan's suite as its file is now; None if there is no such file.
+
+    The plan may be somebody else's: a path in it that is no suite on this machine is not read.
+    """
+    path = suites_folder() / plan.suite_file
+    try:
+        known = path.suffix == ".toml" and path.is_file()
+    except OSError:
+        return None
+    return suite_text(path) if known else None
 
 
 def _train(ledger: Ledger, workers: Workers, request: TrainingRequest, display: Display) -> None:

@@ -18,7 +18,12 @@ from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.datasets import TaskData
-from manyseeds.execution.checkpoint import load_state, save_state
+from manyseeds.execution.checkpoint import (
+    CheckpointError,
+    Expected,
+    load_state,
+    save_state,
+)
 from manyseeds.execution.code_digest import NUMERICS, code_digest
 from manyseeds.execution.phase import Progress, Report, train_phase
 from manyseeds.execution.records import curve_rows, diagnosis_messages, record_rows
@@ -157,7 +162,12 @@ class JobTrainer:
     def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
         """Return the state of the latest checkpoint; without one, that before the first phase."""
         for phases in range(len(recipe.phases), 0, -1):
-            state = load_state(self._checkpoint(recipe, phases, lanes))
+            path = self._checkpoint(recipe, phases, lanes)
+            try:
+                state = load_state(path, Expected.after(recipe, phases, len(lanes)))
+            except CheckpointError as error:
+                print(f"{error}. Its phases are trained again.", flush=True)
+                continue
             if state is not None:
                 return state
         return State.start(len(lanes))

@@ -13,6 +13,7 @@ from typing import Any
 
 from manyseeds.backend.settings import Settings
 from manyseeds.errors import RunError
+from manyseeds.ledger.files import refuse_link
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.write_errors import explained_writes, resume_command
@@ -71,7 +72,7 @@ class BackendWorker:
                 "suite_text": plan.suite_text,
                 "suite_file": plan.suite_file,
                 "quick": plan.quick,
-                "checkpoints": str(ledger.folder / "checkpoints"),
+                "checkpoints": str(ledger.own_folder("checkpoints")),
                 "log": str(log),
             }
         )
@@ -106,12 +107,13 @@ class Workers:
         A new worker reports later that it is ready.
         """
         log = log_of(ledger, backend)
+        ledger.own_folder("logs")
+        refuse_link(log)
         worker = self._open.get(backend)
         if worker and not worker.fits(ledger.plan):
             self.stop(backend)
             worker = None
         with explained_writes(ledger.folder):
-            log.parent.mkdir(exist_ok=True)
             if worker is None:
                 worker = self._open[backend] = self._started(ledger, backend, log)
         worker.take_up(ledger, log)

@@ -14,12 +14,18 @@ Files are written under another name, flushed to disk and renamed, and never cha
 Parquet pages carry checksums. A row that is trained again gets another record with a higher
 `attempt`; the last attempt counts. A promised row without a record is read as `missing`: no row
 ever disappears.
+
+Only the files that the plan names are read (`manyseeds.ledger.contents`), and everything in them is
+checked (`documents`, `parquet`, `table_checks`). Damage in a run is an error that names file, row
+and column.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -27,14 +33,23 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from manyseeds.errors import RequestError, RunError, explained
+from manyseeds.errors import Notice, RequestError, RunError, explained
 from manyseeds.ledger.atomic_write import write_atomically
+from manyseeds.ledger.contents import job_file_name, stray_warning, strays
+from manyseeds.ledger.documents import (
+    MOST_PLAN_BYTES,
+    plan_problems,
+    read_plan,
+    read_sessions,
+)
+from manyseeds.ledger.files import exists, own_folder, refuse_link
+from manyseeds.ledger.parquet import write_rows
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.planned_suite import planned_suite
-from manyseeds.ledger.schemas import RECORD_SCHEMA, ROW_KEY, Rows
-from manyseeds.ledger.tables import Tables, write_rows
+from manyseeds.ledger.promises import promises
+from manyseeds.ledger.schemas import RECORD_SCHEMA, ROW_KEY, SCHEMAS, Rows
+from manyseeds.ledger.tables import Tables, packed_file
 from manyseeds.ledger.write_errors import explained_writes, locked_for_writing, resume_command
 from manyseeds.suite.suite import Suite
 
@@ -44,7 +59,6 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._tables = Tables(folder)
 
     @classmethod
     def create(cls, results: Path, plan: Plan) -> Ledger:
@@ -53,10 +67,19 @@ class Ledger:
         Raises
         ------
         RequestError
-            The folder exists: two runs never share a folder.
+            The folder exists: two runs never share a folder. Or the plan is one that could not be
+            read again: it has too many rows, or names that no file can have.
         RunError
             The folder cannot be written to.
         """
+        text = plan.model_dump_json(indent=1).encode()
+        for problem in plan_problems(plan):
+            raise RequestError(f"suite {plan.suite!r} cannot be planned: {problem}")
+        if len(text) > MOST_PLAN_BYTES:
+            raise RequestError(
+                f"suite {plan.suite!r} cannot be planned: its plan.json would have {len(text):,} "
+                f"bytes, and {MOST_PLAN_BYTES:,} are the most. Train fewer --seeds, or more --lanes"
+            )
         folder = results / plan.run
         with explained("write to", folder, "choose another --results folder"):
             results.mkdir(parents=True, exist_ok=True)
@@ -71,7 +94,7 @@ class Ledger:
             with _removed_on_failure(folder):
                 for name in ("records", "curves", "diagnostics", "checkpoints"):
                     (folder / name).mkdir()
-                write_atomically(folder / "plan.json", plan.model_dump_json(indent=1).encode())
+                write_atomically(folder / "plan.json", text)
         return cls(folder)
 
     @classmethod
@@ -85,31 +108,36 @@ class Ledger:
         RunError
             The plan is damaged.
         """
-        with explained("read", folder):
-            is_run = (folder / "plan.json").is_file()
-        if not is_run:
-            raise RequestError(
-                f"{folder} is not a run: it has no plan.json. A run is a folder that "
-                "`manyseeds run` made in its --results folder."
-            )
         ledger = cls(folder)
-        ledger.plan  # noqa: B018  (a damaged plan is refused here, not later)
+        stray = strays(folder, range(len(ledger.plan.jobs)))
+        if line := stray_warning(folder, stray):
+            warnings.warn(line, Notice, stacklevel=2)
         return ledger
 
     @cached_property
     def plan(self) -> Plan:
         """The run's plan, read once."""
-        path = self.folder / "plan.json"
         try:
-            with explained("read", path):
-                return Plan.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise RunError(f"{path} is damaged: {error.errors()[0]['msg']}") from None
+            return read_plan(self.folder / "plan.json")
+        except FileNotFoundError:
+            raise RequestError(
+                f"{self.folder} is not a run: it has no plan.json. A run is a folder that "
+                "`manyseeds run` made in its --results folder."
+            ) from None
 
     @cached_property
     def suite(self) -> Suite:
         """The run's suite, as it was when the run was planned; read once."""
         return planned_suite(self.plan)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The tables in the run's folder."""
+        try:
+            suite = self.suite
+        except RequestError:  # planned by another version: the records can be read nevertheless
+            suite = None
+        return Tables(self.folder, self.plan, promises(self.plan, suite))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -122,21 +150,14 @@ class Ledger:
         RunError
             The folder cannot be written to.
         """
+        refuse_link(self.folder / ".lock")  # locking empties the file
         with locked_for_writing(self.folder):
             yield
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
         """One entry for each session, that is each time the run was started or resumed."""
-        path = self.folder / "provenance.json"
-        try:
-            with explained("read", path):
-                sessions: Any = json.loads(path.read_bytes()) if path.exists() else []
-        except ValueError as error:
-            raise RunError(f"{path} is damaged: {error}") from None
-        if not isinstance(sessions, list):
-            raise RunError(f"{path} is damaged: it should be a list of sessions")
-        return sessions
+        return read_sessions(self.folder / "provenance.json")
 
     def write_provenance(self, sessions: Sequence[Mapping[str, Any]]) -> None:
         """Replace the provenance with these sessions."""
@@ -145,20 +166,51 @@ class Ledger:
             write_atomically(self.folder / "provenance.json", text.encode())
 
     def append(self, job: int, records: Rows, curves: Rows = (), diagnostics: Rows = ()) -> None:
-        """Write a job's curves and diagnostics, then its records, which make the job delivered."""
-        attempt = records[0]["attempt"]
-        name = f"{job:05d}-{attempt:02d}.parquet"
+        """Write a job's curves and diagnostics, then its records, which make the job delivered.
+
+        Raises
+        ------
+        RunError
+            They cannot be written, or there is a record of this attempt: it is never replaced.
+        """
+        name = job_file_name(job, records[0]["attempt"])
+        record = self.folder / "records" / name
+        packed = packed_file(self.folder, "records")
+        if taken := [path for path in (packed, record) if exists(path)]:
+            raise RunError(f"{taken[0]} exists already, and a record is never replaced")
         with explained_writes(self.folder):
+            # Older runs, and copies made without empty folders, lack some of the folders.
+            folders = {kind: own_folder(self.folder / kind) for kind in SCHEMAS}
             if curves:
-                write_rows(self.folder / "curves" / name, curves, "curves")
+                write_rows(folders["curves"] / name, curves, "curves")
             if diagnostics:
-                (self.folder / "diagnostics").mkdir(exist_ok=True)  # older runs have no such folder
-                write_rows(self.folder / "diagnostics" / name, diagnostics, "diagnostics")
-            write_rows(self.folder / "records" / name, records, "records")
+                write_rows(folders["diagnostics"] / name, diagnostics, "diagnostics")
+            write_rows(record, records, "records", once=True)
+
+    def attempts(self) -> Counter[int]:
+        """Return the last attempt at each job that anything in the run's folder is of."""
+        delivered = self.tables.frame("records")
+        made = [*zip(delivered["job"], delivered["attempt"], strict=True)]
+        made += [file[:2] for kind in SCHEMAS for file in self.tables.job_files(kind)]
+        last: Counter[int] = Counter()
+        for job, attempt in made:
+            last[int(job)] = max(last[int(job)], int(attempt))
+        return last
+
+    def own_folder(self, name: str) -> Path:
+        """Return a folder inside the run's folder, made if it is absent.
+
+        Raises
+        ------
+        RunError
+            It cannot be made, or is a link out of the run's folder.
+        """
+        with explained_writes(self.folder):
+            return own_folder(self.folder / name)
 
     def delivered(self) -> pd.DataFrame:
         """Return the last attempt of every row that has a record, in the plan's order."""
-        return _last_attempts(self._tables.frame("records"))
+        return _last_attempts(self.tables.frame("records"))
 
     def records(self) -> pd.DataFrame:
         """Return every promised row, in the plan's order; a row without a record is `missing`.
@@ -166,15 +218,11 @@ class Ledger:
         Raises
         ------
         RunError
-            There are records of rows that the plan does not promise.
+            A table is damaged, or has rows that the plan does not promise.
         """
         promised = pd.DataFrame(self.plan.rows(), columns=ROW_KEY)
-        delivered = self.delivered()
-        matched = delivered[[*ROW_KEY]].merge(promised, on=ROW_KEY, how="left", indicator=True)
-        if (matched["_merge"] == "left_only").any():
-            raise RunError(f"{self.folder}/records has rows that its plan does not promise")
-        records = promised.merge(delivered, on=ROW_KEY, how="left")
-        del delivered, matched  # of a million rows, each is a third of a gigabyte
+        records = promised.merge(self.delivered(), on=ROW_KEY, how="left")
+        del promised  # of a million rows, each is a third of a gigabyte
         records["suite"] = self.plan.suite
         records["status"] = records["status"].fillna("missing")
         columns: list[str] = list(RECORD_SCHEMA.names)
@@ -183,11 +231,11 @@ class Ledger:
 
     def curves(self) -> pd.DataFrame:
         """Return the curves of each row's last attempt."""
-        return self._of_last_attempts(self._tables.frame("curves"))
+        return self._of_last_attempts(self.tables.frame("curves"))
 
     def diagnostics(self) -> pd.DataFrame:
         """Return the diagnostics of each row's last attempt."""
-        return self._of_last_attempts(self._tables.frame("diagnostics"))
+        return self._of_last_attempts(self.tables.frame("diagnostics"))
 
     def complete(self) -> bool:
         """Return whether every promised row is ok, or has diverged and its recipe expects that."""

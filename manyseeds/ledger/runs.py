@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from manyseeds.errors import Notice, RequestError, RunError, explained, unknown
+from manyseeds.ledger.copies import others_named, without_copies
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.schemas import SCHEMAS
 
@@ -19,18 +21,22 @@ def ledgers(results: Path) -> list[Ledger]:
 
     Raises
     ------
+    RequestError
+        Two folders are of one run.
     RunError
         The folder cannot be read, or a run in it is damaged.
     """
     readable = []
-    for folder in _run_folders(results):
-        try:
-            _check_readable(folder)
-        except RunError as error:
-            warnings.warn(f"run {folder.name!r} is left out: {error}", Notice, stacklevel=2)
-        else:
-            readable.append(Ledger.open(folder))
-    return readable
+    folders = list(_run_folders(results))
+    with others_named(folders):
+        for folder in folders:
+            try:
+                _check_readable(folder)
+            except RunError as error:
+                warnings.warn(f"run {folder.name!r} is left out: {error}", Notice, stacklevel=2)
+            else:
+                readable.append(Ledger.open(folder))
+    return without_copies(readable)
 
 
 def open_run(name: str, results: Path) -> Ledger:
@@ -65,11 +71,11 @@ def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
     Raises
     ------
     RequestError
-        A run does not exist, or the results folder has none.
+        A run does not exist, the results folder has none, or two folders are of one run.
     RunError
         A run or the results folder cannot be read.
     """
-    chosen = [open_run(name, results) for name in runs] or ledgers(results)
+    chosen = without_copies([open_run(name, results) for name in runs]) or ledgers(results)
     if not chosen:
         raise RequestError(
             f"{results} has no runs: make one with `manyseeds run`, or choose another --results "
@@ -104,4 +110,5 @@ def _check_readable(folder: Path) -> None:
             for file in sorted(place.iterdir()):
                 if file.suffix in {".json", ".parquet"} and not file.name.startswith("."):
                     with explained("read", file):
-                        file.open("rb").close()
+                        if stat.S_ISREG(file.lstat().st_mode):  # opening a pipe would wait
+                            file.open("rb").close()

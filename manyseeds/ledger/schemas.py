@@ -85,6 +85,30 @@ DIAGNOSTICS_SCHEMA = pa.schema(
 
 ROW_KEY = list(RowKey._fields)
 
+KEYS = tuple(name for name in ROW_KEY if name != "seed")
+"""The columns in which all rows of a job are the same."""
+
+_LEAST_SECONDS = -1.0  # a difference of two clocks, of which one is the framework's
+_LEAST_LOSS = -1e-3  # a cross-entropy of 0, rounded
+_MOST_SHARE = 1 + 1e-6
+_INFINITY = float("inf")
+
+RANGES: Mapping[str, tuple[float, float]] = (
+    dict.fromkeys(_SEEDS, (0, _INFINITY))
+    | dict.fromkeys(
+        ("job", "epochs", "best_epoch", "compilations", "peak_memory_bytes"), (0, _INFINITY)
+    )
+    | dict.fromkeys(("attempt", "lanes"), (1, _INFINITY))
+    | dict.fromkeys(("epoch", "step", "rate"), (0, _INFINITY))
+    | {name: (0, _MOST_SHARE) for name in METRICS if name.endswith(("accuracy", "_ece", "_share"))}
+    | dict.fromkeys(("source_accuracy_before", "source_accuracy_after"), (0, _MOST_SHARE))
+    | {name: (0, 2 * _MOST_SHARE) for name in METRICS if name.endswith("_brier")}
+    | {name: (_LEAST_LOSS, _INFINITY) for name in METRICS if name.endswith("_loss")}
+    | dict.fromkeys(("train_penalty", "normality_error"), (0, _INFINITY))
+    | dict.fromkeys(SECONDS, (_LEAST_SECONDS, _INFINITY))
+)
+"""The least and the largest value of a column; no number in a ledger is NaN or infinite."""
+
 Rows = Sequence[Mapping[str, Any]]
 
 Kind = Literal["records", "curves", "diagnostics"]

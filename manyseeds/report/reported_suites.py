@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from manyseeds.backend.settings import Settings
+from manyseeds.ledger.copies import others_named
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import ROW_KEY
@@ -37,7 +38,7 @@ class SuiteRun:
     plan, records
         The rows promised, and one record for each.
     provenance
-        One entry for each time the run was started.
+        One entry for each time the run was started; of a run that is shown.
     used
         Whether the page shows the run.
     differences
@@ -105,7 +106,8 @@ def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
     suites: dict[str, list[Ledger]] = {}
     for ledger in ledgers:
         suites.setdefault(ledger.plan.suite, []).append(ledger)
-    return [form for name in sorted(suites) for form in _forms(name, suites[name])]
+    with others_named([ledger.folder for ledger in ledgers]):
+        return [form for name in sorted(suites) for form in _forms(name, suites[name])]
 
 
 def _forms(name: str, ledgers: list[Ledger]) -> Iterator[ReportedSuite]:

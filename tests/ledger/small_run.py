@@ -34,10 +34,13 @@ def plan(jobs=2, lanes=2, run="tiny-1"):
 
 
 def rows(job, attempt=1, status="ok", **fields):
+    scores = {"test_loss": 1 / 3} if status == "ok" else {"reason": "it broke"}
     return [
         dict(zip(ROW_KEY, row, strict=True))
-        | {"suite": "tiny", "job": job.id, "attempt": attempt, "status": status, "lanes": 2}
-        | {"test_accuracy": 0.1 + row.seed / 7}
+        | {"suite": "tiny", "job": job.id, "attempt": attempt, "status": status}
+        | {"lanes": len(job.seeds), "recipe_sha256": "ab" * 32}
+        | scores
+        | ({"test_accuracy": 0.1 + row.seed / 9} if status == "ok" else {})
         | fields
         for row in job.rows()
     ]
@@ -45,7 +48,8 @@ def rows(job, attempt=1, status="ok", **fields):
 
 def curves(job, attempt=1):
     return [
-        row | {"phase": "train", "epoch": 1, "train_loss": 1 / 3} for row in _keys(job, attempt)
+        row | {"phase": "train", "epoch": 1, "rate": 0.1, "train_loss": 1 / 3}
+        for row in _keys(job, attempt)
     ]
 
 

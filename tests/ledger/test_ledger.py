@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from manyseeds.errors import RequestError, RunError
-from manyseeds.ledger import tables
+from manyseeds.ledger import parquet
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.runs import ledgers
 from manyseeds.ledger.schemas import DIAGNOSTICS_SCHEMA, RECORD_SCHEMA, ROW_KEY
@@ -40,12 +40,12 @@ def test_every_promised_row_without_a_record_is_missing(run):
 
 def test_numbers_survive_a_round_trip_bit_for_bit(run):
     append(run, 0)
-    assert run.delivered()["test_accuracy"].tolist() == [0.1, 0.1 + 1 / 7]
+    assert run.delivered()["test_accuracy"].tolist() == [0.1, 0.1 + 1 / 9]
     assert run.curves()["train_loss"].tolist() == [1 / 3, 1 / 3]
 
 
 def test_the_last_attempt_counts_and_earlier_ones_stay_on_disk(run):
-    append(run, 0, status="failed", test_accuracy=None, reason="killed")
+    append(run, 0, status="failed", reason="killed")
     append(run, 1)
     append(run, 0, attempt=2)
     records = run.records()
@@ -87,8 +87,8 @@ def test_an_older_run_without_diagnostics_can_be_read_and_resumed(run):
 
 def test_more_than_ten_attempts_are_in_order(run):
     for attempt in range(1, 12):
-        append(run, 0, attempt=attempt, test_accuracy=float(attempt))
-    assert run.delivered()["test_accuracy"].tolist() == [11.0, 11.0]
+        append(run, 0, attempt=attempt, test_accuracy=attempt / 16)
+    assert run.delivered()["test_accuracy"].tolist() == [11 / 16, 11 / 16]
 
 
 def test_a_crash_before_the_rename_changes_nothing(run, monkeypatch):
@@ -98,24 +98,21 @@ def test_a_crash_before_the_rename_changes_nothing(run, monkeypatch):
     def crash(*_):
         raise KeyboardInterrupt  # not caught by `except OSError`, like a power cut
 
-    monkeypatch.setattr(Path, "replace", crash)
-    with pytest.raises(KeyboardInterrupt):
-        append(run, 1)
-    monkeypatch.undo()
-    assert run.records().equals(before)
+    for owner, name in ((Path, "replace"), (os, "link")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, crash)
+            with pytest.raises(KeyboardInterrupt):
+                append(run, 1)
+        assert run.records().equals(before)
     append(run, 1)
     assert run.records()["status"].tolist() == ["ok"] * 4
 
 
 def test_a_crash_between_curves_and_records_leaves_the_rows_missing(run, monkeypatch):
-    write = tables.write_atomically
+    def crash(path, content):
+        raise KeyboardInterrupt
 
-    def crash_at_records(path, content):
-        if path.parent.name == "records":
-            raise KeyboardInterrupt
-        write(path, content)
-
-    monkeypatch.setattr(tables, "write_atomically", crash_at_records)
+    monkeypatch.setattr(parquet, "create_atomically", crash)
     with pytest.raises(KeyboardInterrupt):
         append(run, 0)
     monkeypatch.undo()
@@ -263,13 +260,6 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(run):
         append(run, 0)
     with Ledger.open(run.folder).writing():
         append(run, 1)
-
-
-def test_a_record_of_a_row_never_promised_is_an_error(run):
-    stray = rows(plan(jobs=3).jobs[2])
-    run.append(2, stray, [])
-    with pytest.raises(RunError, match="rows that its plan does not promise"):
-        run.records()
 
 
 def test_the_runs_of_a_folder_are_sorted_by_name(tmp_path):

@@ -67,7 +67,8 @@ def test_a_kind_without_rows_gets_no_file(tmp_path):
 
 def _records(run):
     for row in run.plan.jobs[0].rows():
-        yield row._asdict() | {"suite": "tiny", "job": 0, "attempt": 1, "status": "ok", "lanes": 2}
+        own = {"suite": "tiny", "job": 0, "attempt": 1, "status": "ok", "lanes": 2}
+        yield row._asdict() | own | {"test_loss": 0.5, "recipe_sha256": "ab" * 32}
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])

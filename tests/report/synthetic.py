@@ -13,9 +13,10 @@ import numpy as np
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.plan import Job, Plan, RowKey
 from manyseeds.model import digest_text
-from manyseeds.randomness.streams import STREAMS
+from manyseeds.randomness.streams import stream_seeds
 from manyseeds.suite.files import suites_folder
 from manyseeds.suite.reader import parse_suite
+from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Cell, Suite
 
 TRANSFER = (suites_folder() / "transfer.toml").read_text(encoding="utf-8")
@@ -90,7 +91,7 @@ class World:
 def write(results: Path, world: World) -> Ledger:
     """Write a whole run and return its ledger."""
     suite = world.suite
-    jobs = tuple(_jobs(suite, world.backends))
+    jobs = tuple(_jobs(suite, world))
     plan = Plan(
         run=world.run,
         suite=suite.name,
@@ -107,33 +108,45 @@ def write(results: Path, world: World) -> Ledger:
     ledger.write_provenance([provenance(backend) for backend in world.backends[:1]])
     for job in jobs:
         kept = [(key, world.change(key)) for key in job.rows()]
+        recipe = suite.recipe(job.recipe, job.case)
         records = [
-            record(suite.name, job, key) | change for key, change in kept if change is not None
+            _changed(record(suite.name, recipe, job, key), change)
+            for key, change in kept
+            if change is not None
         ]
         if records:
-            recipe = suite.recipe(job.recipe, job.case)
             curves = [row for key, _ in kept for row in _curve(recipe, job, key)]
             ledger.append(job.id, records, curves if world.curves else [])
     return ledger
 
 
-def _jobs(suite: Suite, backends: tuple[str, ...]) -> Iterator[Job]:
+def _changed(row: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record with a change; a row that was not trained keeps its identity alone."""
+    if change.get("status") in ("failed", "timed_out"):
+        trained = ("test_", "train_", "valid_", "seconds_", "best_", "epochs", "compil", "peak_")
+        row = {name: value for name, value in row.items() if not name.startswith(trained)}
+    return row | change
+
+
+def _jobs(suite: Suite, world: World) -> Iterator[Job]:
+    """Yield the jobs; the rows without a record are in jobs of their own, as in real runs."""
     number = 0
     ordinary = "+".join(suite.varied)
-    for backend in backends:
+    for backend in world.backends:
         for cell in suite.cells:
             for mode, vary, seeds, lanes in _stretches(suite, cell, ordinary):
                 for first in range(0, seeds, lanes):
-                    yield Job(
-                        id=number,
-                        backend=backend,
-                        recipe=cell.recipe.name,
-                        case=cell.case,
-                        mode=mode,
-                        vary=vary,
-                        seeds=tuple(range(first, min(first + lanes, seeds))),
-                    )
-                    number += 1
+                    names = (cell.recipe.name, cell.case, backend, mode, vary)
+                    lost = {
+                        seed: world.change(RowKey(*names, seed)) is None
+                        for seed in range(first, min(first + lanes, seeds))
+                    }
+                    for wanted in (False, True):
+                        together = tuple(seed for seed, gone in lost.items() if gone is wanted)
+                        if together:
+                            fields = dict(zip(RowKey._fields, names, strict=False))
+                            yield Job(id=number, seeds=together, **fields)
+                            number += 1
 
 
 def _stretches(suite: Suite, cell: Cell, ordinary: str) -> Iterator[tuple[Any, str, int, int]]:
@@ -163,24 +176,24 @@ def accuracy(key: RowKey) -> float:
     return min(round(value * TEST_SIZE), TEST_SIZE) / TEST_SIZE
 
 
-def record(suite: str, job: Job, key: RowKey) -> dict[str, Any]:
+def record(suite: str, recipe: Recipe, job: Job, key: RowKey) -> dict[str, Any]:
     """Return the record of a row that went well."""
     value = accuracy(key)
     alone = 40.0 if key.backend == "tensorflow" else 30.0
     seconds = alone if key.mode == "solo" else alone * 1.8
-    seeds = {f"seed_{stream}": key.seed for stream in STREAMS if stream != "split"}
+    streams = stream_seeds(key.seed, job.varied).as_dict()
+    epochs = sum(phase.epochs for phase in recipe.phases)
     return {
         "suite": suite,
         **key._asdict(),
         "recipe_sha256": digest_text(key.recipe),
         "device": "cpu",
-        **seeds,
-        "seed_split": key.seed if key.vary == "split" else None,
+        **{f"seed_{stream}": seed for stream, seed in streams.items()},
         "job": job.id,
         "attempt": 1,
         "lanes": len(job.seeds),
-        "epochs": 20,
-        "best_epoch": 20,
+        "epochs": epochs,
+        "best_epoch": epochs,
         "compilations": 1,
         "peak_memory_bytes": 400_000_000,
         "status": "ok",
