@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manyseeds.datasets import dataset
-from manyseeds.errors import RequestError
 from manyseeds.ledger.plan import Job, Plan
 from manyseeds.ledger.schemas import Kind
 from manyseeds.suite.recipe import Phase, Recipe
@@ -124,16 +122,8 @@ def _facts(recipe: Recipe) -> _Facts:
 def _most_diagnoses(phase: Phase) -> int:
     """Return the most diagnostics of a lane in a phase."""
     layers = len(phase.network.layers) * _QUANTITIES * (phase.epochs + 1)
-    steps = _STEP_QUANTITIES * phase.epochs * -(-_examples(phase) // phase.batch)
+    examples = phase.task.train or UNKNOWN
+    steps = _STEP_QUANTITIES * phase.epochs * -(-examples // phase.batch)
     return (layers if phase.diagnostics else 0) + (
         steps if isinstance(phase.schedule, RangeTest) else 0
     )
-
-
-def _examples(phase: Phase) -> int:
-    if phase.task.train is not None:
-        return phase.task.train
-    try:
-        return int(dataset(phase.task.dataset).train)
-    except RequestError:
-        return UNKNOWN
