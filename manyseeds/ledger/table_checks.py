@@ -74,7 +74,7 @@ def faults(
     """
     for name in (*KEYS, "seed", "job", "attempt", *_REQUIRED[kind]):
         yield from _first(frame, name, frame[name].isna(), "expected a value")
-    for name in (name for name in frame if name in RANGES):
+    for name in (name for name in RANGES if name in frame):
         low, high = RANGES[name]
         column = frame[name].to_numpy(np.float64, na_value=np.nan)
         yield from _first(frame, name, (column < low) | (column > high), _expected(low, high))
@@ -212,9 +212,9 @@ def gaps(
     ok = ok[[*attempt, "seed", "epochs"]].dropna().merge(curves[attempt].drop_duplicates())
     counts = curves.groupby([*attempt, "seed"], sort=False).size().rename("rows").reset_index()
     both = ok.merge(counts, on=[*attempt, "seed"], how="left").fillna({"rows": 0})
-    for row in both[both["rows"] != both["epochs"]].itertuples():
-        problem = f"seed {row.seed} has {row.rows:g} epochs, and its record says {row.epochs}"
-        yield int(row.job), int(row.attempt), problem
+    short = both[both["rows"] != both["epochs"]].astype("int64")
+    for job, number, seed, epochs, rows in short.itertuples(index=False, name=None):
+        yield job, number, f"seed {seed} has {rows} epochs, and its record says {epochs}"
 
 
 def _spread(values: list[Any], blocks: list[Block]) -> NDArray[Any]:

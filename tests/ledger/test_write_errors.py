@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from manyseeds.errors import RequestError, RunError
-from manyseeds.ledger import tables
+from manyseeds.ledger import parquet
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.write_errors import resume_command
 from tests.ledger.small_run import append, plan
@@ -33,7 +33,7 @@ def test_a_failed_write_says_what_to_do_and_how_to_continue(run, monkeypatch, nu
     def fail(_path, _content):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(tables, "write_atomically", fail)
+    monkeypatch.setattr(parquet, "write_atomically", fail)
     with pytest.raises(RunError, match="Nothing recorded so far is lost") as refused:
         append(run, 0)
     message = str(refused.value)
