@@ -16,15 +16,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from manyseeds.errors import unknown
 from manyseeds.ledger.files import DamageError, read_file
 from manyseeds.ledger.plan import Plan
+from manyseeds.limits import MOST_ROWS
 from manyseeds.model import digest_text
 from manyseeds.randomness.streams import STREAMS
 
 MOST_PLAN_BYTES = 64 * 2**20
 MOST_PROVENANCE_BYTES = 16 * 2**20
 """The largest documents that are written or read."""
-
-MOST_ROWS = 2_000_000
-"""The most rows of a plan: each takes about a kilobyte of memory in a table of records."""
 
 _LARGEST_SEED = 2**63 - 1
 _LONGEST_NAME = 200
