@@ -63,7 +63,8 @@ def strays(folder: Path, jobs: Collection[int]) -> list[str]:
         A folder cannot be listed.
     """
     known = _FILES | _FOLDERS
-    stray = [name for name in names_in(folder) if name not in known and not _is_ours(name)]
+    top = names_in(folder.resolve())  # the run's own folder may be a link, such as `latest`
+    stray = [name for name in top if name not in known and not _is_ours(name)]
     for kind in SCHEMAS:
         for name in names_in(folder / kind):
             temporary = _TEMPORARY.fullmatch(name)
