@@ -66,7 +66,7 @@ IMPOSSIBLE = [
     ("attempt", 2, "2, where the file's name says 1"),
     ("seed_init", 1, "1: not the seed that the plan gives it"),
     ("seed_order", 1, "1: not the seed that the plan gives it"),
-    ("recipe_sha256", "cd" * 32, "other rows of this recipe have another hash"),
+    ("recipe_sha256", "cd" * 32, f"{32 * 'cd'!r}: other rows of this recipe have another hash"),
 ]
 
 
