@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from manyseeds.errors import unknown
 from manyseeds.ledger.files import DamageError, read_file
 from manyseeds.ledger.plan import Plan
-from manyseeds.limits import MOST_ROWS
 from manyseeds.model import digest_text
+from manyseeds.model.limits import MOST_ROWS
 from manyseeds.randomness.streams import STREAMS
 
 MOST_PLAN_BYTES = 64 * 2**20
