@@ -166,9 +166,13 @@ def _status_faults(frame: pd.DataFrame, blocks: list[Block]) -> Iterator[Fault]:
 
 
 def _hash_faults(frame: pd.DataFrame) -> Iterator[Fault]:
-    """Yield trained rows of one recipe and case that have another hash than the first of them."""
+    """Yield trained rows of one recipe and case that have another hash than the first of them.
+
+    Another session may have been of another version of manyseeds, whose recipes have other fields.
+    """
     trained = frame[frame["status"].isin(["ok", "diverged"])]
-    hashes = trained.groupby(["recipe", "case"], sort=False)["recipe_sha256"]
+    groups = trained.groupby(["recipe", "case", "session"], sort=False, dropna=False)
+    hashes = groups["recipe_sha256"]
     other = (trained["recipe_sha256"] != hashes.transform("first")).to_numpy(np.bool_)
     rows = trained.index.to_numpy()[other]
     mask = np.zeros(len(frame), np.bool_)

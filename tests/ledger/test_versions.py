@@ -1,8 +1,12 @@
 """The versions under which rows were trained, from the provenance and the column `session`."""
 
 import pandas as pd
+import pytest
 
+from manyseeds.errors import RunError
+from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.versions import latest_versions, mixed, trained_versions, versions_of
+from tests.ledger.small_run import append, plan
 
 
 def session(jax=None, manyseeds="0.1.0", **others):
@@ -52,3 +56,15 @@ def test_a_row_of_an_unknown_session_may_come_from_any():
     assert versions["jax"]["jax"] == "0.9.2 and 0.10.2"
     assert mixed(versions["torch"]) == {}
     assert "tensorflow" not in versions
+
+
+def test_sessions_of_two_versions_may_hash_a_recipe_differently(tmp_path):
+    run = Ledger.create(tmp_path, plan())
+    append(run, 0, session=1, recipe_sha256="ab" * 32)
+    append(run, 1, session=2, recipe_sha256="cd" * 32)
+    assert Ledger.open(run.folder).records()["session"].tolist() == [1, 1, 2, 2]
+    other = Ledger.create(tmp_path, plan(run="tiny-2"))
+    append(other, 0, session=1, recipe_sha256="ab" * 32)
+    append(other, 1, session=1, recipe_sha256="cd" * 32)
+    with pytest.raises(RunError, match="have another hash"):
+        Ledger.open(other.folder).records()
