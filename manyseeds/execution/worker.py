@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import traceback
 from dataclasses import asdict
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from manyseeds.backend.discovery import backend_entry
 from manyseeds.backend.protocols import Backend
 from manyseeds.backend.settings import Settings
 from manyseeds.datasets import TaskData
+from manyseeds.errors import reason
 from manyseeds.execution.checkpoint import (
     CheckpointError,
     Expected,
@@ -156,8 +158,15 @@ class JobTrainer:
             cohort = self.backend.cohort(phase.network, data, len(lanes))
             state = train_phase(cohort, recipe, state, data, lanes, report)
             if recipe.prefix(state.phases) in keep:
-                save_state(self._checkpoint(recipe, state.phases, lanes), state)
+                self._save(self._checkpoint(recipe, state.phases, lanes), state)
         return state, shared
+
+    def _save(self, checkpoint: Path, state: State) -> None:
+        """Save a state where that is possible: without it other jobs train these phases again."""
+        try:
+            save_state(checkpoint, state)
+        except OSError as error:  # on a full disk the records fail too, and say what to do
+            print(f"no checkpoint {checkpoint}: {reason(error)}", file=sys.stderr)
 
     def _resumed(self, recipe: Recipe, lanes: Lanes) -> State:
         """Return the state of the latest checkpoint; without one, that before the first phase."""

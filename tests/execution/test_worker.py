@@ -1,5 +1,8 @@
 """The training worker: it goes on from a checkpoint of its own versions and code, and no other."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from manyseeds_numpy import faults
@@ -41,6 +44,19 @@ def test_a_checkpoint_of_the_same_versions_and_code_is_used_and_gives_the_same(p
     again, same = phases()
     assert (first, again) == (ALL, ["finetune"])
     assert same == accuracies
+
+
+def test_a_state_that_cannot_be_saved_costs_no_row(phases, monkeypatch, capsys):
+    first, accuracies = phases()
+
+    def full(_path, _state):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(worker, "version", lambda name: "0.2.0")  # another checkpoint
+    monkeypatch.setattr(worker, "save_state", full)
+    assert phases() == (first, accuracies)
+    assert phases() == (ALL, accuracies)
+    assert "No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", ["framework", "manyseeds", "code"])
