@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+import unicodedata
 from io import TextIOWrapper
 
 from rich.console import Console
@@ -24,6 +25,7 @@ _LOOK_ALIKES = {
     "→": "->",
     "≈": "~",
     "№": "No.",
+    "„": '"',
     "“": '"',
     "”": '"',
     "«": '"',
@@ -58,5 +60,10 @@ def _look_alike(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
-    plain = "".join(_LOOK_ALIKES.get(letter, letter) for letter in missing)
-    return plain.encode("ascii", "backslashreplace").decode("ascii"), error.end
+    return "".join(map(_plain, missing)), error.end
+
+
+def _plain(letter: str) -> str:
+    """Return what stands for a letter in ASCII: one like it, without its accent, or its number."""
+    known = _LOOK_ALIKES.get(letter) or unicodedata.normalize("NFD", letter)[0]
+    return known if known.isascii() else letter.encode("ascii", "backslashreplace").decode("ascii")
