@@ -203,6 +203,22 @@ def _epoch_faults(frame: pd.DataFrame, kind: Kind, blocks: list[Block]) -> Itera
     yield from _first(frame, "epoch", doubled, "the same row stands there a second time")
 
 
+def other_recipes(records: pd.DataFrame, promised: Mapping[int, Promise]) -> list[str]:
+    """Return the recipes that were trained under another hash than the plan's suite gives them now.
+
+    None if that is so of all of them: an older version of manyseeds then hashed recipes otherwise.
+    """
+    trained = records[records["status"].isin(["ok", "diverged"])]
+    trained = trained.drop_duplicates(["recipe", "case"])
+    names = list(trained["recipe"])
+    others = [
+        recipe
+        for recipe, job, found in zip(names, trained["job"], trained["recipe_sha256"], strict=True)
+        if promised[int(job)].fingerprint not in (None, found)
+    ]
+    return sorted(set(others)) if len(others) < len(names) else []
+
+
 def gaps(
     curves: pd.DataFrame, records: pd.DataFrame, promised: Mapping[int, Promise]
 ) -> Iterator[tuple[int, int, str]]:

@@ -6,6 +6,7 @@ The files are those that the plan names: `records/00003-01.parquet` for attempt 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from manyseeds.errors import Notice
 from manyseeds.ledger.contents import JobFile, job_file_name, job_files
 from manyseeds.ledger.files import DamageError, exists, unreadable
 from manyseeds.ledger.parquet import read_table
 from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.promises import Promise
 from manyseeds.ledger.schemas import SCHEMAS, Kind
-from manyseeds.ledger.table_checks import faults, gaps
+from manyseeds.ledger.table_checks import faults, gaps, other_recipes
 from manyseeds.ledger.write_errors import resume_command
 
 _LOST: Mapping[Kind, str] = {
@@ -116,6 +118,14 @@ class Tables:
             self._refuse_mixture(kind, frame)
         if kind == "curves":
             self._refuse_gaps(frame, packed is not None)
+        if kind == "records" and (others := other_recipes(frame, self._promised)):
+            warnings.warn(
+                f"{self._folder}: rows of {', '.join(others)} were trained under another recipe "
+                "than the suite in plan.json has now: it was edited, or another version of "
+                "manyseeds trained them",
+                Notice,
+                stacklevel=2,
+            )
         return frame
 
     def _refuse_gaps(self, curves: pd.DataFrame, packed: bool) -> None:

@@ -1,5 +1,9 @@
 """The tables of a run: what cannot be true is an error with file, row and column."""
 
+import json
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from manyseeds.errors import RunError
+from manyseeds.errors import Notice, RunError
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.packing import pack
 from manyseeds.ledger.schemas import SCHEMAS
+from manyseeds.model import digest_text
 from tests.ledger.small_run import append, plan
 from tests.report import synthetic
 
@@ -151,7 +156,7 @@ def test_a_file_has_no_more_rows_than_the_plan_promises(run, monkeypatch):
 
 
 def test_a_text_larger_than_any_reason_is_not_unpacked(run):
-    rewritten(run, "records", with_value("device", "x" * 50_000_000))
+    rewritten(run, "records", with_value("device", "x" * 17_000_000))
     with pytest.raises(RunError, match=r"bytes unpacked, where .* are the most"):
         run.records()
 
@@ -220,6 +225,26 @@ def test_phases_epochs_and_scores_are_those_of_the_recipe(synthetic_run):
             getattr(synthetic_run, kind)()
         path.write_bytes(kept)
     assert len(synthetic_run.curves()) == 28 * 3
+
+
+def test_a_recipe_that_was_changed_since_is_said(tmp_path):
+    world = synthetic.World(text=synthetic.SMALL, backends=("jax",))
+    hashes = {cell.recipe.name: cell.recipe.fingerprint() for cell in world.suite.cells}
+
+    def trained(key):
+        return {"recipe_sha256": hashes[key.recipe]}
+
+    run = synthetic.write(tmp_path, replace(world, change=trained))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        right = run.records()
+    changed = synthetic.SMALL.replace("rate = 2e-3", "rate = 4e-3")
+    path = run.folder / "plan.json"
+    plan_now = json.loads(path.read_text())
+    plan_now |= {"suite_text": changed, "suite_sha256": digest_text(changed)}
+    path.write_text(json.dumps(plan_now))
+    with pytest.warns(Notice, match="rows of one_rate were trained under another recipe"):
+        assert Ledger.open(run.folder).records().equals(right)
 
 
 def test_the_checks_take_a_large_table_in_moments():
