@@ -81,7 +81,7 @@ class Generated:
 def generated(number: int) -> Generated:
     """Return the suite of a number."""
     chance = random.Random(number)
-    text = chance.choice(TEXTS[:2]) if chance.random() < 0.5 else chance.choice(TEXTS)
+    text = chance.choice(TEXTS[:2] if chance.random() < 0.75 else TEXTS)
     if chance.random() < 0.25:
         return Generated(_damaged_text(chance, text), None)
     document = tomllib.loads(text)
