@@ -121,7 +121,9 @@ def _use_technique(chance, document):
     """Put a technique with hyperparameters by chance where a suite can have it."""
     technique = chance.choice(TECHNIQUES)
     section, *keys = PLACES_OF_TECHNIQUES[technique.kind]
-    tables = [table for table in document.get(section, {}).values() if isinstance(table, dict)]
+    found = document.get(section)
+    named = found.values() if isinstance(found, dict) else ()
+    tables = [table for table in named if isinstance(table, dict)]
     if not tables:
         return
     table = {"name": technique_name(technique)}
