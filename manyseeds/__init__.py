@@ -50,6 +50,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """Return the names that are there, those of functions not yet imported among them."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import a function when it is first used, so that `manyseeds --help` stays fast."""
     if name not in __all__:

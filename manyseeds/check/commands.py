@@ -18,8 +18,9 @@ from manyseeds.check.report import CheckReport
 from manyseeds.check.rows import LAYERS, Row, RowPattern
 from manyseeds.check.scope import CheckRequest, scope_of
 from manyseeds.errors import RequestError, explained
-from manyseeds.ledger.runs import chosen_ledgers
+from manyseeds.ledger.runs import open_run
 from manyseeds.presentation.command_result import Outcome
+from manyseeds.presentation.report_files import write_report_files
 from manyseeds.processes.calls import called
 
 
@@ -114,7 +115,7 @@ def _log(baseline: Baseline) -> Sequence[str]:
 
 def compare_two(before: str, after: str, results: Path) -> CheckReport:
     """Compare the accuracies of two runs of a suite, each given by name or by folder."""
-    (old,), (new,) = chosen_ledgers([before], results), chosen_ledgers([after], results)
+    old, new = open_run(before, results), open_run(after, results)
     title = f"{old.folder.name} → {new.folder.name}"
     return CheckReport((compare_runs(old, new),), title=title)
 
@@ -131,12 +132,7 @@ def write_report(
     RunError
         A file cannot be written.
     """
-    if markdown:
-        with explained("write", markdown, "choose another --markdown file"):
-            markdown.write_text(report.markdown(), encoding="utf-8")
-    if junit:
-        with explained("write", junit, "choose another --junit file"):
-            junit.write_text(report.junit(), encoding="utf-8")
+    write_report_files(report, markdown=markdown, junit=junit)
     if figures:
         with explained("write to", figures, "choose another --figures folder"):
             _draw(report, figures)

@@ -11,6 +11,12 @@ import pandas as pd
 from manyseeds.ledger.runs import chosen_ledgers
 from manyseeds.presentation.command_result import Outcome
 
+_PRINTED = (
+    *("suite", "form", "claim", "case", "backend", "promised", "pairs"),
+    *("improvement", "unit", "low", "high", "family_low", "family_high", "verdict"),
+)
+"""The columns that the console shows; `--json` has all of `manyseeds.report.claims_table`."""
+
 
 def report_runs(
     runs: Sequence[str],
@@ -38,29 +44,16 @@ def report_runs(
 
     chosen = chosen_ledgers(runs, results)
     parity_results = read_parity(parity) if parity else None
-    pages = render_apart(chosen, out, formats or DEFAULT_FORMATS, parity_results)
+    rendered = render_apart(chosen, out, formats or DEFAULT_FORMATS, parity_results)
     unfinished = [ledger for ledger in chosen if not ledger.complete()]
     claims = claims_table(chosen)
-    columns = (
-        "suite",
-        "claim",
-        "case",
-        "backend",
-        "pairs",
-        "improvement",
-        "low",
-        "high",
-        "family_low",
-        "family_high",
-        "verdict",
-    )
     rows = tuple(
-        tuple(_plain(value) for value in row)
-        for row in claims[list(columns)].itertuples(index=False, name=None)
+        tuple(_plain(value) for value in row) for row in claims.itertuples(index=False, name=None)
     )
     notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
-    notes += [f"written: {page}" for page in pages] or [f"written: tables in {out}"]
-    return Outcome("Claims", columns, rows, 1 if unfinished else 0, tuple(notes))
+    notes += rendered.notes
+    notes += [f"written: {page}" for page in rendered.pages]
+    return Outcome("Claims", tuple(claims), rows, 1 if unfinished else 0, tuple(notes), _PRINTED)
 
 
 def _plain(value: Any) -> Any:

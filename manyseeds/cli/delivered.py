@@ -12,6 +12,7 @@ from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.schemas import ROW_KEY
 from manyseeds.ledger.write_errors import resume_command
 from manyseeds.presentation.command_result import Outcome
+from manyseeds.statistics.training_seconds import seconds_per_seed
 from manyseeds.suite.suite import Suite
 
 _COLUMNS = (
@@ -68,7 +69,6 @@ def _delivered_rows(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> list
     for cell, group in records.groupby(groups, sort=False):
         counts = group["status"].value_counts()
         ok = group[group["status"] == "ok"]
-        seconds = ok[["seconds_train", "seconds_evaluate", "seconds_shared"]].sum(axis=1)
         *names, vary = cell
         rows.append(
             (
@@ -80,7 +80,7 @@ def _delivered_rows(ledger: Ledger, suite: Suite, records: pd.DataFrame) -> list
                 *(int(counts.get(name, 0)) for name in _COLUMNS[8:13]),
                 _or_none(ok["test_accuracy"].mean()),
                 _or_none(ok["test_accuracy"].std()),
-                _or_none((seconds / ok["lanes"]).mean()),
+                _or_none(seconds_per_seed(ok).mean()),
             )
         )
     return rows

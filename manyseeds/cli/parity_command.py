@@ -40,7 +40,7 @@ class ParityOptions:
 def parity(options: ParityOptions) -> None:
     """Follow recipes step by step in float64 on every backend and compare."""
     from manyseeds.conformance import parity_report
-    from manyseeds.errors import explained
+    from manyseeds.presentation.report_files import write_report_files
 
     report = parity_report(
         options.backend or (),
@@ -49,10 +49,5 @@ def parity(options: ParityOptions) -> None:
         mutations=options.mutations,
         device=options.device.value,
     )
-    if options.markdown:
-        with explained("write", options.markdown, "choose another --markdown file"):
-            options.markdown.write_text(report.markdown(), encoding="utf-8")
-    if options.junit:
-        with explained("write", options.junit, "choose another --junit file"):
-            options.junit.write_text(report.junit(), encoding="utf-8")
+    write_report_files(report, markdown=options.markdown, junit=options.junit)
     finish(report, options.as_json)

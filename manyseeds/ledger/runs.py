@@ -56,32 +56,68 @@ def open_run(name: str, results: Path) -> Ledger:
     RunError
         The run cannot be read.
     """
-    for folder in (results / name, Path(name)):
-        with explained("read", folder):
-            is_run = _is_run(folder)
-        if is_run:
-            return Ledger.open(folder)
+    if folder := _folder(name, results):
+        return Ledger.open(folder)
     known = [folder.name for folder in _run_folders(results)]
     raise RequestError(f"{results}: {unknown('run', name, known)}")
 
 
-def chosen_ledgers(runs: Sequence[str], results: Path) -> list[Ledger]:
-    """Return the ledgers of these runs, by name or folder; of all readable runs if none is named.
+def chosen_ledgers(names: Sequence[str], results: Path) -> list[Ledger]:
+    """Return the ledgers of these runs, each once; of all readable runs if none is named.
+
+    Parameters
+    ----------
+    names
+        Each one a run's name or folder, a suite's name, which stands for all runs of the suite, or
+        the start of one run's name.
+    results
+        The results folder.
 
     Raises
     ------
     RequestError
-        A run does not exist, the results folder has none, or two folders are of one run.
+        A name fits no run, or is the start of several; the results folder has no runs; or two
+        folders are of one run.
     RunError
         A run or the results folder cannot be read.
     """
-    chosen = without_copies([open_run(name, results) for name in runs]) or ledgers(results)
+    named = [ledger for name in names for ledger in _named(name, results)]
+    chosen = without_copies(named) if names else ledgers(results)
     if not chosen:
         raise RequestError(
             f"{results} has no runs: make one with `manyseeds run`, or choose another --results "
             "folder"
         )
     return chosen
+
+
+def _named(name: str, results: Path) -> list[Ledger]:
+    if folder := _folder(name, results):
+        return [Ledger.open(folder)]
+    runs = ledgers(results)
+    if of_suite := [run for run in runs if run.plan.suite == name]:
+        return of_suite
+    starting = [run for run in runs if name and run.folder.name.startswith(name)]
+    if len(starting) > 1:
+        listed = ", ".join(run.folder.name for run in starting)
+        raise RequestError(
+            f"{results}: {name!r} is the start of several runs ({listed}): give the whole name of "
+            "one, or a suite's name for all of its runs"
+        )
+    if not starting:
+        known = dict.fromkeys([*(run.plan.suite for run in runs), *(r.folder.name for r in runs)])
+        raise RequestError(f"{results}: {unknown('run or suite', name, list(known))}")
+    return starting
+
+
+def _folder(name: str, results: Path) -> Path | None:
+    """Return the folder of the run of this name, in the results folder or as a path."""
+    for folder in (results / name, Path(name)):
+        with explained("read", folder):
+            is_run = _is_run(folder)
+        if is_run:
+            return folder
+    return None
 
 
 def _run_folders(results: Path) -> Iterator[Path]:

@@ -52,6 +52,20 @@ class Unit:
         """Return a value in the unit shown."""
         return value * self.factor
 
+    def spread(self, value: float) -> float:
+        """Return a standard deviation in the unit shown."""
+        return value * self.factor
+
+    @property
+    def of_values(self) -> str:
+        """The name of the unit of a value: "%", or that of the metric if it has none."""
+        return self.suffix.strip() or self.metric
+
+    @property
+    def of_gains(self) -> str:
+        """The name of the unit of an improvement: "points", or that of a value."""
+        return self.difference.strip() or self.of_values
+
     def value(self, value: float) -> str:
         """Return "96.53 %"."""
         text = number(self.scaled(value), self.digits)
@@ -84,6 +98,10 @@ class RatioUnit(Unit):
 
     def scaled(self, value: float) -> float:
         """Return the ratio."""
+        return math.exp(value)
+
+    def spread(self, value: float) -> float:
+        """Return the factor by which ratios typically differ from their geometric mean."""
         return math.exp(value)
 
     def gain(self, value: float) -> str:
@@ -219,10 +237,10 @@ def duration(value: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Return a p-value with two significant digits."""
+    """Return a p-value with three significant digits: 0.0625, the least of five pairs, fits."""
     if math.isnan(value):
         return NONE
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+    return "< 0.0001" if value < 1e-4 else f"{value:.3g}"
 
 
 def ordinal(value: float) -> str:
@@ -237,6 +255,18 @@ def ordinal(value: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """Return "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def number_of(count: float, noun: str) -> str:
+    """Return "1 seed" or "1,200 seeds"."""
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def value_of(claim: Claim) -> str:
+    """Return the name of the value that a claim needs of each training: "a curve" for times."""
+    if not isinstance(claim, TimeToTarget):
+        return "a value"
+    return "a curve" if claim.clock == "epochs" else "a curve or seconds alone"
 
 
 def backend_name(backend: str) -> str:

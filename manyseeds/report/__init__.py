@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyseeds.report.formats import DEFAULT_FORMATS, FORMATS
 from manyseeds.report.frames import claims_table, summary_table, variance_table
+from manyseeds.report.output_folder import RenderedReport
 from manyseeds.report.parity_report import ParityMatrix, read_parity
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
     "ParityMatrix",
+    "RenderedReport",
     "claims_table",
     "read_parity",
     "render",

@@ -1,17 +1,21 @@
-"""The tables of a report as frames, for the command line, `--json` and the Python interface."""
+"""The tables of a report as frames, for the command line, `--json` and the Python interface.
+
+They start with the columns `suite`, the suite's name, and `form`: "full protocol", "part of the
+full protocol" or "quick form". Numbers are those of the pages, in the units of the column `unit`
+(`manyseeds.report.shown_tables`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from manyseeds import statistics
 from manyseeds.ledger.ledger import Ledger
+from manyseeds.report.content.protocol import protocol
 from manyseeds.report.reported_suites import reported_suites
-from manyseeds.suite.suite import Suite
-
-Table = Callable[[pd.DataFrame, Suite], pd.DataFrame]
+from manyseeds.report.result_tables import ResultTables
+from manyseeds.report.shown_tables import shown_table
 
 
 def summary_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
@@ -21,7 +25,7 @@ def summary_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
     `manyseeds.statistics.summary_table`. The runs are chosen as for a page
     (`manyseeds.report.reported_suites`).
     """
-    return _of_suites(ledgers, statistics.summary_table)
+    return _of_suites(ledgers, "summary")
 
 
 def claims_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
@@ -30,7 +34,7 @@ def claims_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
     One row per suite, claim, case and backend, with the columns of
     `manyseeds.statistics.claims_table`.
     """
-    return _of_suites(ledgers, statistics.claims_table)
+    return _of_suites(ledgers, "claims")
 
 
 def variance_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
@@ -39,13 +43,14 @@ def variance_table(ledgers: Sequence[Ledger]) -> pd.DataFrame:
     One row per suite, recipe, case, stream and backend, with the columns of
     `manyseeds.statistics.variance_table`.
     """
-    return _of_suites(ledgers, statistics.variance_table)
+    return _of_suites(ledgers, "variance")
 
 
-def _of_suites(ledgers: Sequence[Ledger], table: Table) -> pd.DataFrame:
+def _of_suites(ledgers: Sequence[Ledger], name: str) -> pd.DataFrame:
     parts = []
     for reported in reported_suites(ledgers):
-        part = table(reported.records, reported.suite)
-        part.insert(0, "suite", reported.label)
+        part = shown_table(ResultTables(reported), name).copy()
+        part.insert(0, "suite", reported.suite.name)
+        part.insert(1, "form", protocol(reported).form)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"suite": []})
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"suite": [], "form": []})

@@ -12,6 +12,7 @@ from pathlib import Path
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.processes.calls import called
 from manyseeds.report.formats import DEFAULT_FORMATS
+from manyseeds.report.output_folder import RenderedReport
 from manyseeds.report.parity_report import ParityMatrix
 
 _RENDER = "manyseeds.report.rendering:render"
@@ -22,7 +23,7 @@ def render_apart(
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
     parity: ParityMatrix | None = None,
-) -> list[Path]:
+) -> RenderedReport:
     """Render a report as `manyseeds.report.rendering.render` does, in a process of its own."""
-    pages: list[Path] = called(_RENDER, list(ledgers), out, list(formats), parity)
-    return pages
+    report: RenderedReport = called(_RENDER, list(ledgers), out, list(formats), parity)
+    return report

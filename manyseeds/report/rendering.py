@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import pandas as pd
-
-from manyseeds.errors import RequestError, explained, unknown
+from manyseeds.errors import RequestError, unknown
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.presentation.theme import RenderedFigure
 from manyseeds.processes.calls import mapped
 from manyseeds.processes.host import cores
-from manyseeds.report.content.metric_tables import metrics_table
-from manyseeds.report.figures.suite_figures import SuiteFigures, drawings, file_names
+from manyseeds.report.figures.suite_figures import SuiteFigures, drawings
 from manyseeds.report.formats import DEFAULT_FORMATS, FORMATS
+from manyseeds.report.output_folder import OutputFolder, RenderedReport
 from manyseeds.report.pages.chapter_page import (
     chapter_page,
     chapter_table,
     html_chapter,
     markdown_chapter,
 )
+from manyseeds.report.pages.csv_file import csv_bytes
 from manyseeds.report.pages.index_page import (
     SuiteEntry,
     entry,
@@ -44,11 +42,12 @@ from manyseeds.report.pages.techniques_page import (
 )
 from manyseeds.report.parity_report import ParityMatrix
 from manyseeds.report.reported_suites import ReportedSuite, reported_suites
-from manyseeds.report.result_tables import results
+from manyseeds.report.result_tables import ResultTables
+from manyseeds.report.shown_tables import shown_table, shown_tables
 
 _PAGE_FORMATS = ("html", "md")
 _SUFFIXES = {"html": {".svg", ".png"}, "md": {".svg"}, "csv": {".csv"}, "latex": {".tex"}}
-_INDEX, _CHAPTER, _TECHNIQUES = "index", "chapter", "techniques"
+_INDEX, _TECHNIQUES, _CHAPTER = "index", "techniques", "chapter"
 
 
 def render(
@@ -56,51 +55,52 @@ def render(
     out: Path,
     formats: Sequence[str] = DEFAULT_FORMATS,
     parity: ParityMatrix | None = None,
-) -> list[Path]:
+) -> RenderedReport:
     """Write the report of all suites in some ledgers.
 
     The files: the index `<out>/index.html`, the techniques `<out>/techniques.html`, the chapter's
     claims `<out>/chapter.html` (if a suite tests any of them) and a page per suite
     `<out>/<suite>.html`, each one self-contained file; the same pages as Markdown, with the main
     figures; and in `<out>/<suite>/` the figures as SVG, with the HTML pages as PNG too, and the
-    tables as CSV and LaTeX.
+    tables as CSV and LaTeX. The page of a quick form is `<suite>-quick`.
 
     Parameters
     ----------
     ledgers
         The runs; `manyseeds.report.reported_suites` says which of them a page shows.
     out
-        The folder; created if it does not exist. Files of the same names are replaced; figures and
-        tables of an earlier report of a suite that this one does not have are removed.
+        The folder; created if it does not exist. Files of an earlier report are replaced; its
+        figures and tables of a suite that this one does not have are removed. Other files are left
+        alone (`manyseeds.report.output_folder`).
     formats
         Any of `FORMATS`: pages as "html" and "md", which bring their figures; tables as "csv" and
         "latex".
     parity
         The results of the parity kit, for the page of the techniques.
 
-    Returns
-    -------
-    list[Path]
-        The files in `out` itself: index, techniques, chapter, then the pages by suite.
-
     Raises
     ------
     RequestError
-        No ledgers, or an unknown format.
+        No ledgers, an unknown format, or two suites that differ in capital letters only.
     RunError
         A ledger is damaged, or `out` cannot be written.
     """
     _check_request(ledgers, formats)
-    _prepare(out)
-    suites = reported_suites(ledgers)
-    names = file_names([_INDEX, _CHAPTER, _TECHNIQUES, *(suite.label for suite in suites)])
-    pages, entries = [], []
-    for reported, rendered in zip(suites, _suite_files(suites, names, formats), strict=True):
-        _write(out, rendered.files)
-        _remove_others(out / names[reported.label], rendered.files, formats)
-        pages += [out / name for name in rendered.files if "/" not in name]
+    folder, suites = OutputFolder(out), reported_suites(ledgers)
+    addresses = [reported.label for reported in suites]
+    _check_distinct(addresses)
+    folder.check(f"{address}/figure" for address in addresses)
+    pages: list[str] = []
+    entries, written = [], set[str]()
+    for rendered in _suite_files(suites, formats):
+        folder.write(rendered.files)
+        written |= set(rendered.files)
+        pages += [name for name in rendered.files if "/" not in name]
         entries.append(rendered.entry)
-    return _write_over_all(out, _over_all(entries, formats, parity), formats) + pages
+    over_all = _over_all(entries, formats, parity)
+    folder.write(over_all)
+    folder.remove(_stale(folder, {*written, *over_all}, addresses, formats))
+    return RenderedReport(tuple(out / name for name in (*over_all, *pages)), tuple(folder.notes))
 
 
 def _check_request(ledgers: Sequence[Ledger], formats: Sequence[str]) -> None:
@@ -111,13 +111,39 @@ def _check_request(ledgers: Sequence[Ledger], formats: Sequence[str]) -> None:
             raise RequestError(unknown("format", name, FORMATS))
 
 
-def _write_over_all(out: Path, files: Mapping[str, bytes], formats: Sequence[str]) -> list[Path]:
-    """Write the pages over all suites, and remove an earlier chapter that they do not have."""
-    _write(out, files)
-    for stale in (out / f"{_CHAPTER}.{suffix}" for suffix in formats):
-        if stale.name not in files:
-            stale.unlink(missing_ok=True)
-    return [out / name for name in files]
+def _check_distinct(addresses: Sequence[str]) -> None:
+    """Refuse two pages that would be one file where capital letters do not tell names apart."""
+    seen: dict[str, str] = {}
+    for address in addresses:
+        other = seen.setdefault(address.casefold(), address)
+        if other != address:
+            raise RequestError(
+                f"the pages of {other!r} and {address!r} would be one file on Windows and macOS: "
+                "report these suites into two folders"
+            )
+
+
+def _stale(
+    folder: OutputFolder, written: Set[str], addresses: Sequence[str], formats: Sequence[str]
+) -> Callable[[str], bool]:
+    """Return whether an earlier report's file is one that this report would have, and has not."""
+    suffixes = {suffix for kind in formats for suffix in _SUFFIXES[kind]}
+
+    def stale(name: str) -> bool:
+        path = PurePosixPath(name)
+        if name in written:
+            return False
+        if len(path.parts) == 1:
+            return path.stem == _CHAPTER and path.suffix.removeprefix(".") in formats
+        address = path.parts[0]
+        linked = "html" not in formats and folder.wrote(f"{address}.html")
+        return (
+            address in addresses
+            and path.suffix in suffixes
+            and not (path.suffix == ".svg" and linked)
+        )
+
+    return stale
 
 
 @dataclass(frozen=True)
@@ -128,32 +154,29 @@ class SuiteFiles:
     entry: SuiteEntry
 
 
-def _suite_files(
-    suites: Sequence[ReportedSuite], names: Mapping[str, str], formats: Sequence[str]
-) -> Iterator[SuiteFiles]:
+def _suite_files(suites: Sequence[ReportedSuite], formats: Sequence[str]) -> Iterator[SuiteFiles]:
     """Yield the files of every suite, made on all cores: most of the time goes into drawing."""
-    folders = [names[reported.label] for reported in suites]
-    calls = [(*pair, formats) for pair in zip(suites, folders, strict=True)]
+    calls = [(reported, formats) for reported in suites]
     if min(cores(), len(calls)) == 1:
         yield from (render_suite(*call) for call in calls)
     else:
         yield from mapped(f"{__name__}:{render_suite.__name__}", calls, cores())
 
 
-def render_suite(reported: ReportedSuite, name: str, formats: Sequence[str]) -> SuiteFiles:
-    """Return the files of a suite, with `name` as the name of its page and its folder."""
-    tables = results(reported)
-    metrics = metrics_table(reported.records, reported.suite)
+def render_suite(reported: ReportedSuite, formats: Sequence[str]) -> SuiteFiles:
+    """Return the files of a suite, by its address."""
+    name, tables = reported.label, ResultTables(reported)
     figures = drawings(reported, tables) if {*formats} & {*_PAGE_FORMATS} else _no_figures(reported)
-    frames = tables.tables() | {"metrics": metrics}
-    csv = {kind: f"{name}/{kind}.csv" for kind in frames} if "csv" in formats else {}
-    view = page(reported, tables, figures, metrics, PageFiles(name, csv))
-    files = {path: _csv(frames[kind]) for kind, path in csv.items()}
+    frames = shown_tables(tables) if "csv" in formats else {}
+    csv = {kind: f"{name}/{kind}.csv" for kind in frames}
+    view = page(reported, tables, figures, PageFiles(name, csv))
+    files = {path: csv_bytes(frames[kind]) for kind, path in csv.items()}
     drawn = figures.all() if "html" in formats else markdown_figures(view)
     figure_files = _figure_files(drawn, png="html" in formats)
     files |= {f"{name}/{path}": content for path, content in figure_files.items()}
     files |= _pages(name, view, formats)
-    return SuiteFiles(files, entry(reported, view, name, uses(tables.summary, reported.suite)))
+    claims, used = shown_table(tables, "claims"), uses(tables.summary, reported.suite)
+    return SuiteFiles(files, entry(reported, view, claims, used))
 
 
 def _no_figures(reported: ReportedSuite) -> SuiteFigures:
@@ -205,41 +228,8 @@ def _over_all(
             chapter_text = html_chapter(chapter) if kind == "html" else markdown_chapter(chapter)
             files[f"{_CHAPTER}.{kind}"] = chapter_text.encode()
     if csv:
-        files[f"{_INDEX}.csv"] = _csv(overview_table(entries))
-        files[f"{_TECHNIQUES}.csv"] = _csv(uses_table(all_uses))
+        files[f"{_INDEX}.csv"] = csv_bytes(overview_table(entries))
+        files[f"{_TECHNIQUES}.csv"] = csv_bytes(uses_table(all_uses))
         if chapter:
-            files[f"{_CHAPTER}.csv"] = _csv(chapter_table(chapter))
+            files[f"{_CHAPTER}.csv"] = csv_bytes(chapter_table(chapter))
     return files
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n", float_format="%.10g").encode()
-
-
-def _prepare(out: Path) -> None:
-    """Create the folder before anything is computed for it."""
-    with _explained(out):
-        out.mkdir(parents=True, exist_ok=True)
-
-
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    with _explained(out):
-        for name, content in files.items():
-            path = out / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-
-
-def _remove_others(folder: Path, files: Mapping[str, bytes], formats: Sequence[str]) -> None:
-    """Remove figures and tables of the formats written that this report does not have."""
-    expected = {folder.parent / name for name in files}
-    suffixes = {suffix for kind in formats for suffix in _SUFFIXES[kind]}
-    with _explained(folder):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix in suffixes and path not in expected:
-                path.unlink()
-
-
-def _explained(out: Path) -> AbstractContextManager[None]:
-    """Turn an error of the file system into a `RunError`."""
-    return explained("write the report to", out, "choose another --out folder")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from manyseeds.ledger.plan import Plan
 from manyseeds.ledger.schemas import ROW_KEY
 from manyseeds.ledger.versions import Versions, trained_versions, version_changes
 from manyseeds.presentation.wording import backend_name
+from manyseeds.report.addresses import page_address
 from manyseeds.report.suite_changes import changes
 from manyseeds.suite.suite import Suite
 
@@ -62,8 +64,7 @@ class ReportedSuite:
     Attributes
     ----------
     label
-        The suite's name, followed by "-quick" for the quick form of a suite whose full form has
-        been run too.
+        The address of its page: see `manyseeds.report.addresses.page_address`.
     plan, suite
         The plan and suite of the run whose name sorts last.
     records
@@ -81,12 +82,14 @@ class ReportedSuite:
     runs: tuple[SuiteRun, ...]
     ledgers: Mapping[str, Ledger]
 
+    @cached_property
     def curves(self) -> pd.DataFrame:
-        """Read the curves that belong to the records that count."""
+        """The curves that belong to the records that count; read once."""
         return self._counted({run: ledger.curves() for run, ledger in self.ledgers.items()})
 
+    @cached_property
     def diagnostics(self) -> pd.DataFrame:
-        """Read the diagnostics that belong to the records that count."""
+        """The diagnostics that belong to the records that count; read once."""
         return self._counted({run: ledger.diagnostics() for run, ledger in self.ledgers.items()})
 
     def _counted(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -107,25 +110,25 @@ def reported_suites(ledgers: Sequence[Ledger]) -> list[ReportedSuite]:
     for ledger in ledgers:
         suites.setdefault(ledger.plan.suite, []).append(ledger)
     with others_named([ledger.folder for ledger in ledgers]):
-        return [form for name in sorted(suites) for form in _forms(name, suites[name])]
+        return [form for name in sorted(suites) for form in _forms(suites[name])]
 
 
-def _forms(name: str, ledgers: list[Ledger]) -> Iterator[ReportedSuite]:
+def _forms(ledgers: list[Ledger]) -> Iterator[ReportedSuite]:
     ledgers = sorted(ledgers, key=lambda ledger: ledger.plan.run)
     full = [ledger for ledger in ledgers if not ledger.plan.quick]
     quick = [ledger for ledger in ledgers if ledger.plan.quick]
     if full:
-        yield _suite_form(name, full[-1], ledgers)
+        yield _suite_form(full[-1], ledgers)
     if quick:
-        yield _suite_form(f"{name}-quick" if full else name, quick[-1], ledgers)
+        yield _suite_form(quick[-1], ledgers)
 
 
-def _suite_form(label: str, chosen: Ledger, ledgers: list[Ledger]) -> ReportedSuite:
+def _suite_form(chosen: Ledger, ledgers: list[Ledger]) -> ReportedSuite:
     """Return the suite in the form of the chosen run; `ledgers` are all of its runs, by name."""
     runs = _runs(chosen, ledgers)
     joined = {run.plan.run: ledger for run, ledger in zip(runs, ledgers, strict=True) if run.used}
     return ReportedSuite(
-        label=label,
+        label=page_address(chosen.plan.suite, quick=chosen.plan.quick),
         plan=chosen.plan,
         suite=chosen.suite,
         records=_joined([run.records.assign(run=run.plan.run) for run in runs if run.used]),

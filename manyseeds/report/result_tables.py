@@ -1,72 +1,98 @@
-"""All tables of statistics that a page uses, computed once."""
+"""All tables of statistics about a suite: pages, CSV, console, JSON and frames show these."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
+from manyseeds import statistics
+from manyseeds.report.content.metric_tables import metrics_table
 from manyseeds.report.reported_suites import ReportedSuite
-from manyseeds.statistics import (
-    cherries_table,
-    claims_table,
-    comparisons_table,
-    confession_table,
-    layers_table,
-    published_table,
-    range_tests_table,
-    specification_table,
-    summary_table,
-    variance_table,
-)
 from manyseeds.statistics.estimands import PairsByClaim, claim_pairs
-from manyseeds.suite.claims import TimeToTarget
 
 
 @dataclass(frozen=True)
 class ResultTables:
-    """The tables of `manyseeds.statistics`, and the pairs of each claim by its name."""
+    """The tables of `manyseeds.statistics` about a suite, each computed when it is first read.
 
-    summary: pd.DataFrame
-    claims: pd.DataFrame
-    comparisons: pd.DataFrame
-    published: pd.DataFrame
-    confession: pd.DataFrame
-    cherries: pd.DataFrame
-    specification: pd.DataFrame
-    variance: pd.DataFrame
-    layers: pd.DataFrame
-    range_tests: pd.DataFrame
-    pairs: PairsByClaim
+    Every number of a report comes from here, so that no two places can compute it differently.
+    """
 
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Return the tables by name; the last two only if they have rows."""
-        names = (
-            *("summary", "claims", "comparisons", "published", "confession", "cherries"),
-            *("specification", "variance"),
+    reported: ReportedSuite
+
+    @cached_property
+    def pairs(self) -> PairsByClaim:
+        """The pairs of each claim, by its name."""
+        reported = self.reported
+        return claim_pairs(reported.records, reported.suite, reported.curves)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """Every claim, by case and backend."""
+        reported = self.reported
+        return statistics.claims_table(
+            reported.records, reported.suite, self.pairs, reported.curves
         )
-        always = {name: getattr(self, name) for name in names}
-        optional = {name: getattr(self, name) for name in ("layers", "range_tests")}
-        return always | {name: table for name, table in optional.items() if not table.empty}
 
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Every recipe, by case and backend."""
+        return statistics.summary_table(self.reported.records, self.reported.suite)
 
-def results(reported: ReportedSuite) -> ResultTables:
-    """Compute all tables of a suite."""
-    records, suite = reported.records, reported.suite
-    curves = reported.curves() if any(isinstance(c, TimeToTarget) for c in suite.claims) else None
-    pairs = claim_pairs(records, suite, curves)
-    comparisons = comparisons_table(records, suite)
-    diagnostics = reported.diagnostics()
-    return ResultTables(
-        summary=summary_table(records, suite),
-        claims=claims_table(records, suite, pairs, curves),
-        comparisons=comparisons,
-        published=published_table(records, suite, pairs),
-        confession=confession_table(records, suite, pairs),
-        cherries=cherries_table(records, suite, pairs),
-        specification=specification_table(records, suite, comparisons),
-        variance=variance_table(records, suite),
-        layers=layers_table(diagnostics, suite),
-        range_tests=range_tests_table(diagnostics, suite),
-        pairs=pairs,
-    )
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The metrics beside the primary one."""
+        return metrics_table(self.reported.records, self.reported.suite)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """Every recipe against its baseline."""
+        return statistics.comparisons_table(self.reported.records, self.reported.suite)
+
+    @cached_property
+    def published(self) -> pd.DataFrame:
+        """The published figures among the trainings."""
+        return statistics.published_table(self.reported.records, self.reported.suite, self.pairs)
+
+    @cached_property
+    def confession(self) -> pd.DataFrame:
+        """The confession curves."""
+        return statistics.confession_table(self.reported.records, self.reported.suite, self.pairs)
+
+    @cached_property
+    def cherries(self) -> pd.DataFrame:
+        """The tries that a cherry-picker needs."""
+        return statistics.cherries_table(self.reported.records, self.reported.suite, self.pairs)
+
+    @cached_property
+    def specification(self) -> pd.DataFrame:
+        """The specification curve."""
+        return statistics.specification_table(
+            self.reported.records, self.reported.suite, self.comparisons
+        )
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """The spread that each stream causes on its own."""
+        return statistics.variance_table(self.reported.records, self.reported.suite)
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """Diagnostics by layer."""
+        return statistics.layers_table(self.reported.diagnostics, self.reported.suite)
+
+    @cached_property
+    def range_tests(self) -> pd.DataFrame:
+        """The suggestions of range tests."""
+        return statistics.range_tests_table(self.reported.diagnostics, self.reported.suite)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the tables; those of diagnostics only if they have rows."""
+        always = (
+            *("summary", "claims", "comparisons", "published", "confession", "cherries"),
+            *("specification", "variance", "metrics"),
+        )
+        of_diagnostics = ("layers", "range_tests")
+        return (*always, *(name for name in of_diagnostics if not getattr(self, name).empty))

@@ -10,18 +10,27 @@ import numpy as np
 
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.error_factors import factor_views, reached
-from manyseeds.statistics.estimands import Evidence, full_order, least_effect, never
+from manyseeds.statistics.estimands import full_order, least_effect
 from manyseeds.statistics.estimates import Estimate
+from manyseeds.statistics.evidence import Evidence
 from manyseeds.statistics.family import FamilyVerdict
 from manyseeds.statistics.hypothesis_tests import wilcoxon
 from manyseeds.statistics.pairs import ALL, TIE, Pairs, single_cases
 from manyseeds.statistics.shares import share_of
+from manyseeds.statistics.times_to_target import never
 from manyseeds.statistics.verdict import seeds_to_settle
-from manyseeds.suite.claims import Claim, Difference, Ordering, TimeToTarget
+from manyseeds.suite.claims import (
+    Claim,
+    Difference,
+    Ordering,
+    ThresholdClaim,
+    TimeToTarget,
+    less_is_better,
+)
 
 COLUMNS = [
     "claim", "estimand", "treatment", "baseline", "case", "backend", "metric",
-    "promised", "pairs", "lost", "diverged",
+    "promised", "pairs", "lost", "without_value", "diverged",
     "baseline_mean", "treatment_mean", "improvement", "low", "high", "sd",
     "least_effect", "verdict", "seeds_to_settle", "family", "level", "family_low", "family_high",
     "p_sign_flips", "p_wilcoxon", "p_holm",
@@ -34,9 +43,11 @@ COLUMNS = [
 """The columns of the table of claims.
 
 * `claim`, `estimand`, `treatment`, `baseline`, `case`, `backend`, `metric`
-* `promised`, `pairs`, `lost`, `diverged`: pairs of seeds promised, pairs that have a
-  score, pairs without one, pairs in which a lane diverged
-* `baseline_mean`, `treatment_mean`, in the metric's unit (accuracies are shares)
+* `promised`, `pairs`, `lost`, `without_value`, `diverged`: pairs of seeds promised, pairs that
+  have a score, pairs without one, those of them whose trainings ended well but lack a value (a
+  curve file is missing, for instance), pairs in which a lane diverged
+* `baseline_mean`, `treatment_mean`, in the metric's unit (accuracies are shares); the baseline of
+  a threshold is the threshold, an ordering has no means
 * `improvement`, `low`, `high`, `sd`: the estimand, its 95 % interval, and the standard
   deviation over seeds. In the metric's unit; a ratio as its logarithm; a probability of
   improvement minus one half; an ordering as Kendall's tau
@@ -134,9 +145,11 @@ def claim_row(
         "promised": promised,
         "pairs": estimated.estimate.seeds,
         "lost": promised - estimated.estimate.seeds,
+        "without_value": pairs.without_value(backend),
         "factor": getattr(claim, "factor", None) or np.nan,
         **_improvement(estimated.estimate),
         **described,
+        **_means_of_one(claim, described),
         **_outcomes(improvement),
         **_verdict(estimated, described["sd"], view),
         "p_sign_flips": estimated.p_sign_flips,
@@ -172,6 +185,22 @@ def _described(treatment: Floats, baseline: Floats, sd: float) -> dict[str, floa
         "correlation": shared / np.sqrt(first * second) if min(first, second) > 0 else np.nan,
         "variance_ratio": max(paired, 0.0) / unpaired if unpaired > 0 else np.nan,
     }
+
+
+def _means_of_one(claim: Claim, described: dict[str, float]) -> dict[str, float]:
+    """Return the means of a claim that has no baseline: its pairs hold one number, beside a 0."""
+    if not isinstance(claim, Ordering | ThresholdClaim):
+        return {}
+    alone = {"correlation": np.nan, "variance_ratio": np.nan}
+    excess = described["treatment_mean"]
+    if isinstance(claim, Ordering):
+        return {"baseline_mean": np.nan, "treatment_mean": np.nan} | alone
+    sign = -1.0 if less_is_better(claim.metric) else 1.0
+    means = {
+        "baseline_mean": np.nan if np.isnan(excess) else claim.threshold,
+        "treatment_mean": claim.threshold + sign * excess,
+    }
+    return means | alone
 
 
 def _outcomes(improvement: Floats) -> dict[str, int]:

@@ -11,13 +11,13 @@ import pandas as pd
 from manyseeds.statistics.bootstrap import LEVEL
 from manyseeds.statistics.claim_rows import COLUMNS, ClaimCase, ClaimEstimates, claim_row
 from manyseeds.statistics.estimands import (
-    Evidence,
     PairsByClaim,
     is_equivalence,
     least_effect,
     pairs_by_claim,
 )
 from manyseeds.statistics.estimates import Estimate, estimates, side_by_side
+from manyseeds.statistics.evidence import Evidence
 from manyseeds.statistics.family import FamilyClaim, FamilyVerdict, judge_family, level_among
 from manyseeds.statistics.hypothesis_tests import holm, sign_flips
 from manyseeds.suite.suite import Suite
@@ -42,12 +42,17 @@ def claims_table(
     pairs
         The result of `claim_pairs`, if it is already known.
     curves
-        The ledger's curves; only claims about the time to a target need them.
+        The ledger's curves, which claims about the time to a target need.
 
     Returns
     -------
     pandas.DataFrame
         The columns of `manyseeds.statistics.claim_rows.COLUMNS`.
+
+    Raises
+    ------
+    ValueError
+        The suite has a claim about times, and there are no `curves`.
     """
     evidence = Evidence(records, suite, curves)
     pairs = pairs_by_claim(evidence) if pairs is None else pairs

@@ -1,4 +1,4 @@
-"""The confession curve: the claim of someone who tries k seeds and reports only the best.
+"""The confession curve: the claim of someone who makes k tries and reports only the best.
 
 Of n values, the best of k drawn without replacement is the i-th smallest with probability
 C(i - 1, k - 1) / C(n, k). Its mean is the unbiased form of the expected validation performance of

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from manyseeds.statistics.bootstrap import Floats, finite_mean
+from manyseeds.statistics.evidence import Evidence
 from manyseeds.statistics.pairs import (
     ALL,
     TIE,
+    Flags,
     Pairs,
     RecipeComparison,
     Scale,
@@ -22,7 +23,8 @@ from manyseeds.statistics.pairs import (
     shared_cases,
     with_average,
 )
-from manyseeds.statistics.scores import GROUP, ScoreTable, ordinary, solo
+from manyseeds.statistics.scores import ScoreTable
+from manyseeds.statistics.times_to_target import time_scores
 from manyseeds.suite.claims import (
     Claim,
     ClaimMetric,
@@ -37,38 +39,6 @@ from manyseeds.suite.claims import (
 from manyseeds.suite.suite import Suite
 
 PairsByClaim = Mapping[str, list[Pairs]]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The results of a suite that its claims are judged by.
-
-    Attributes
-    ----------
-    records, curves
-        Tables of the `Ledger`; only claims about times need the curves.
-    suite
-        The suite.
-    guessing
-        Whether a lane that diverged counts as guessing; if not, its pair is lost.
-    """
-
-    records: pd.DataFrame
-    suite: Suite
-    curves: pd.DataFrame | None = None
-    guessing: bool = True
-
-    def scores(self, metric: ClaimMetric) -> ScoreTable:
-        """Return the scores in a metric; computed once."""
-        if metric not in self._scores:
-            self._scores[metric] = ScoreTable.of(
-                self.records, self.suite, metric, guessing=self.guessing
-            )
-        return self._scores[metric]
-
-    @cached_property
-    def _scores(self) -> dict[ClaimMetric, ScoreTable]:
-        return {}
 
 
 def claim_pairs(
@@ -173,7 +143,8 @@ class _Stacked:
     """The scores of several recipes in one case, [recipes, seeds, backends]."""
 
     scores: Floats
-    promised: np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+    promised: Flags
+    valueless: Flags
     backends: tuple[str, ...]
 
 
@@ -182,13 +153,14 @@ def _stacked(recipes: Sequence[str], scores: ScoreTable, case: str) -> _Stacked:
     backends = tuple(dict.fromkeys(backend for cell in cells for backend in cell))
     shape = (len(scores.table), len(backends))
     values = np.full((len(recipes), *shape), np.nan)
-    promised = np.zeros(shape, dtype=bool)
+    promised, valueless = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for number, cell in enumerate(cells):
         for place, backend in enumerate(backends):
             if backend in cell:
                 values[number, :, place] = scores.values[:, cell[backend]]
                 promised[:, place] |= scores.promised[:, cell[backend]]
-    return _Stacked(values, promised, backends)
+                valueless[:, place] |= scores.valueless[:, cell[backend]]
+    return _Stacked(values, promised, valueless, backends)
 
 
 def _reduced(
@@ -213,6 +185,7 @@ def _reduced(
                 scale="difference",
                 scores=np.stack([number, zero]),
                 promised=stacked.promised,
+                valueless=stacked.valueless,
                 seeds=tuple(int(seed) for seed in scores.table.index),
                 backends=stacked.backends,
                 most=most,
@@ -223,72 +196,8 @@ def _reduced(
 
 def _times(claim: TimeToTarget, evidence: Evidence) -> list[Pairs]:
     """Return the times to the target; earlier is better."""
-    scores = _first_epochs(claim, evidence)
-    if claim.clock == "seconds":
-        scores = _in_seconds(scores, evidence)
+    scores = time_scores(claim, evidence)
     comparison = RecipeComparison(claim.treatment, claim.baseline, "test_loss", scores, scores)
     cases = shared_cases(scores, claim.treatment, claim.baseline)
     by_case = [paired(comparison, case) for case in cases]
     return with_average(by_case)
-
-
-def horizon(claim: TimeToTarget, suite: Suite) -> int:
-    """Return the epochs of the shorter training."""
-    return min(
-        sum(phase.epochs for phase in cell.recipe.phases)
-        for cell in suite.cells
-        if cell.recipe.name in claim.compared()
-    )
-
-
-_TRAINING = ["seed", "mode", "vary", *GROUP]
-"""The columns that identify a training in records and curves."""
-
-
-def _in_time(claim: TimeToTarget, curves: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Return the epochs at or above the target, up to the last that counts."""
-    return curves[(curves["valid_accuracy"] >= claim.target) & (curves["epoch"] <= last)]
-
-
-def _first_epochs(claim: TimeToTarget, evidence: Evidence) -> ScoreTable:
-    """Return the first epoch at the target as scores; the horizon where it is never reached."""
-    last = horizon(claim, evidence.suite)
-    curves = evidence.curves
-    rows = evidence.records[_TRAINING]
-    time = np.full(len(rows), float(last))
-    if curves is not None:
-        first = _in_time(claim, curves, last).groupby(_TRAINING)["epoch"].min().astype("float64")
-        known = rows.merge(first.rename("first").reset_index(), on=_TRAINING, how="left")["first"]
-        time = known.fillna(last).to_numpy(np.float64)
-    trained = evidence.records["status"].isin(["ok", "diverged"]) & (curves is not None)
-    value = pd.Series(time, index=evidence.records.index).where(trained)
-    table = evidence.records.assign(test_loss=value)
-    table["status"] = table["status"].where(table["status"] != "diverged", "ok")
-    return ScoreTable.of(table, evidence.suite, "test_loss")
-
-
-def _in_seconds(scores: ScoreTable, evidence: Evidence) -> ScoreTable:
-    """Multiply epochs by the seconds of an epoch trained alone, per recipe, case and backend."""
-    alone = solo(evidence.records)
-    alone = alone[alone["status"] == "ok"]
-    spent = alone["seconds_train"] + alone["seconds_shared"]
-    per_epoch = (
-        (spent / alone["epochs"].astype("float64")).groupby([alone[n] for n in GROUP]).mean()
-    )
-    factors = per_epoch.reindex(scores.table.columns).to_numpy(np.float64)
-    return ScoreTable(scores.table * factors, scores.promised, scores.columns)
-
-
-def never(claim: TimeToTarget, evidence: Evidence) -> Iterator[int]:
-    """Yield how many trainings never reached the target: the treatment, then the baseline."""
-    last = horizon(claim, evidence.suite)
-    rows = ordinary(evidence.records, evidence.suite)
-    reached: set[tuple[object, ...]] = set()
-    if evidence.curves is not None:
-        epochs = _in_time(claim, evidence.curves, last)[_TRAINING]
-        reached = set(epochs.itertuples(index=False, name=None))
-    for recipe in claim.compared():
-        trained = rows[(rows["recipe"] == recipe) & rows["status"].isin(["ok", "diverged"])]
-        yield sum(
-            row not in reached for row in trained[_TRAINING].itertuples(index=False, name=None)
-        )

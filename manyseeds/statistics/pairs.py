@@ -20,6 +20,8 @@ from manyseeds.suite.claims import ClaimMetric, less_is_better
 
 Scale = Literal["difference", "log_ratio", "sign"]
 
+Flags = NDArray[np.bool_]
+
 TIE = 1e-12
 """A difference smaller than this is rounding."""
 
@@ -46,6 +48,9 @@ class Pairs:
     promised
         Whether the plan promises either, [seeds, backends]; a promised pair without scores is
         lost.
+    valueless
+        Whether a training of the pair ended well and yet has no value, [seeds, backends]: its curve
+        is missing, for instance.
     seeds, backends
         The labels of the axes.
     most
@@ -58,7 +63,8 @@ class Pairs:
     metric: ClaimMetric
     scale: Scale
     scores: Floats
-    promised: NDArray[np.bool_]
+    promised: Flags
+    valueless: Flags
     seeds: tuple[int, ...]
     backends: tuple[str, ...]
     most: float = math.inf
@@ -79,6 +85,13 @@ class Pairs:
         if backend != ALL:
             return int(self.promised[:, self.backends.index(backend)].sum())
         return int(self.promised.any(axis=1).sum())
+
+    def without_value(self, backend: str) -> int:
+        """Return how many of the lost pairs are so because a training that ended has no value."""
+        lost = ~np.isfinite(self.view(backend)).all(axis=0)
+        if backend != ALL:
+            return int((lost & self.valueless[:, self.backends.index(backend)]).sum())
+        return int((lost & self.valueless.any(axis=1)).sum())
 
     def improvement(self, backend: str) -> Floats:
         """Return how much better the treatment is, by seed: more accuracy, or less loss.
@@ -148,12 +161,13 @@ def paired(comparison: RecipeComparison, case: str) -> Pairs:
     backends = tuple(dict.fromkeys([*cells[0], *cells[1]]))
     shape = (len(scores.table), len(backends))
     both = np.full((2, *shape), np.nan)
-    promised = np.zeros(shape, dtype=bool)
+    promised, valueless = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     for side, columns in enumerate(cells):
         for number, backend in enumerate(backends):
             if backend in columns:
                 both[side, :, number] = sides[side].values[:, columns[backend]]
-                promised[:, number] |= scores.promised[:, columns[backend]]
+                promised[:, number] |= sides[side].promised[:, columns[backend]]
+                valueless[:, number] |= sides[side].valueless[:, columns[backend]]
     return Pairs(
         treatment=comparison.treatment,
         baseline=comparison.baseline,
@@ -162,6 +176,7 @@ def paired(comparison: RecipeComparison, case: str) -> Pairs:
         scale=comparison.scale,
         scores=np.where(np.isfinite(both).all(axis=0), both, np.nan),
         promised=promised,
+        valueless=valueless,
         seeds=tuple(int(seed) for seed in scores.table.index),
         backends=backends,
     )
@@ -204,15 +219,17 @@ def averaged(cases: Sequence[Pairs]) -> Pairs:
     backends = tuple(dict.fromkeys(backend for pairs in cases for backend in pairs.backends))
     shape = (len(first.seeds), len(backends))
     scores = np.full((len(cases), 2, *shape), np.nan)
-    promised = np.zeros((len(cases), *shape), dtype=bool)
+    promised, valueless = np.zeros((2, len(cases), *shape), dtype=bool)
     for number, pairs in enumerate(cases):
         columns = [backends.index(backend) for backend in pairs.backends]
         scores[number][:, :, columns] = pairs.scores
         promised[number][:, columns] = pairs.promised
+        valueless[number][:, columns] = pairs.valueless
     return replace(
         first,
         case=ALL,
         scores=scores.mean(axis=0),
         promised=np.asarray(promised.any(axis=0)),
+        valueless=np.asarray(valueless.any(axis=0)),
         backends=backends,
     )

@@ -8,8 +8,9 @@ to the variance study.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ from manyseeds.statistics.bootstrap import Floats
 from manyseeds.suite.claims import ClaimMetric
 from manyseeds.suite.recipe import Recipe
 from manyseeds.suite.suite import Suite
+
+RowKind = Literal["ordinary", "solo", "variance"]
+"""The kinds of rows in a ledger."""
 
 GROUP = ["recipe", "case", "backend"]
 """The columns that identify a group of seeds."""
@@ -37,6 +41,12 @@ def ordinary(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 def solo(records: pd.DataFrame) -> pd.DataFrame:
     """Return the rows trained alone, for their seconds."""
     return records[records["mode"] == "solo"]
+
+
+def row_kinds(records: pd.DataFrame, suite: Suite) -> pd.Series[str]:
+    """Return the kind of each row: "ordinary", "solo" or "variance"."""
+    kinds = (records["vary"] == ordinary_vary(suite)).map({True: "ordinary", False: "variance"})
+    return kinds.where(records["mode"] != "solo", "solo")
 
 
 def groups(rows: pd.DataFrame, suite: Suite) -> pd.MultiIndex:
@@ -83,12 +93,15 @@ class ScoreTable:
         was never promised.
     promised
         The same shape: whether the plan promises the row.
+    valueless
+        The same shape: whether the row ended well, and yet has no finite value of the metric.
     columns
         The columns of each recipe and case, by backend.
     """
 
     table: pd.DataFrame
     promised: NDArray[np.bool_]
+    valueless: NDArray[np.bool_]
     columns: Mapping[tuple[str, str], Mapping[str, int]]
 
     @classmethod
@@ -119,8 +132,16 @@ class ScoreTable:
             raise ValueError("the records contain a row of the plan twice")
         spread = np.full(promised.shape, np.nan)
         spread[seed, column] = value.to_numpy(np.float64)
-        index = pd.Index(seeds, name="seed")
-        return cls(pd.DataFrame(spread, index=index, columns=order), promised, columns)
+        valueless = np.zeros(promised.shape, dtype=bool)
+        valueless[seed, column] = (rows["status"] == "ok") & value.isna()
+        table = pd.DataFrame(spread, index=pd.Index(seeds, name="seed"), columns=order)
+        return cls(table, promised, valueless, columns)
+
+    def times(self, factors: pd.Series[float]) -> ScoreTable:
+        """Return the scores times a factor by recipe, case and backend; NaN where it is unknown."""
+        known = factors.reindex(self.table.columns).to_numpy(np.float64)
+        valueless = self.valueless | (np.isfinite(self.values) & ~np.isfinite(known))
+        return replace(self, table=self.table * known, valueless=valueless)
 
     @cached_property
     def values(self) -> Floats:

@@ -36,6 +36,16 @@ def seconds_table(records: pd.DataFrame, suite: Suite) -> pd.DataFrame:
 
 def _spent(rows: pd.DataFrame) -> pd.DataFrame:
     delivered = rows[rows["status"] == "ok"]
-    spent = delivered[_SPENT].sum(axis="columns", min_count=1)
-    lanes = delivered["lanes"].astype("float64")
-    return delivered[[*GROUP, "seconds_compile"]].assign(spent=spent, per_seed=spent / lanes)
+    return delivered[[*GROUP, "seconds_compile"]].assign(
+        spent=seconds_spent(delivered), per_seed=seconds_per_seed(delivered)
+    )
+
+
+def seconds_spent(records: pd.DataFrame) -> pd.Series[float]:
+    """Return the seconds of training, evaluation and shared phases; NaN if a part is unknown."""
+    return records[_SPENT].astype("float64").sum(axis="columns", skipna=False)
+
+
+def seconds_per_seed(records: pd.DataFrame) -> pd.Series[float]:
+    """Return each record's share of its cohort's seconds; NaN if a part is unknown."""
+    return seconds_spent(records) / records["lanes"].astype("float64")

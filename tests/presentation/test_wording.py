@@ -15,13 +15,13 @@ from manyseeds.presentation.wording import (
     duration,
     metric_unit,
     number,
+    number_of,
     ordinal,
     p_value,
     percent,
     seconds,
     signed,
 )
-from manyseeds.report.figures.suite_figures import file_names
 from manyseeds.report.suite_changes import changes
 
 
@@ -69,9 +69,15 @@ def test_durations_have_two_units():
     assert duration(math.nan) == "–"
 
 
+def test_one_is_singular_and_every_other_number_plural():
+    assert [number_of(n, "training") for n in (0, 1, 2, 1200)] == [
+        "0 trainings", "1 training", "2 trainings", "1,200 trainings"
+    ]  # fmt: skip
+
+
 def test_p_values_are_never_zero():
-    assert [p_value(x) for x in (0.0, 0.00009, 0.0123, 1.0)] == [
-        "< 0.0001", "< 0.0001", "0.012", "1"
+    assert [p_value(x) for x in (0.0, 0.00009, 0.01234, 0.0625, 1.0)] == [
+        "< 0.0001", "< 0.0001", "0.0123", "0.0625", "1"
     ]  # fmt: skip
 
 
@@ -81,14 +87,6 @@ def test_labels_are_spread_in_order_and_never_nearer_than_a_line(places, gap):
     assert (np.diff(found) >= gap - 1e-9).all()
     if (np.diff(sorted(places)) >= gap).all():
         assert found == pytest.approx(sorted(places))
-
-
-def test_file_names_are_plain_and_all_different():
-    found = file_names(["transfer", "../x", "..\\x", "a b", "a/b", "é"])
-    assert found == {
-        "transfer": "transfer", "../x": "x", "..\\x": "x-2", "a b": "a-b", "a/b": "a-b-2",
-        "é": "unnamed",
-    }  # fmt: skip
 
 
 def test_an_amendment_names_the_key_and_both_values():

@@ -51,7 +51,7 @@ def rendered(tmp_path):
 
     def make(*worlds, out="out"):
         ledgers = [synthetic.write(tmp_path / "results", world) for world in worlds]
-        pages = render(ledgers, tmp_path / out)
+        pages = render(ledgers, tmp_path / out).pages
         (page,) = (p for p in pages if p.suffix == ".html" and p.stem not in OVER_ALL)
         return page.read_text(encoding="utf-8")
 

@@ -31,7 +31,7 @@ def test_one_seed_reports_the_mean_and_all_seeds_the_best():
     assert [point[0] for point in series["points"]] == [1, 2, 3]
     assert "one reports +2.00 points on average" in series["points"][0][-1]
     assert "an error divided by 3.00" in series["points"][0][-1]
-    assert "With 3 seeds tried, a cherry-picker reports +5.00 points" in series["points"][-1][-1]
+    assert "With 3 tries, a cherry-picker reports +5.00 points" in series["points"][-1][-1]
     assert found.sentences == (series["points"][0][-1], series["points"][-1][-1])
 
 

@@ -206,13 +206,13 @@ def test_the_slider_says_how_the_best_of_k_seeds_would_be_reported(small, ask):
         """,
     )
     first, fifth, other_backend, hidden, tab = answer
-    assert first[0].startswith("With 1 seed tried, and nothing to pick from, one reports +")
-    assert fifth[0].startswith("With 5 seeds tried, a cherry-picker reports +")
+    assert first[0].startswith("With 1 try, and nothing to pick from, one reports +")
+    assert fifth[0].startswith("With 5 tries, a cherry-picker reports +")
     assert "points on average (95\u00a0% interval" in fifth[0]
     assert "an error divided by " in fifth[0]
     assert fifth[1] == f"5 seeds: {fifth[0]}"
     assert float(fifth[2]) > float(first[2])
-    assert other_backend[0].startswith("With 5 seeds tried")
+    assert other_backend[0].startswith("With 5 tries")
     assert other_backend[0] != fifth[0]
     assert (hidden, tab) == (False, 0)
 

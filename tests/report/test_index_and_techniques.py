@@ -51,8 +51,8 @@ PARITY = {
 
 def test_the_index_links_every_claim_to_its_section(several):
     text = (several / "index.html").read_text(encoding="utf-8")
-    links = re.findall(r'href="([a-z]+\.html)#(claim-\d+)"', text)
-    assert links == [("other.html", "claim-1"), ("small.html", "claim-1")]
+    links = re.findall(r'href="([a-z-]+\.html)#(claim-\d+)"', text)
+    assert links == [("other-quick.html", "claim-1"), ("small.html", "claim-1")]
     for page, anchor in links:
         assert f'id="{anchor}"' in (several / page).read_text(encoding="utf-8")
 
@@ -72,6 +72,11 @@ def test_the_index_table_has_a_row_a_claim_with_verdicts_by_backend(several):
     assert table.loc["small", "verdict_pytorch"] == "holds"
     assert pd.isna(table.loc["other", "verdict_pytorch"])
     assert table.loc["other", "verdict"] == "negligible"
+    assert table["form"].tolist() == ["quick form", "full protocol"]
+    assert table["unit"].tolist() == ["points", "points"]
+    page = (several / "small.md").read_text(encoding="utf-8")
+    assert f"+{table.loc['small', 'improvement']:.2f} points" in page
+    assert f"{table.loc['small', 'low']:.2f} to {table.loc['small', 'high']:.2f}" in page
 
 
 def test_seconds_count_every_job_once(tmp_path):
@@ -206,11 +211,3 @@ def test_latex_commands_in_names_are_escaped():
     assert r"\textbackslash immediate\textbackslash write18\{ls\} \& \$1\$ $-$2 $\infty$" in text
     assert r"\caption{a\_b \textbackslash input\{x\}}" in text
     assert r"x\%" in text
-
-
-def test_names_of_suites_never_collide_with_the_pages_over_all(tmp_path):
-    text = SMALL.replace('name = "small"', 'name = "index"')
-    world = World(text=text, curves=False, backends=("jax",))
-    ledger = synthetic.write(tmp_path / "results", world)
-    found = render([ledger], tmp_path / "out", ["md"])
-    assert [path.name for path in found] == ["index.md", "techniques.md", "index-2.md"]

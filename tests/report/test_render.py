@@ -1,7 +1,6 @@
 """A report: the same every time, whole, safe, and honest about what is missing."""
 
 import re
-import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -88,19 +87,6 @@ def test_the_same_ledger_gives_the_same_bytes_wherever_it_lies(small, tmp_path):
     assert [name for name in first if first[name] != second[name]] == []
 
 
-def test_stale_figures_of_an_earlier_report_are_removed(small, tmp_path):
-    folder, ledger = small
-    again = tmp_path / "reports"
-    shutil.copytree(folder, again)
-    stale, own = again / "small" / "an-older-figure.svg", again / "small" / "notes.txt"
-    stale.write_text("<svg/>")
-    own.write_text("mine")
-    render([ledger], again)
-    assert not stale.exists()
-    own.unlink()
-    assert contents(again) == contents(folder)
-
-
 def test_a_page_needs_nothing_else_and_no_two_parts_share_an_identifier(small):
     page = Elements((small[0] / "small.html").read_text(encoding="utf-8"))
     outside = [link for link in page.links if not link.startswith(("#", "small/", "data:"))]
@@ -156,7 +142,7 @@ def test_drawing_leaves_matplotlib_as_it_was():
 def test_the_csv_is_the_public_table(small):
     out, ledger = small
     for name, table in (("summary", summary_table), ("claims", claims_table)):
-        frame = table([ledger]).drop(columns="suite")
+        frame = table([ledger]).drop(columns=["suite", "form"])
         written = StringIO((out / "small" / f"{name}.csv").read_text(encoding="utf-8"))
         shown = pd.read_csv(written, keep_default_na=False, na_values=[""], dtype={"case": str})
         shown["case"] = shown["case"].fillna("")
@@ -295,20 +281,21 @@ def test_a_quick_run_never_replaces_a_full_one_and_has_a_page_of_its_own(tmp_pat
     full = replace(WORLD, text=text, run="a", backends=("jax",))
     worlds = [full, replace(full, run="b", quick=True)]
     ledgers = [synthetic.write(tmp_path / "results", world) for world in worlds]
-    pages = {page.stem: page for page in render(ledgers, tmp_path / "out", formats=["html"])}
+    pages = {page.stem: page for page in render(ledgers, tmp_path / "out", formats=["html"]).pages}
     assert set(pages) == {"index", "techniques", "small", "small-quick"}
     told = {name: Elements(page.read_text(encoding="utf-8")).text for name, page in pages.items()}
     assert "small, full protocol" in told["small"]
     assert "small, quick form" in told["small-quick"]
     assert "quick form" in told["small"]  # among the runs of the suite
-    assert summary_table(ledgers)["suite"].unique().tolist() == ["small", "small-quick"]
+    forms = summary_table(ledgers)[["suite", "form"]].drop_duplicates()
+    assert forms.to_numpy().tolist() == [["small", "full protocol"], ["small", "quick form"]]
 
 
 def test_every_suite_has_a_page_of_its_own(tmp_path):
     other = SMALL.replace('name = "small"', 'name = "other"')
     worlds = [replace(WORLD, backends=("jax",)), World(text=other, run="b", backends=("jax",))]
     ledgers = [synthetic.write(tmp_path / "results", world) for world in worlds]
-    pages = render(ledgers, tmp_path / "out", formats=["md"])
+    pages = render(ledgers, tmp_path / "out", formats=["md"]).pages
     found = [page.name for page in pages]
     assert found == ["index.md", "techniques.md", "other.md", "small.md"]
     assert claims_table(ledgers)["suite"].unique().tolist() == ["other", "small"]

@@ -93,7 +93,8 @@ def expected(results, tmp_path_factory):
     """The files of the report in this process's own surroundings, by their hashes."""
     files, _ = report(results, tmp_path_factory.mktemp("plain"), Around())
     assert len(files) > 20
-    assert {Path(name).suffix for name in files} == {".html", ".md", ".csv", ".tex", ".svg", ".png"}
+    pages = {".html", ".md", ".csv", ".tex", ".svg", ".png"}
+    assert {Path(name).suffix for name in files} == {*pages, ".json"}  # the manifest
     return files
 
 

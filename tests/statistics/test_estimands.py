@@ -1,12 +1,10 @@
 """The pairs of each kind of claim, against closed forms, SciPy and counting by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
 from manyseeds.errors import RequestError
-from manyseeds.ledger.schemas import CURVE_SCHEMA
 from manyseeds.statistics import claims_table
 from manyseeds.statistics.estimands import claim_pairs
 from manyseeds.suite.claims import ESTIMANDS
@@ -179,85 +177,6 @@ def test_a_threshold_is_a_one_sample_difference(asked):
     assert row["verdict"] == "holds"
 
 
-# ---------------------------------------------------------------- time to target
-
-
-TIME = 'estimand = "time_to_target"\ntarget = 0.8\nleast_effect = 0.5\n' + TWO
-
-
-def curves_of(courses):
-    """Return curves of lists of validation accuracies by recipe and seed."""
-    rows = [
-        {
-            "recipe": recipe, "case": "5-6", "backend": "jax", "mode": "cohort",
-            "vary": "init+order", "seed": seed, "epoch": epoch, "valid_accuracy": accuracy,
-        }
-        for recipe, seeds in courses.items()
-        for seed, course in enumerate(seeds)
-        for epoch, accuracy in enumerate(course, start=1)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=CURVE_SCHEMA.names)
-
-
-@pytest.fixture
-def timed(suite, records, pooled, monkeypatch):
-    def ask(courses, statuses=None, **changes):
-        found = suite(more=CLAIM + TIME)
-        text = {name: [0.9] * len(seeds) for name, seeds in courses.items()} | (statuses or {})
-        table = records({(name, "5-6", "jax"): values for name, values in text.items()})
-        found = found.model_copy(
-            update={"cells": tuple(
-                cell.model_copy(update={"recipe": cell.recipe.model_copy(update={
-                    "phases": tuple(p.model_copy(update={"epochs": 4}) for p in cell.recipe.phases)
-                })}) for cell in found.cells
-            )}
-        )  # fmt: skip
-        return pooled(claims_table(table, found, curves=curves_of(courses)), claim="asked")
-
-    return ask
-
-
-def test_the_time_is_the_first_epoch_at_the_target(timed):
-    row = timed({"old": [[0.1, 0.7, 0.8, 0.7]] * 6, "new": [[0.85, 0.1, 0.1, 0.9]] * 6})
-    assert (row["baseline_mean"], row["treatment_mean"]) == (3, 1)
-    assert (row["improvement"], row["verdict"]) == (2, "holds")
-    assert (row["never_treatment"], row["never_baseline"]) == (0, 0)
-
-
-def test_a_training_that_never_reaches_the_target_counts_as_the_end_and_is_counted(timed):
-    row = timed({"old": [[0.1, 0.2, 0.3, 0.4]] * 6, "new": [[0.1, 0.9, 0.9, 0.9]] * 6})
-    assert (row["baseline_mean"], row["treatment_mean"]) == (4, 2)
-    assert row["never_baseline"] == 6
-
-
-def test_a_training_that_diverged_never_reached_it_and_a_failed_one_is_lost(timed):
-    row = timed(
-        {"old": [[0.1]] * 3 + [[0.1, 0.9, 0.9, 0.9]] * 5, "new": [[0.9, 0.9, 0.9, 0.9]] * 8},
-        {"old": ["diverged", "diverged", "failed"] + [0.9] * 5},
-    )
-    assert (row["pairs"], row["lost"]) == (7, 1)
-    assert row["baseline_mean"] == pytest.approx((2 * 4 + 5 * 2) / 7)
-    assert row["never_baseline"] == 2
-
-
-def test_without_curves_there_is_no_time(suite, records, pooled):
-    table = records({("old", "5-6", "jax"): [0.9] * 6, ("new", "5-6", "jax"): [0.9] * 6})
-    row = pooled(claims_table(table, suite(more=CLAIM + TIME)), claim="asked")
-    assert (row["pairs"], row["verdict"]) == (0, "inconclusive")
-
-
-def test_seconds_are_epochs_times_those_of_an_epoch_alone(suite, records, pooled):
-    found = suite(more=CLAIM + TIME + 'clock = "seconds"\n')
-    courses = {"old": [[0.9]] * 6, "new": [[0.9]] * 6}
-    table = records({(name, "5-6", "jax"): [0.9] * 6 for name in courses})
-    alone = records({(name, "5-6", "jax"): [0.9] * 2 for name in courses}, mode="solo")
-    alone = alone.assign(epochs=2, seconds_shared=0.0)
-    alone["seconds_train"] = alone["recipe"].map({"old": 6.0, "new": 3.0})
-    both = pd.concat([table, alone], ignore_index=True)
-    row = pooled(claims_table(both, found, curves=curves_of(courses)), claim="asked")
-    assert (row["baseline_mean"], row["treatment_mean"]) == pytest.approx((3.0, 1.5))
-
-
 # ---------------------------------------------------------------- divergence
 
 
@@ -267,6 +186,18 @@ def test_divergence_drops_no_row_and_is_counted_separately(asked):
     assert (row["pairs"], row["lost"], row["diverged"]) == (10, 0, 3)
     assert row["improvement"] == pytest.approx(0.3 * 0.45 + 0.7 * 0.05)
     assert (row["trained_pairs"], row["trained_improvement"]) == (7, pytest.approx(0.05))
+
+
+def test_a_pair_that_ended_well_without_a_value_is_lost_and_counted(records, suite, pooled):
+    found = suite(
+        more=CLAIM + 'estimand = "share"\nmetric = "dead_share"\nleast_effect = 0.1\n' + TWO
+    )
+    cells = {("old", "5-6", "jax"): [0.5] * 8, ("new", "5-6", "jax"): [0.1] * 7 + ["failed"]}
+    table = records(cells, metric="dead_share")
+    table.loc[(table["recipe"] == "old") & (table["seed"] < 3), "dead_share"] = np.nan
+    row = pooled(claims_table(table, found), claim="asked")
+    assert (row["pairs"], row["lost"], row["without_value"]) == (4, 4, 3)
+    assert row["improvement"] == pytest.approx(0.4)
 
 
 def test_a_loss_counts_as_that_of_equal_probabilities(suite, records, pooled):

@@ -1,4 +1,4 @@
-"""The slider of the confession curve: the figure that the best of k seeds would be reported as."""
+"""The slider of the confession curve: the figure that the best of k tries would be reported as."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _sentence(row: Row, factor: Row | None, unit: Unit) -> str:
     k = int(row["k"])
     gain = unit.gain(row["expected"]) + unit.difference
     interval = unit.interval(row["expected_low"], row["expected_high"])
-    text = f"With {k:,} seed{'s' if k > 1 else ''} tried, "
+    text = f"With {k:,} {'tries' if k > 1 else 'try'}, "
     text += "a cherry-picker" if k > 1 else "and nothing to pick from, one"
     text += f" reports {gain} on average (95{SPACE}% interval {interval})"
     return f"{text}{_factor(factor)}."

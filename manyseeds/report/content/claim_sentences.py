@@ -17,7 +17,9 @@ from manyseeds.presentation.wording import (
     listed,
     metric_unit,
     number,
+    number_of,
     percent,
+    value_of,
 )
 from manyseeds.report.content.verdict_guide import SURE_PAIRS
 from manyseeds.report.frame_rows import Row, rows_of
@@ -57,7 +59,7 @@ def sentences(claim: Claim, rows: pd.DataFrame, suite: Suite) -> list[str]:
     backends = [name for name in rows.loc[rows["pairs"] > 0, "backend"] if name != ALL]
     finding = [_effect(claim, row, backends, _cases(row, suite)), _verdict(claim, row)]
     finding += [*_family(row), *_few(claim, row)]
-    finding += [*_factor(row), *_pairing(row), *_lost(row), *_diverged(claim, row)]
+    finding += [*_factor(row), *_pairing(row), *_lost(claim, row), *_diverged(claim, row)]
     finding.append(varied(suite))
     return finding
 
@@ -76,10 +78,11 @@ def varied(suite: Suite) -> str:
 def _nothing(claim: Claim, row: Row) -> str:
     if not row["promised"]:
         return f"Not trained: these runs do not contain {listed(claim.compared())}."
-    return (
-        f"None of the {row['promised']:g} seeds has a score for {listed(claim.compared())}: there "
-        "is nothing to judge."
-    )
+    seeds = number_of(row["promised"], "promised seed")
+    text = f"Of {seeds}, none has a score for {listed(claim.compared())}: there is nothing to judge"
+    if not row["without_value"]:
+        return f"{text}."
+    return f"{text}; {_without_value(claim, row)}."
 
 
 def _cases(row: Row, suite: Suite) -> str:
@@ -88,7 +91,7 @@ def _cases(row: Row, suite: Suite) -> str:
 
 
 def _effect(claim: Claim, row: Row, backends: list[str], cases: str) -> str:
-    over = f"Over {_count(row['pairs'], 'seed')}{cases}{_backends(backends)}"
+    over = f"Over {number_of(row['pairs'], 'seed')}{cases}{_backends(backends)}"
     match claim:
         case Ratio():
             return _times_smaller(claim, row, over)
@@ -166,9 +169,9 @@ def _sooner(claim: TimeToTarget, row: Row, over: str) -> str:
     )
     if math.isnan(row["never_treatment"]):
         return f"{text}."
-    treatment, baseline = row["never_treatment"], row["never_baseline"]
+    never = number_of(row["never_treatment"], "training")
     return (
-        f"{text}. {treatment:g} trainings of {claim.treatment} and {baseline:g} of "
+        f"{text}. {never} of {claim.treatment} and {row['never_baseline']:,.0f} of "
         f"{claim.baseline} never did; they count as reaching it at the end of the shorter training."
     )
 
@@ -220,7 +223,7 @@ def _family(row: Row) -> Iterator[str]:
 def _few(claim: Claim, row: Row) -> Iterator[str]:
     """Warn that the interval of few pairs is less certain; that of a share is exact."""
     if LEAST_PAIRS <= row["pairs"] < SURE_PAIRS and not isinstance(claim, ProbabilityOfImprovement):
-        pairs = _count(row["pairs"], "pair")
+        pairs = number_of(row["pairs"], "pair")
         yield (
             f"There are only {pairs}: with fewer than {SURE_PAIRS}, an interval of skewed values "
             "covers less than its nominal level, so the verdict is less certain than it looks."
@@ -230,7 +233,7 @@ def _few(claim: Claim, row: Row) -> Iterator[str]:
 def _diverged(claim: Claim, row: Row) -> Iterator[str]:
     if not row["diverged"]:
         return
-    text = f"In {_count(row['diverged'], 'pair')} a training diverged, which counts as guessing"
+    text = f"In {number_of(row['diverged'], 'pair')} a training diverged, which counts as guessing"
     if not row["trained_pairs"] or math.isnan(row["trained_pairs"]):
         yield f"{text}. No pair is left without them."
         return
@@ -269,7 +272,7 @@ def _factor(row: Row) -> Iterator[str]:
     yield f"{text}."
     if row["zero_errors"]:
         yield (
-            f"{_count(row['zero_errors'], 'training')} made no error at all while the baseline "
+            f"{number_of(row['zero_errors'], 'training')} made no error at all while the baseline "
             "made some: their factor counts as infinite."
         )
 
@@ -285,21 +288,30 @@ def _pairing(row: Row) -> Iterator[str]:
     )
 
 
-def _lost(row: Row) -> Iterator[str]:
-    if row["lost"]:
-        yield (
-            f"{row['lost']:,.0f} of {_count(row['promised'], 'promised pair')} could not be used "
-            "on any backend, because a row is not ok."
-        )
+def _lost(claim: Claim, row: Row) -> Iterator[str]:
+    if not row["lost"]:
+        return
+    text = (
+        f"{row['lost']:,.0f} of {number_of(row['promised'], 'promised pair')} could not be used on "
+        "any backend"
+    )
+    if not row["without_value"]:
+        yield f"{text}, because a row is not ok."
+    elif row["without_value"] == row["lost"]:
+        yield f"{text}: {_without_value(claim, row)}."
+    else:
+        rest = row["lost"] - row["without_value"]
+        yield f"{text}: {_without_value(claim, row)}; of {rest:,.0f} a row is not ok."
+
+
+def _without_value(claim: Claim, row: Row) -> str:
+    """Say how many pairs were trained, and yet lack the value that the claim is about."""
+    return f"{row['without_value']:,.0f} were trained but are without {value_of(claim)}"
 
 
 def _backends(backends: list[str]) -> str:
     names = [backend_name(backend) for backend in backends]
     return f" in {names[0]}" if len(names) == 1 else f", averaged over {listed(names)}"
-
-
-def _count(count: float, noun: str) -> str:
-    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 
 def _amount(value: float, unit: Unit) -> str:

@@ -20,6 +20,7 @@ from manyseeds.presentation.wording import (
     ordinal,
     p_value,
     percent,
+    value_of,
 )
 from manyseeds.report.content.claim_sentences import sentences
 from manyseeds.report.frame_rows import Row, rows_of
@@ -117,7 +118,7 @@ def case_views(claim: Claim, rows: pd.DataFrame, suite: Suite) -> tuple[CaseView
                 gain=_gain(pooled, unit),
                 factor=_factor(pooled),
                 sentences=tuple(sentences(claim, part, suite)),
-                rows=tuple(_claim_row(row, unit, metric) for row in records),
+                rows=tuple(_claim_row(claim, row, metric) for row in records),
             )
         )
     return tuple(views)
@@ -178,8 +179,8 @@ def _factor(row: Row) -> str:
     return f"median factor {median}; {share} of pairs reach {row['factor']:g}"
 
 
-def _claim_row(row: Row, unit: Unit, metric: Unit) -> ClaimRow:
-    settle = row["seeds_to_settle"]
+def _claim_row(claim: Claim, row: Row, metric: Unit) -> ClaimRow:
+    unit, settle = claim_unit(claim), row["seeds_to_settle"]
     return ClaimRow(
         backend=row["backend"],
         name=backend_name(row["backend"]),
@@ -188,13 +189,20 @@ def _claim_row(row: Row, unit: Unit, metric: Unit) -> ClaimRow:
         improvement=unit.gain(row["improvement"]),
         interval=unit.interval(row["low"], row["high"]),
         judged=_judged(row, unit),
-        pairs=f"{row['pairs']:,} of {row['promised']:,}",
+        pairs=_pairs(claim, row),
         outcomes=f"{row['better']:,} / {row['tied']:,} / {row['worse']:,}",
         baseline=metric.bare(row["baseline_mean"]),
         treatment=metric.bare(row["treatment_mean"]),
         settle=NONE if math.isnan(settle) else f"{settle:,.0f}" if math.isfinite(settle) else "∞",
         details=_details(row, unit),
     )
+
+
+def _pairs(claim: Claim, row: Row) -> str:
+    """Return "27 of 30", and how many of the others lack only a value: "3 without a curve"."""
+    pairs = f"{row['pairs']:,} of {row['promised']:,}"
+    without = row["without_value"]
+    return f"{pairs}; {without:,} without {value_of(claim)}" if without else pairs
 
 
 def _judged(row: Row, unit: Unit) -> str:

@@ -13,9 +13,9 @@ def computing_seconds(records: pd.DataFrame) -> float:
     A record holds the seconds of its whole job, so each job counts once. Phases that several
     recipes share belong to the job that trained them, and count once too. Loading data is not
     included, nor are jobs that failed or timed out. Backends that trained at the same time are
-    added up. NaN where no job has seconds.
+    added up. NaN where no job has seconds, or where a job lacks a part of them.
     """
     keys = [name for name in ("run", "job") if name in records]
     jobs = records.dropna(subset=["seconds_train"]).drop_duplicates(keys)
-    total = jobs[_OWN].sum(axis="columns").sum(min_count=1)
+    total = jobs[_OWN].sum(axis="columns", skipna=False).sum(skipna=False, min_count=1)
     return float(total)

@@ -1,4 +1,4 @@
-"""The confession curve: the best of k seeds, with the published figures as lines."""
+"""The confession curve: the best of k tries, with the published figures as lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def confession_figure(
             _limits(axes, part, marks, 1.0 if quantity == "factor" else unit.factor)
             _words(axes, part, unit)
         _legend(figure, panels)
-        return theme.rendered(figure, name, "The confession curve: the best of k seeds", _CAPTION)
+        return theme.rendered(figure, name, "The confession curve: the best of k tries", _CAPTION)
 
 
 def headline_column(curve: pd.DataFrame) -> str:
@@ -59,7 +59,7 @@ def headline_column(curve: pd.DataFrame) -> str:
 
 
 def tries_needed(curve: pd.DataFrame, column: str, figure: float) -> int | None:
-    """Return the least k whose best reaches a figure; None if not even all seeds reach it."""
+    """Return the least k whose best reaches a figure; None if not even all tries reach it."""
     reaching = curve.loc[curve[column] >= figure - 1e-12, "k"]
     return int(reaching.min()) if len(reaching) else None
 
@@ -161,7 +161,7 @@ def _limits(axes: Axes, curves: pd.DataFrame, marks: list[Mark], scale: float) -
 def _words(axes: Axes, curves: pd.DataFrame, unit: Unit) -> None:
     quantity = str(curves["quantity"].iloc[0])
     middle = "Median best" if headline_column(curves) == "median" else "Expected best"
-    axes.set_xlabel("k: seeds tried, the best one reported")
+    axes.set_xlabel("k: tries, the best one reported")
     axes.set_ylabel(axis_label(quantity, unit))
     axes.set_title(f"{middle} {'factor' if quantity == 'factor' else 'improvement'}")
 
@@ -176,12 +176,13 @@ def _legend(figure: Figure, panels: Iterable[Axes]) -> None:
 
 
 _CAPTION = (
-    "How to read this figure: someone who trains k seeds and reports only the best one would "
-    "report the height of the curve at k on average; for factors, whose mean may be infinite, with "
-    "a 50 % chance. At k = 1 nothing is selected. The darker band is the 95 % interval of the "
-    "curve; the lighter one holds the middle 80 % of such searches. A dashed line is a published "
-    "figure, a dotted line a factor that would look impressive; each is labelled with the k that "
-    "reaches it. A diamond marks the k at which the chance of a factor reaches 50 %, with its 95 % "
-    "interval; factors of 2, 3 and 4 that no try reaches are left out. Towards the right every "
-    "search finds the best of our seeds, so the lighter band closes."
+    "How to read this figure: a try is a pair of trainings, of one seed in one case. Someone who "
+    "makes k tries and reports only the best one would report the height of the curve at k on "
+    "average; for factors, whose mean may be infinite, with a 50 % chance. At k = 1 nothing is "
+    "selected. The darker band is the 95 % interval of the curve; the lighter one holds the middle "
+    "80 % of such searches. A dashed line is a published figure, a dotted line a factor that would "
+    "look impressive; each is labelled with the k that reaches it. A diamond marks the k at which "
+    "the chance of a factor reaches 50 %, with its 95 % interval; factors of 2, 3 and 4 that no "
+    "try reaches are left out. Towards the right every search finds the best of our tries, so the "
+    "lighter band closes."
 )

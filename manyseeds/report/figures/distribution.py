@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import Unit, claim_unit, ordinal
+from manyseeds.presentation.wording import Unit, claim_unit, number_of, ordinal
 from manyseeds.report.frame_rows import Row, rows_of
 from manyseeds.statistics.bootstrap import Floats
 from manyseeds.statistics.confession import backends_of, quantities, tries
@@ -74,7 +74,7 @@ def _panel(
     ]
     theme.margin_labels(axes, labels, bottom, top)
     axes.set_ylabel(axis_label(quantity, unit))
-    axes.set_xlabel("Share of seeds, % (mean over backends)")
+    axes.set_xlabel("Share of pairs, % (mean over backends)")
     axes.yaxis.grid(visible=False)
 
 
@@ -100,12 +100,12 @@ def _caption(values: Sequence[Floats]) -> str:
     endless = sum(int(np.isinf(sample).sum()) for sample in values)
     text = (
         "How to read this figure: the bars show how often each result occurred; a dashed line is a "
-        "published figure, with the percentage of our seeds below it (its percentile). A figure at "
-        "the 50th percentile is typical; only the luckiest seeds reach one near the 100th."
+        "published figure, with the percentage of our pairs below it (its percentile). A figure at "
+        "the 50th percentile is typical; only the luckiest pairs reach one near the 100th."
     )
     if endless:
         text += (
-            f" {endless} trainings made no error at all: their factor is infinite, and they are "
-            "drawn in the topmost bar."
+            f" {number_of(endless, 'training')} made no error at all: such a factor is infinite, "
+            "and is drawn in the topmost bar."
         )
     return text

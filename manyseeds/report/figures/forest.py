@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from manyseeds.presentation import theme
-from manyseeds.presentation.wording import Unit, backend_name
+from manyseeds.presentation.wording import ProbabilityUnit, RatioUnit, Unit, backend_name
 from manyseeds.statistics.pairs import ALL
 
 
@@ -32,7 +32,7 @@ def forest_figure(
     unit
         The unit of the improvement.
     least_effect
-        Shaded around zero, in the metric's unit.
+        Shaded around no effect, on the scale of the improvement.
     name, title
         The file name and the title of the figure.
     """
@@ -45,8 +45,7 @@ def forest_figure(
         for axes, (heading, rows) in zip(panels, groups, strict=True):
             _panel(axes, rows, by, unit, least_effect)
             axes.set_title(heading)
-        units = ", points" if unit.factor > 1 else ""
-        panels[-1].set_xlabel(f"Improvement of {unit.metric}{units}")
+        panels[-1].set_xlabel(_axis_label(unit))
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=5)
         return theme.rendered(figure, name, title, _caption(least_effect, unit))
@@ -57,15 +56,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, by: str, unit: Unit, least_effect: fl
     backends = [name for name in dict.fromkeys(rows["backend"]) if name != ALL]
     tones, marks = theme.colours(backends), theme.markers(backends) | {ALL: "o"}
     if least_effect:
-        edge = unit.factor * least_effect
-        axes.axvspan(-edge, edge, color=theme.MUTED, alpha=0.13, lw=0)
-    axes.axvline(0, color=theme.MUTED, lw=1.2)
+        ends = unit.scaled(-least_effect), unit.scaled(least_effect)
+        axes.axvspan(*ends, color=theme.MUTED, alpha=0.13, lw=0)
+    axes.axvline(unit.scaled(0.0), color=theme.MUTED, lw=1.2)
     for number, backend in enumerate([*backends, ALL]):
         part = rows[rows["backend"] == backend]
         offset = (number - len(backends) / 2) * 0.7 / (len(backends) + 1)
         heights = np.array([names.index(name) + offset for name in part[by]])
-        values = unit.factor * part[["improvement", "low", "high"]].to_numpy(float)
-        errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
+        values = part[["improvement", "low", "high"]].astype(float).map(unit.scaled).to_numpy()
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
         axes.errorbar(
             values[:, 0], heights, xerr=errors, fmt=marks[backend], color=tones[backend],
             ms=5 if backend == ALL else 3, elinewidth=1.8 if backend == ALL else 0.9,
@@ -76,11 +75,21 @@ def _panel(axes: Axes, rows: pd.DataFrame, by: str, unit: Unit, least_effect: fl
     axes.yaxis.grid(visible=False)
 
 
+def _axis_label(unit: Unit) -> str:
+    if isinstance(unit, RatioUnit | ProbabilityUnit):
+        return f"{unit.metric.capitalize()}{', %' if unit.factor > 1 else ''}"
+    return f"Improvement of {unit.metric}{', points' if unit.factor > 1 else ''}"
+
+
 def _caption(least_effect: float | None, unit: Unit) -> str:
     band = ""
     if least_effect:
-        band = f" The band is ±{unit.points(least_effect)}, below which an effect does not count."
+        sign = "" if isinstance(unit, RatioUnit | ProbabilityUnit) else "±"
+        band = (
+            f" The band is {sign}{unit.points(least_effect)}, below which an effect does not count."
+        )
     return (
-        "How to read this figure: marks right of the line at 0 are better than the baseline. Each "
-        f"mark is a mean over the pairs, its line the 95 % interval.{band}"
+        "How to read this figure: marks right of the line of no effect are better than the "
+        "baseline. Each mark is a mean over the pairs, its line the 95 % interval."
+        f"{band}"
     )

@@ -45,7 +45,7 @@ def _panel(axes: Axes, pairs: Pairs, backend: str, unit: Unit, published: list[R
     means = mean_intervals(np.stack([baseline, treatment], axis=1))
     errors = np.abs([means.estimate - means.low, means.high - means.estimate])
     axes.errorbar(
-        [0, 1], means.estimate, np.nan_to_num(errors), color=theme.INK, lw=2.2,
+        [0, 1], means.estimate, errors, color=theme.INK, lw=2.2,
         marker="o", ms=6, capsize=3, zorder=5,
     )  # fmt: skip
     axes.set_xlim(-0.1, 1.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -74,10 +73,9 @@ class SuiteFigures:
 
 def drawings(reported: ReportedSuite, results: ResultTables) -> SuiteFigures:
     """Draw every figure that has data."""
-    names = file_names([claim.name for claim in reported.suite.claims])
     return SuiteFigures(
         claims={
-            claim.name: tuple(_of_claim(claim, results, names[claim.name]))
+            claim.name: tuple(_of_claim(claim, results, claim.name))
             for claim in reported.suite.claims
         },
         forest=_forest(reported, results),
@@ -91,18 +89,6 @@ def drawings(reported: ReportedSuite, results: ResultTables) -> SuiteFigures:
         layers=_layers(reported, results),
         range_tests=_range_tests(reported, results),
     )
-
-
-def file_names(names: Sequence[str]) -> dict[str, str]:
-    """Return a file name for each name: letters, digits, "-" and "_" only, all different."""
-    chosen: dict[str, str] = {}
-    for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "unnamed"
-        taken, number = plain, 2
-        while taken in chosen.values():
-            taken, number = f"{plain}-{number}", number + 1
-        chosen[name] = taken
-    return chosen
 
 
 def _of_claim(claim: Claim, results: ResultTables, name: str) -> Iterator[RenderedFigure]:
@@ -202,7 +188,7 @@ def _variance(reported: ReportedSuite, results: ResultTables) -> RenderedFigure 
 
 def _curves(reported: ReportedSuite) -> RenderedFigure | None:
     rows, chosen = _of_few(
-        ordinary(reported.curves(), reported.suite), reported, _RECIPES_WITH_CURVES
+        ordinary(reported.curves, reported.suite), reported, _RECIPES_WITH_CURVES
     )
     return curves_figure(rows, chosen, "curves") if chosen else None
 
@@ -216,7 +202,7 @@ def _range_tests(reported: ReportedSuite, results: ResultTables) -> RenderedFigu
     table, chosen = _of_few(results.range_tests, reported, _RECIPES_WITH_CURVES)
     if not chosen:
         return None
-    steps = range_test_steps(reported.diagnostics(), reported.suite)
+    steps = range_test_steps(reported.diagnostics, reported.suite)
     cases = table[["recipe", "case"]].drop_duplicates()
     return range_tests_figure(steps.merge(cases), table, chosen, "range-tests")
 

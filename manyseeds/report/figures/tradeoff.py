@@ -120,7 +120,7 @@ def _points(axes: Axes, points: pd.DataFrame, backends: Sequence[str], unit: Uni
     for backend in backends:
         part = points[points["backend"] == backend]
         values = unit.factor * part[["score", "low", "high"]].to_numpy(float)
-        errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
         axes.errorbar(
             part["seconds"], values[:, 0], yerr=errors, fmt=marks[backend], color=tones[backend],
             ms=5, elinewidth=0.9, mec=theme.PAPER, mew=0.6,

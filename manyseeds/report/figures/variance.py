@@ -69,7 +69,7 @@ def _panel(
             place = (backends.index(str(backend)) - (len(backends) - 1) / 2) * thick
         heights = np.array([_height(streams, stream) + place for stream in rows["stream"]])
         values = unit.factor * rows[["sd", "low", "high"]].to_numpy(float)
-        errors = np.nan_to_num(np.abs(values[:, 1:] - values[:, :1]).T)
+        errors = np.abs(values[:, 1:] - values[:, :1]).T
         tone = theme.MUTED if backend == ALL else tones[str(backend)]
         name = "all backends" if backend == ALL else backend_name(str(backend))
         axes.barh(heights, values[:, 0], height=0.9 * thick, color=tone, alpha=0.8, label=name)

@@ -148,9 +148,7 @@ def _cells(answer: ChapterAnswer) -> dict[str, object]:
     line = answer.line
     return cells | {
         "verdict": line.verdict,
-        "improvement": line.improvement,
-        "interval": line.interval,
+        **line.numbers,
         **{f"verdict_{name}": line.verdicts.get(name) for name in answer.entry.backends},
-        "pairs": line.pairs,
         "form": answer.entry.protocol.form,
     }

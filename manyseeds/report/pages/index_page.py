@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 from markupsafe import Markup
@@ -15,10 +15,12 @@ from manyseeds.presentation.markdown import markdown_link, markdown_table
 from manyseeds.presentation.wording import NONE, duration
 from manyseeds.report.content.protocol import TrainedProtocol, seeds
 from manyseeds.report.content.wall_time import computing_seconds
+from manyseeds.report.frame_rows import rows_of
 from manyseeds.report.pages.suite_page import ClaimSection, SuitePage
 from manyseeds.report.pages.techniques_page import TechniqueUse
 from manyseeds.report.pages.templating import html, markdown
 from manyseeds.report.reported_suites import ReportedSuite
+from manyseeds.statistics.pairs import ALL
 from manyseeds.statistics.verdict import Verdict
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)
@@ -34,6 +36,8 @@ class ClaimLine:
         The claim's anchor on the suite's page.
     verdicts
         By the backend's name in the ledger; backends that the suite has not run on are absent.
+    numbers
+        The numbers behind the texts, with their unit, by column of the CSV.
     """
 
     anchor: str
@@ -44,6 +48,7 @@ class ClaimLine:
     interval: str
     verdicts: Mapping[str, str]
     pairs: str
+    numbers: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,7 @@ class SuiteEntry:
     Attributes
     ----------
     label
-        The suite's name, with its form where both forms have a page.
-    page
-        The name of the suite's page, without its suffix.
+        The address of its page, without suffix: the suite's name, with "-quick" for the quick form.
     seconds
         The wall time; NaN if unknown.
     delivered
@@ -65,7 +68,6 @@ class SuiteEntry:
     suite: str
     label: str
     title: str
-    page: str
     protocol: TrainedProtocol
     seeds: int
     seconds: float
@@ -129,16 +131,18 @@ class IndexPage:
 
 
 def entry(
-    reported: ReportedSuite, view: SuitePage, name: str, uses: Sequence[TechniqueUse]
+    reported: ReportedSuite,
+    view: SuitePage,
+    claims: pd.DataFrame,
+    uses: Sequence[TechniqueUse],
 ) -> SuiteEntry:
-    """Return a suite's entry on the index page."""
+    """Return a suite's entry on the index page; `claims` is in the units of the page."""
     records = reported.records
     ok = int((records["status"] == "ok").sum())
     return SuiteEntry(
         suite=reported.suite.name,
         label=reported.label,
         title=reported.suite.title,
-        page=name,
         protocol=view.protocol,
         seeds=seeds(reported),
         seconds=computing_seconds(records),
@@ -146,7 +150,7 @@ def entry(
         complete=not view.incomplete,
         device=", ".join(reported.devices()) or reported.plan.device,
         backends=view.backends,
-        claims=tuple(_line(claim) for claim in view.claims),
+        claims=tuple(_line(claim, claims) for claim in view.claims),
         uses=tuple(uses),
     )
 
@@ -174,7 +178,7 @@ def _claims_table(view: IndexPage) -> Markup:
     rows = [
         [
             suite.label,
-            markdown_link(claim.sentence, f"{suite.page}.{view.kind}"),
+            markdown_link(claim.sentence, f"{suite.label}.{view.kind}"),
             Markup(f"**{claim.verdict}**"),
             claim.improvement,
             claim.interval,
@@ -194,7 +198,7 @@ def _claims_table(view: IndexPage) -> Markup:
 def _suites_table(view: IndexPage) -> Markup:
     rows = [
         {
-            "Suite": markdown_link(suite.title, f"{suite.page}.{view.kind}"),
+            "Suite": markdown_link(suite.title, f"{suite.label}.{view.kind}"),
             "Form": suite.protocol.form,
             "Seeds": f"{suite.seeds}",
             "Backends": ", ".join(suite.backends.values()),
@@ -212,15 +216,13 @@ def overview_table(entries: Sequence[SuiteEntry]) -> pd.DataFrame:
     """Return one row per claim, as on the index page, with a column of verdicts per backend."""
     rows = [
         {
-            "suite": suite.label,
+            "suite": suite.suite,
             "form": suite.protocol.form,
             "claim": claim.name,
             "sentence": claim.sentence,
             "verdict": claim.verdict,
-            "improvement": claim.improvement,
-            "interval": claim.interval,
+            **claim.numbers,
             **{f"verdict_{name}": claim.verdicts.get(name) for name in suite.backends},
-            "pairs": claim.pairs,
             "seconds": suite.seconds,
         }
         for suite in entries
@@ -235,8 +237,13 @@ def counted(verdicts: object) -> str:
     return ", ".join(f"{name} {counts[name]}" for name in VERDICTS if counts[name])
 
 
-def _line(claim: ClaimSection) -> ClaimLine:
+_NUMBERS = ["improvement", "unit", "low", "high", "pairs", "promised"]
+"""The columns of the table of claims that the CSV over all suites has."""
+
+
+def _line(claim: ClaimSection, claims: pd.DataFrame) -> ClaimLine:
     pooled = next(row for row in claim.headline.rows if row.pooled)
+    rows = claims[(claims["claim"] == claim.name) & (claims["backend"] == ALL)]
     return ClaimLine(
         anchor=claim.anchor,
         name=claim.name,
@@ -246,4 +253,5 @@ def _line(claim: ClaimSection) -> ClaimLine:
         interval=pooled.interval,
         verdicts={row.backend: row.verdict for row in claim.headline.rows if not row.pooled},
         pairs=pooled.pairs,
+        numbers=rows_of(rows[_NUMBERS])[-1],  # the last case is the headline
     )

@@ -86,7 +86,7 @@ class MarkdownTables:
         return _table((*heads, "95 % interval"), rows, numbers=4)
 
     def published(self, claim: ClaimSection) -> Markup:
-        """Return the published figures among our seeds."""
+        """Return the published figures among our pairs."""
         rows = [
             (row.label, row.quantity, row.backends, row.figure, row.percentile, row.reached)
             for row in claim.published

@@ -139,10 +139,9 @@ def page(
     reported: ReportedSuite,
     results: ResultTables,
     drawings: SuiteFigures,
-    metrics: pd.DataFrame,
     files: PageFiles,
 ) -> SuitePage:
-    """Return the page of a suite; `metrics` is the result of `metrics_table`."""
+    """Return the page of a suite."""
     suite = reported.suite
     summary = summary_rows(results.summary, suite)
     return SuitePage(
@@ -156,7 +155,7 @@ def page(
         backends={row.backend: row.name for row in summary},
         recipes_shown=tuple(dict.fromkeys(row.recipe for row in summary)),
         summary=summary,
-        metrics=metric_views(metrics),
+        metrics=metric_views(results.metrics),
         unit=metric_unit(suite.primary),
         varied=varied(suite),
         sections=tuple(_sections(drawings)),

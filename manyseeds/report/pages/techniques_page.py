@@ -189,11 +189,14 @@ def uses_table(uses: Iterable[TechniqueUse]) -> pd.DataFrame:
 
 
 def _figures(summary: pd.DataFrame, suite: Suite) -> dict[tuple[str, str], Row]:
-    """Return seconds and spread by recipe and backend, averaged over cases."""
+    """Return seconds and spread by recipe and backend, averaged over cases.
+
+    Cases differ by far more than recipes do: without one of them there is no average.
+    """
     sd = f"{suite.primary.removeprefix('test_')}_sd"
     columns = {"cohort_seconds_per_seed": "seconds", sd: "sd"}
     table = summary.rename(columns=columns)
-    means = table.groupby(["recipe", "backend"], sort=False)[["seconds", "sd"]].mean()
+    means = table.groupby(["recipe", "backend"], sort=False)[["seconds", "sd"]].mean(skipna=False)
     return {(row["recipe"], row["backend"]): row for row in rows_of(means.reset_index())}
 
 
@@ -292,7 +295,7 @@ def _spread(use: TechniqueUse | None) -> str:
     unit = metric_unit(use.metric)  # type: ignore[arg-type]
     if math.isnan(use.sd):
         return "fewer than two seeds"
-    own = number(unit.scaled(use.sd), unit.digits) + unit.difference
+    own = number(unit.spread(use.sd), unit.digits) + unit.difference
     if math.isnan(use.baseline_sd):
         return own
-    return f"{own} (plain {number(unit.scaled(use.baseline_sd), unit.digits)})"
+    return f"{own} (plain {number(unit.spread(use.baseline_sd), unit.digits)})"

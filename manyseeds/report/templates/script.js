@@ -141,7 +141,7 @@
     apply();
   };
 
-  // The cherry-picker: the figure that the best of k seeds would be reported as.
+  // The cherry-picker: the figure that the best of k tries would be reported as.
   const setUpPicker = (picker) => {
     const series = JSON.parse(picker.querySelector("script").textContent);
     const slider = picker.querySelector('input[type="range"]');
