@@ -83,8 +83,10 @@ def _without(ended: pd.DataFrame, rows: pd.DataFrame, name: str) -> Iterator[str
     lost = ended[~pd.MultiIndex.from_frame(ended[ROW_KEY]).isin(there)]
     if lost.empty:
         return
-    counts = lost.groupby(["recipe", "backend"], sort=False).size()
-    places = [f"{recipe} in {backend_name(str(b))}: {n:,}" for (recipe, b), n in counts.items()]
+    places = [
+        f"{recipe} in {backend_name(str(backend))}: {len(trainings):,}"
+        for (recipe, backend), trainings in lost.groupby(["recipe", "backend"], sort=False)
+    ]
     rest = len(places) - _LISTED
     more = [f"{rest} more recipes and backends"] if rest > 0 else []
     yield (
