@@ -125,10 +125,9 @@ def _options(options: TrainingOptions) -> Options:
     for name in values:
         if name not in known:
             raise TypeError(f"run(): {unknown('option', name, known)}")
-    lists = {"backends", "recipes", "vary"}
-    return Options(
-        **{name: _names(value) if name in lists else value for name, value in values.items()}
-    )
+        if name in ("backends", "recipes", "vary"):
+            values[name] = _names(values[name])
+    return Options(**values)
 
 
 def records(

@@ -53,7 +53,14 @@ def report_runs(
     notes = [f"{ledger.folder.name} is incomplete" for ledger in unfinished]
     notes += rendered.notes
     notes += [f"written: {page}" for page in rendered.pages]
-    return Outcome("Claims", tuple(claims), rows, 1 if unfinished else 0, tuple(notes), _PRINTED)
+    return Outcome(
+        "Claims",
+        tuple(map(str, claims.columns)),
+        rows,
+        1 if unfinished else 0,
+        tuple(notes),
+        _PRINTED,
+    )
 
 
 def _plain(value: Any) -> Any:
