@@ -120,14 +120,13 @@ def run(
 
 def _options(options: TrainingOptions) -> Options:
     """Return the options of a training; the name of one may stand for a list of names."""
-    values: dict[str, Any] = dict(options)
+    given: dict[str, Any] = dict(options)
     known = list(TrainingOptions.__annotations__)
-    for name in values:
+    for name in given:
         if name not in known:
             raise TypeError(f"run(): {unknown('option', name, known)}")
-        if name in ("backends", "recipes", "vary"):
-            values[name] = _names(values[name])
-    return Options(**values)
+    names = {name: _names(given[name]) for name in ("backends", "recipes", "vary") if name in given}
+    return Options(**given | names)
 
 
 def records(
