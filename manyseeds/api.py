@@ -125,8 +125,9 @@ def _options(options: TrainingOptions) -> Options:
     for name in given:
         if name not in known:
             raise TypeError(f"run(): {unknown('option', name, known)}")
-    names = {name: _names(given[name]) for name in ("backends", "recipes", "vary") if name in given}
-    return Options(**given | names)
+    lists = ("backends", "recipes", "vary")
+    names: dict[str, Any] = {name: _names(given[name]) for name in lists if name in given}
+    return Options(**{**given, **names})
 
 
 def records(
