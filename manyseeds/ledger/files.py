@@ -34,7 +34,9 @@ class DamageError(RunError):
 
 def unreadable(path: Path, error: OSError) -> RunError:
     """Return the error for a file that the system does not let us read; the file may be whole."""
-    return RunError(f"{file_failure('read', path, error)} It may be whole: leave it where it is.")
+    return RunError(
+        f"{file_failure('read', path, error)} The file may be whole: leave it where it is."
+    )
 
 
 def names_in(folder: Path) -> list[str]:

@@ -18,6 +18,7 @@ import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -102,17 +103,27 @@ def in_time():
         signal.signal(signal.SIGALRM, before)
 
 
-def read(name, results, folder):
-    """Return what a reader returns."""
-    if name == "claims":
-        return manyseeds.claims(results=results)
-    if name == "csv":
-        return manyseeds.render_report(results=results, out=results.parent / "out", formats=["csv"])
-    return getattr(Ledger.open(folder), name)()
+class Reading:
+    """Everything that reads a ledger: `read` returns what one of the readers returns."""
+
+    def __init__(self, folder):
+        self.folder, self.results = folder, folder.parent
+
+    @cached_property
+    def ledger(self):
+        return Ledger.open(self.folder)
+
+    def read(self, name):
+        if name == "claims":
+            return manyseeds.claims(results=self.results)
+        if name == "csv":
+            out = self.results.parent / "out"
+            return manyseeds.render_report(results=self.results, out=out, formats=["csv"])
+        return getattr(self.ledger, name)()
 
 
-def is_right(name, value, run, loses, said):
-    """Return whether what was read is right: all of it, or a part of which the rest is said."""
+def is_right(name, value, run, loses):
+    """Return whether what was read is right: all of it, or a part if the rest was taken away."""
     if name == "csv":
         return True
     expected = getattr(run, name)
@@ -131,17 +142,17 @@ def is_right(name, value, run, loses, said):
     return len(value) <= len(expected) and bool((joined["_merge"] == "both").all())
 
 
-def outcome(name, results, run, folder, loses):
+def outcome(name, reading, run, loses):
     """Read a ledger and return "right", "refused", or what went wrong."""
-    with warnings.catch_warnings(record=True) as said, in_time():
-        warnings.simplefilter("always", Notice)
+    with warnings.catch_warnings(), in_time():
+        warnings.simplefilter("ignore", Notice)
         try:
-            value = read(name, results, folder)
+            value = reading.read(name)
         except ManyseedsError as error:
             return "refused" if len(str(error)) < 4000 and str(error) else "says nothing"
         except Exception:
             return traceback.format_exc()
-    return "right" if is_right(name, value, run, loses, said) else f"wrong {name}"
+    return "right" if is_right(name, value, run, loses) else f"wrong {name}"
 
 
 def test_every_generated_ledger_is_right_or_refused(runs, tmp_path, capsys):
@@ -154,12 +165,12 @@ def test_every_generated_ledger_is_right_or_refused(runs, tmp_path, capsys):
         (place / "outside").mkdir()
         (place / "outside" / "mine.txt").write_text("mine")
         mutation.apply(random, folder, place / "outside")
-        before = snapshot(place)
+        before, reading = snapshot(place), Reading(folder)
         readers = ["records", "curves", "diagnostics", "claims"]
         if number % 50 == 0:
             readers.append("csv")
         for name in readers:
-            ended = outcome(name, place / "results", run, folder, mutation.loses)
+            ended = outcome(name, reading, run, mutation.loses)
             counts[name, ended if ended in ("right", "refused") else "wrong"] += 1
             if ended not in ("right", "refused"):
                 wrong.append((number, mutation.name, name, ended))
