@@ -24,6 +24,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import psutil
 
 from manyseeds.ledger.ledger import Ledger
@@ -48,8 +49,8 @@ class Counts:
     runs, promised, delivered
         Runs that were brought to an end, and their rows.
     lost, doubled, different
-        Rows without an ok record in the end, with more than one, and with another number than in
-        the undisturbed run.
+        Rows without an ok record in the end, with two records of one attempt, and with another
+        number than in the undisturbed run.
     files, processes
         Temporary files in a whole run, and processes of a killed group that went on.
     tracebacks
@@ -64,7 +65,6 @@ class Counts:
     lost: int = 0
     doubled: int = 0
     different: int = 0
-    reports_different: int = 0
     files: list[str] = field(default_factory=list)
     processes: int = 0
     tracebacks: list[str] = field(default_factory=list)
@@ -130,11 +130,6 @@ def values(ledger: Ledger) -> list[dict[str, object]]:
     return json.loads(frame.to_json(orient="records", double_precision=15))  # type: ignore[no-any-return]
 
 
-def report_of(folder: Path) -> dict[str, bytes]:
-    """Return the pages and tables of a report; seconds differ, and so do pages that show them."""
-    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*claims*.csv"))}
-
-
 def next_command(results: Path, out: Path, suite: Path) -> tuple[object, ...]:
     """Return the command that the only run in a folder needs next."""
     plans = sorted(results.glob("*/plan.json"))
@@ -162,7 +157,8 @@ def examine(results: Path, expected: list[dict[str, object]], counts: Counts) ->
     counts.promised += len(list(ledger.plan.rows()))
     counts.delivered += int((records["status"] == "ok").sum())
     counts.lost += int((records["status"] != "ok").sum())
-    counts.doubled += int(records.duplicated(ROW_KEY).sum())
+    written = pd.read_parquet(ledger.folder / "records.parquet")
+    counts.doubled += int(written.duplicated([*ROW_KEY, "attempt"]).sum())
     pairs = zip(values(ledger), expected, strict=True)
     counts.different += sum(one != other for one, other in pairs)
     strays = [path for path in ledger.folder.rglob("*") if path.name.startswith(".")]
