@@ -68,7 +68,7 @@ class Entry:
                 os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
             from manyseeds_pytorch.backend import PyTorchBackend
 
-        return PyTorchBackend(settings)
+            return PyTorchBackend(settings)  # Numba reads its settings as it compiles, too
 
 
 entry = Entry()

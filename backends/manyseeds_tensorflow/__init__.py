@@ -15,10 +15,30 @@ from manyseeds.backend.settings import Device, Settings
 from manyseeds.processes.surroundings import keep_flags, undisturbed
 from manyseeds.suite.recipe import Recipe
 
-_IGNORED = ("TF_*", "KERAS_*", "ONEDNN_*", "DNNL_*", "MKL_*", "NVIDIA_TF32_OVERRIDE")
-"""Environment variables that change what TensorFlow and Keras compute."""
+_IGNORED = (
+    "TF_AUTO_*",
+    "TF_CUDNN_*",
+    "TF_DETERMINISTIC_*",
+    "TF_DISABLE_*",
+    "TF_ENABLE_*",
+    "TF_FORCE_UNIFIED_MEMORY",
+    "TF_MKL_*",
+    "TF_NUM_*",
+    "TF_ONEDNN_*",
+    "TF_OVERRIDE_*",
+    "TF_USE_*",
+    "TF_XLA_*",
+    "TF2_BEHAVIOR",
+    "KERAS_*",
+    "ONEDNN_*",
+    "DNNL_*",
+    "MKL_*",
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Environment variables that change what TensorFlow and Keras compute. Not all that begin with
+`TF_`: that is how Terraform's begin, too."""
 
-_KEPT = ("TF_CPP_*", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_*", "MKL_NUM_THREADS")
+_KEPT = ("MKL_NUM_THREADS",)
 
 
 class Entry:

@@ -60,9 +60,12 @@ def keep_flags(variable: str, kept: Iterable[str]) -> None:
 
 
 def ignored_variables(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Return the variables, as "NAME=VALUE", that have been removed or have lost a flag."""
+    """Return the names of variables that have been removed or have lost a flag.
+
+    Their values are nobody's business: ledgers are shared.
+    """
     return [
-        f"{name}={value}"
+        name
         for name, value in sorted(before.items())
         if not set(value.split()) <= set(now.get(name, "").split())
         or (name not in now and not value.split())

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -198,7 +198,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         counts = run_kills(Path(folder), chosen.kills, chosen.seed)
-    print(json.dumps(asdict(counts), indent=1))
+    print(json.dumps(vars(counts), indent=1))
     print(f"{counts.kills.total()} kills in {time.monotonic() - started:.0f} s")
 
 

@@ -50,6 +50,6 @@ def test_a_person_is_told_which_variables_a_backend_ignores(train, monkeypatch):
     monkeypatch.setenv("NUMPY_BACKEND_FAST", "1")
     answer, ledger = train("--recipe", "scratch")
     assert answer.status == 0
-    assert "numpy ignores NUMPY_BACKEND_FAST=1, which would change its numbers" in answer.err
+    assert "numpy ignores NUMPY_BACKEND_FAST, which would change its numbers" in answer.err
     (environment,) = ledger.provenance[-1]["backends"].values()
-    assert environment["ignored"] == ["NUMPY_BACKEND_FAST=1"]
+    assert environment["ignored"] == ["NUMPY_BACKEND_FAST"]
