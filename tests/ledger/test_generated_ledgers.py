@@ -27,7 +27,6 @@ import pytest
 
 import manyseeds
 from manyseeds.errors import ManyseedsError, Notice
-from manyseeds.execution.request import Options
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.packing import pack
 from tests.conftest import TINY
@@ -58,10 +57,9 @@ def runs(tmp_path_factory):
     base = tmp_path_factory.mktemp("real")
     suite = base / "tiny.toml"
     suite.write_text(DIAGNOSED, encoding="utf-8")
-    options = Options(backends=("numpy",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENBLAS_NUM_THREADS", "1")
-        manyseeds.run(str(suite), results=base / "loose", options=options)
+        manyseeds.run(str(suite), results=base / "loose", backends="numpy")
     (folder,) = (base / "loose").iterdir()
     packed = shutil.copytree(folder, base / "packed" / folder.name)
     pack(Ledger.open(packed))
