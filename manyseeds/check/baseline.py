@@ -31,8 +31,9 @@ from manyseeds.ledger.atomic_write import append_line, write_atomically
 from manyseeds.ledger.locking import locked
 
 _LOCK_TIMEOUT = 60
-_ELSEWHERE = "choose another --baseline folder"
 """Seconds to wait for another acceptance: each takes a few."""
+
+_ELSEWHERE = "choose another --baseline folder"
 
 
 @dataclass(frozen=True)

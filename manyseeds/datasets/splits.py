@@ -14,8 +14,6 @@ from manyseeds.errors import RequestError
 from manyseeds.model import digest
 from manyseeds.suite.recipe import Scaling, Task
 
-FEWEST_CLASSES = 2
-
 KEPT_IN_MEMORY = 2
 """Number of data sets, and of tasks' splits, that a `TaskData` keeps."""
 
@@ -129,10 +127,6 @@ def _classes(task: Task, described: Dataset) -> tuple[int, ...]:
             f"{written} names {', '.join(map(str, stray))}, which {described.name} does not have",
             f"its classes are 0 to {known - 1}",
         )
-    if len(set(task.classes)) < len(task.classes):
-        raise _wrong(task, f"{written} names a class twice", "name each class once")
-    if len(task.classes) < FEWEST_CLASSES:
-        raise _wrong(task, f"{written} leaves nothing to tell apart", "name two classes or more")
     return task.classes
 
 

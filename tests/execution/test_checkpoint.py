@@ -66,7 +66,7 @@ def test_a_state_comes_back_bit_for_bit(tmp_path, dtype):
         assert getattr(before, field) == getattr(after, field)
     assert bits(before.best_epoch) == bits(after.best_epoch)
     for ours, theirs in zip(before.diagnoses, after.diagnoses, strict=True):
-        assert replace(theirs, values=ours.values) == ours
+        assert replace(theirs, values=None) == replace(ours, values=None)
         assert bits(ours.values) == bits(theirs.values)
     assert [(c.phase, c.epoch) for c in before.curves] == [(c.phase, c.epoch) for c in after.curves]
     for ours, theirs in zip(before.curves, after.curves, strict=True):

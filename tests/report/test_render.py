@@ -110,8 +110,8 @@ def test_the_provenance_in_markdown_is_a_list_of_lists(small):
     text = (small[0] / "small.md").read_text(encoding="utf-8")
     listed = text[text.index("## Provenance") :]
     for lines in (
-        "* cpu\n  * name: An Example CPU\n  * cores: 2\n",
-        "    * threads: 2\n    * switches\n      * deterministic: yes\n      * tf32: no\n",
+        "* cpu\n  * cores: 2\n  * name: An Example CPU\n",
+        "    * switches\n      * deterministic: yes\n      * tf32: no\n    * threads: 2\n",
     ):
         assert lines in f"{listed}\n"
 

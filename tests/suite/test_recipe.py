@@ -208,3 +208,12 @@ def test_reused_layers_may_have_another_label_in_the_previous_network():
     recipe(phase("a", network=network("a", units=(8, 8, 8))), mapped)
     with pytest.raises(ValidationError, match="reuses 'hidden3' of phase 'a'"):
         recipe(phase("a", network=network("a")), mapped)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [((0, 1, 0), "named twice"), ((1,), "name two or more"), ((), "name two or more")],
+)
+def test_the_classes_of_a_task_can_be_told_apart(classes, message):
+    with pytest.raises(ValidationError, match=message):
+        Task(name="b", dataset="digits", classes=classes)
