@@ -106,6 +106,13 @@ def test_every_link_of_the_markdown_is_there(small, name):
     assert [link for link in links if not (small[0] / link).is_file()] == []
 
 
+def test_a_rehearsal_in_markdown_shows_no_figure_of_a_claim(several):
+    full, quick = (several / f"{name}.md" for name in ("small", "other-quick"))
+    assert "(small/better-paired.svg)" in full.read_text(encoding="utf-8")
+    assert "paired.svg" not in quick.read_text(encoding="utf-8")
+    assert "better-paired" in quick.with_suffix(".html").read_text(encoding="utf-8")
+
+
 def test_the_provenance_in_markdown_is_a_list_of_lists(small):
     text = (small[0] / "small.md").read_text(encoding="utf-8")
     listed = text[text.index("## Provenance") :]

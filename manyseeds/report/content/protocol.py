@@ -15,6 +15,9 @@ _LONGEST = 80
 """Number of characters of a value that are shown."""
 
 
+_QUICK = "quick form"
+
+
 @dataclass(frozen=True)
 class TrainedProtocol:
     """The protocol that was trained, compared with the suite's full form.
@@ -30,12 +33,17 @@ class TrainedProtocol:
     form: str
     differences: tuple[str, ...]
 
+    @property
+    def quick(self) -> bool:
+        """Whether it was a rehearsal, the suite's quick form."""
+        return self.form == _QUICK
+
 
 def protocol(reported: ReportedSuite) -> TrainedProtocol:
     """Return the protocol behind the rows of a page."""
     left_out = tuple(_left_out(reported))
     if reported.plan.quick:
-        return TrainedProtocol("quick form", (*quick_changes(reported.plan.suite_text), *left_out))
+        return TrainedProtocol(_QUICK, (*quick_changes(reported.plan.suite_text), *left_out))
     return TrainedProtocol("part of the full protocol" if left_out else "full protocol", left_out)
 
 

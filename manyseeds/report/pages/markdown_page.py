@@ -37,9 +37,13 @@ def markdown_page(view: SuitePage) -> str:
 
 
 def markdown_figures(view: SuitePage) -> Iterator[RenderedFigure]:
-    """Yield the figures a Markdown page shows: the first of every claim, and the main sections'."""
-    for claim in view.claims:
-        yield from claim.figures[:1]
+    """Yield the figures a Markdown page shows: the first of every claim, and the main sections'.
+
+    A rehearsal, that is a quick form, shows those of the sections alone: it answers no claim.
+    """
+    if not view.protocol.quick:
+        for claim in view.claims:
+            yield from claim.figures[:1]
     for section in view.sections:
         if section.anchor in _SECTIONS:
             yield from section.figures
