@@ -58,14 +58,7 @@ def accept(
     """
     if not because.strip():
         raise RequestError('give a reason: manyseeds baseline --accept --because "…"')
-    entries: list[BaselineEntry] = []
-    failures: dict[Row, str] = {}
-    for part in _parts(scope, patterns):
-        (layer,) = part.layers
-        announce(layer, part)
-        measurement = layers[layer](replace(part, thorough=True))
-        entries += measurement.entries
-        failures |= measurement.failures
+    entries, failures = _measured(scope, layers, patterns)
     tried = [entry.row for entry in entries] + list(failures)
     # The quantities of a row that could not be measured are those of its old entry.
     olds = [baseline.entry(row) or BaselineEntry(row, {}, {}) for row in failures if patterns]
@@ -84,6 +77,21 @@ def accept(
         failed={row: why for row, why in failures.items() if row in failed},
         versions=versions_by_backend(chosen),
     )
+
+
+def _measured(
+    scope: GateScope, layers: Mapping[Layer, MeasureLayer], patterns: Sequence[RowPattern]
+) -> tuple[list[BaselineEntry], dict[Row, str]]:
+    """Measure thoroughly; return the entries, and why other rows could not be measured."""
+    entries: list[BaselineEntry] = []
+    failures: dict[Row, str] = {}
+    for part in _parts(scope, patterns):
+        (layer,) = part.layers
+        announce(layer, part)
+        measurement = layers[layer](replace(part, thorough=True))
+        entries += measurement.entries
+        failures |= measurement.failures
+    return entries, failures
 
 
 def _chosen(

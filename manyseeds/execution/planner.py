@@ -50,12 +50,7 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
     except RequestError as error:
         raise RequestError(f"{file.path}: {error}") from None
     backends, notices = _chosen_backends(options.backends)
-    unsupported = [
-        Unsupported(backend=backend, recipe=cell.recipe.name, reason=reason)
-        for backend in backends
-        for cell in cells
-        if (reason := backend_entry(backend).unsupported(cell.recipe))
-    ]
+    unsupported = _unsupported(backends, cells)
     beside = min(options.beside, len(backends), cores())
     _check_rows(file, cells, options, len(backends))
     lanes, split = _lanes(suite, cells, options, _memory_budget(options, backends, beside))
@@ -84,10 +79,19 @@ def make_plan(file: SuiteFile, options: Options) -> Planned:
         threads=options.threads or (cores() // beside if beside > 1 else None),
         beside=beside,
         primary=suite.primary,
-        unsupported=tuple(unsupported),
+        unsupported=unsupported,
         jobs=jobs,
     )
     return Planned(plan, (*notices, *split))
+
+
+def _unsupported(backends: Sequence[str], cells: Sequence[Cell]) -> tuple[Unsupported, ...]:
+    return tuple(
+        Unsupported(backend=backend, recipe=cell.recipe.name, reason=reason)
+        for backend in backends
+        for cell in cells
+        if (reason := backend_entry(backend).unsupported(cell.recipe))
+    )
 
 
 _Draft = tuple[str, Mode, Cell, str, tuple[int, ...]]

@@ -93,8 +93,7 @@ class Worker:
         module, arguments
             The module's full name, and the arguments that `worker_arguments` returns in it.
         log
-            The file to which its output is appended; None: a temporary one, in which the cause of
-            its death is found.
+            The file to which its output is appended; None: a temporary one.
         environment
             Variables that differ from this process's.
         inbox
@@ -102,10 +101,8 @@ class Worker:
 
         Raises
         ------
-        RunError
-            The system lets no more processes, threads or files be opened.
-        OSError
-            The log cannot be opened.
+        RunError, OSError
+            The system lets no more processes, threads or files be opened; the log cannot be.
         """
         command = [sys.executable, "-P", "-s", _STARTER, json.dumps(worker_path()), module]
         with ExitStack() as ours, ExitStack() as the_workers:

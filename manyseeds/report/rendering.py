@@ -69,9 +69,8 @@ def render(
     ledgers
         The runs; `manyseeds.report.reported_suites` says which of them a page shows.
     out
-        The folder; created if it does not exist. Files of an earlier report are replaced; its
-        figures and tables of a suite that this one does not have are removed. Other files are left
-        alone (`manyseeds.report.output_folder`).
+        The folder; made if need be. Files of an earlier report are replaced, or removed if they
+        belong to a suite that this one has; no others (`manyseeds.report.output_folder`).
     formats
         Any of `FORMATS`: pages as "html" and "md", which bring their figures; tables as "csv" and
         "latex".
