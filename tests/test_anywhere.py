@@ -13,9 +13,8 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = """
 from pathlib import Path
 import manyseeds
-from manyseeds.execution.request import Options
 results, out = Path({folder!r}, "results"), Path({folder!r}, "out")
-records = manyseeds.run({suite!r}, results=results, options=Options(backends=("numpy",)))
+records = manyseeds.run({suite!r}, results=results, backends="numpy")
 print("trained", sorted(set(records["status"])), len(records))
 pages = manyseeds.render_report(results=results, out=out)
 print("written", sorted(page.name for page in pages if page.suffix == ".html"))

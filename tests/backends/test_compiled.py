@@ -22,7 +22,8 @@ def test_a_second_process_compiles_nothing_anew(command, tiny, tmp_path, backend
         return {path.name for path in kept.rglob("*") if path.is_file()}
 
     # Now without another suite's programs before them: their order must not matter.
-    first = train(tiny(("[8, 8]", "[7, 7]"), name="other.toml"), tiny())
+    other = tiny(("[8, 8]", "[7, 7]"), ('name = "tiny"', 'name = "other"'), name="other.toml")
+    first = train(other, tiny())
     assert first
     assert {name for name in train(tiny()) - first if not name.endswith("-atime")} == set()
     _, cold, warm = (

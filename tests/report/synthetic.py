@@ -80,7 +80,7 @@ estimand = "time_to_target"
 treatment = "one_rate"
 baseline = "scratch"
 target = 0.73
-least_effect = 0.5
+least_effect = 0.7
 [[claims]]
 name = "quicker"
 sentence = "A larger rate takes fewer seconds."

@@ -164,7 +164,7 @@ def test_the_index_filters_by_verdict_on_a_backend(several, ask):
         """,
     )
     everything, holds, on_pytorch, columns, small, message = answer
-    assert everything == ["other", "small"]
+    assert everything == ["other-quick", "small"]
     assert holds == ["small"]
     assert on_pytorch == ["small"]
     assert columns == ["pytorch"]

@@ -9,6 +9,7 @@ import synthetic
 from pydantic import ValidationError
 
 from manyseeds.report import render
+from manyseeds.report.output_folder import OutputFolder
 from manyseeds.report.pages.chapter_page import chapter_page
 from manyseeds.suite.chapter import ChapterClaim, chapter_claims
 from manyseeds.suite.files import read_suite, suite_names
@@ -82,8 +83,7 @@ def test_the_full_form_answers_where_it_was_asked_and_the_quick_form_elsewhere()
 
 def test_a_page_of_an_earlier_report_goes_when_nothing_of_the_chapter_is_asked(tmp_path, small):
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "chapter.html").write_text("an earlier one")
+    OutputFolder(out).write({"chapter.html": b"an earlier one"})
     render([small[1]], out, ["html"])
     assert not (out / "chapter.html").exists()
 

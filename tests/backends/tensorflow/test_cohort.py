@@ -102,7 +102,7 @@ def identical(one, other):
 
 def test_every_step_draws_its_own_noise_the_last_smaller_batch_too(double):
     layers = [{"name": "dropout", "rate": 0.4}, {"name": "dense", "units": 1}]
-    net = Network.model_validate({"name": "noisy line", "layers": layers})
+    net = Network.model_validate({"name": "noisy_line", "layers": layers})
     data, start, epoch = splits("targets").train, first_weights(net, 2), plan(net, 2, 5)
     loss = begun(double, net, 2, kind="targets").train(replace(epoch, rate=0 * epoch.rate)).loss
     for lane, step in np.ndindex(loss.shape):
