@@ -182,7 +182,7 @@ def _copy_as_attempt(random: Random, folder: Path, _: Path) -> None:
     place = path.parent if path.parent != folder else folder / path.stem
     place.mkdir(exist_ok=True)
     name = random.choice(("00000-02.parquet", "00001-01.parquet", "00000-01.parquet"))
-    shutil.copy(path, place / name)
+    (place / name).write_bytes(path.read_bytes())
 
 
 def _link(random: Random, folder: Path, outside: Path) -> None:

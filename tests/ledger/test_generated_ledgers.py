@@ -29,6 +29,8 @@ import manyseeds
 from manyseeds.errors import ManyseedsError, Notice
 from manyseeds.ledger.ledger import Ledger
 from manyseeds.ledger.packing import pack
+from manyseeds.ledger.runs import ledgers
+from manyseeds.report import render
 from tests.conftest import TINY
 from tests.ledger.mutations import MUTATIONS
 
@@ -115,8 +117,7 @@ class Reading:
         if name == "claims":
             return manyseeds.claims(results=self.results)
         if name == "csv":
-            out = self.results.parent / "out"
-            return manyseeds.render_report(results=self.results, out=out, formats=["csv"])
+            return render(ledgers(self.results), self.results.parent / "out", ["csv"])
         return getattr(self.ledger, name)()
 
 
