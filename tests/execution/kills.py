@@ -32,7 +32,7 @@ from manyseeds.ledger.schemas import ROW_KEY, SECONDS
 
 TESTS = Path(__file__).parents[1]
 VICTIMS = ("command", "worker", "group")
-VOLATILE = [*SECONDS, "peak_memory_bytes", "attempt", "compilations"]
+VOLATILE = [*SECONDS, "peak_memory_bytes", "attempt", "session", "compilations"]
 ENDING_SECONDS = 10.0
 
 
@@ -107,19 +107,24 @@ def kill(process: subprocess.Popen[str], victim: str, counts: Counts) -> str:
 
 
 def disturbed(
-    arguments: tuple[object, ...], chance: random.Random, counts: Counts, seconds: float
+    arguments: tuple[object, ...], chance: random.Random, counts: Counts, seconds: dict[str, float]
 ) -> None:
-    """Run a command, and kill it or its worker after a random time, if it takes as long."""
+    """Run a command, and kill it or its worker after a random time, if it takes as long.
+
+    `seconds` has the time that each command took when it was last left alone.
+    """
+    name, started = str(arguments[0]), time.monotonic()
     process = command(*arguments)
     try:
-        _, said = process.communicate(timeout=chance.uniform(0, seconds))
+        _, said = process.communicate(timeout=chance.uniform(0, seconds[name]))
     except subprocess.TimeoutExpired:
         with contextlib.suppress(psutil.NoSuchProcess):
             victim = kill(process, chance.choice(VICTIMS), counts)
-            counts.kills[f"{arguments[0]}: {victim}"] += 1
+            counts.kills[f"{name}: {victim}"] += 1
         process.communicate()
         return
     counts.late += 1
+    seconds[name] = time.monotonic() - started
     if "Traceback" in said:
         counts.tracebacks.append(said)
 
@@ -171,7 +176,7 @@ def run_kills(folder: Path, kills: int, seed: int, suite: Path = TESTS / "tiny.t
     calm = folder / "calm"
     started = time.monotonic()
     assert command("run", suite, "--backend", "numpy", "--results", calm).wait() == 0
-    seconds = 1.2 * (time.monotonic() - started)
+    seconds = dict.fromkeys(("run", "pack", "report"), time.monotonic() - started)
     (plan,) = calm.glob("*/plan.json")
     expected = values(Ledger.open(plan.parent))
     while counts.kills.total() < kills:
@@ -180,7 +185,7 @@ def run_kills(folder: Path, kills: int, seed: int, suite: Path = TESTS / "tiny.t
         results.mkdir()
         while not is_whole(results, out, suite):
             disturbed(next_command(results, out, suite), chance, counts, seconds)
-        disturbed(next_command(results, out, suite), chance, counts, 2 * seconds)
+        disturbed(next_command(results, out, suite), chance, counts, seconds)
         last = command(*next_command(results, out, suite))
         _, said = last.communicate()
         if last.returncode:
